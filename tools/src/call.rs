@@ -1,0 +1,115 @@
+//! The circumstances of one call: its deadline, its cancellation, its byte budget, its progress.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::error::{Code, ToolError};
+
+/// Longest answer in characters unless a caller asks for less: what MCP clients take whole.
+pub const DEFAULT_ANSWER_CHARS: usize = 48_000;
+/// Time for one call unless the host knows better.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Receives progress: how much is done, and a sentence about it.
+pub type ProgressSink = dyn Fn(u64, &str) + Send + Sync;
+
+/// What surrounds one tool call. Cheap to clone; clones share the counters and the cancellation.
+#[derive(Clone)]
+pub struct Call {
+    /// When the answer must be ready.
+    pub deadline: Instant,
+    /// Longest answer, in characters.
+    pub answer_chars: usize,
+    /// Who calls, as the host has proven it.
+    pub caller: Arc<str>,
+    cancelled: Arc<AtomicBool>,
+    files_touched: Arc<AtomicU64>,
+    progress: Option<Arc<ProgressSink>>,
+}
+
+/// Why work stopped before it was complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// The deadline has passed.
+    Deadline,
+    /// The client went away or asked to stop.
+    Cancelled,
+}
+
+impl From<Stop> for ToolError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Deadline => ToolError::new(Code::Deadline, "the call ran out of time")
+                .hint("ask for less: a narrower path or glob, a smaller limit"),
+            Stop::Cancelled => ToolError::new(Code::Cancelled, "the call was cancelled"),
+        }
+    }
+}
+
+impl Call {
+    /// A call by `caller` that must answer within `time`.
+    pub fn new(caller: &str, time: Duration) -> Self {
+        Call {
+            deadline: Instant::now() + time,
+            answer_chars: DEFAULT_ANSWER_CHARS,
+            caller: caller.into(),
+            cancelled: Arc::default(),
+            files_touched: Arc::default(),
+            progress: None,
+        }
+    }
+
+    /// Sends progress to `sink`.
+    #[must_use]
+    pub fn with_progress(mut self, sink: Arc<ProgressSink>) -> Self {
+        self.progress = Some(sink);
+        self
+    }
+
+    /// Asks the call to stop at its next check.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// To be asked in every loop that may be long: a blocking call cannot be stopped from outside.
+    ///
+    /// # Errors
+    /// [`Stop`] once the deadline has passed or the call was cancelled.
+    pub fn check(&self) -> Result<(), Stop> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            Err(Stop::Cancelled)
+        } else if Instant::now() >= self.deadline {
+            Err(Stop::Deadline)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Time left until the deadline.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Counts files that this call has opened, for the audit record.
+    pub fn touch(&self, files: u64) {
+        self.files_touched.fetch_add(files, Ordering::Relaxed);
+    }
+
+    /// Files opened so far.
+    pub fn files_touched(&self) -> u64 {
+        self.files_touched.load(Ordering::Relaxed)
+    }
+
+    /// Tells the client how far the work is.
+    pub fn report(&self, done: u64, message: &str) {
+        if let Some(sink) = &self.progress {
+            sink(done, message);
+        }
+    }
+
+    /// Whether anybody listens to progress.
+    pub fn reports_progress(&self) -> bool {
+        self.progress.is_some()
+    }
+}

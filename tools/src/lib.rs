@@ -1,0 +1,16 @@
+//! What an agent can do in a workspace, and nothing else.
+//!
+//! A tool receives a [`Scope`](workspace::Scope): a handle of the workspace together with the
+//! [`Grant`](policy::Grant) of the caller. It never sees a path of the machine, the network,
+//! or the protocol that carried the call.
+
+pub mod answer;
+pub mod call;
+pub mod error;
+pub mod patch;
+pub mod path;
+pub mod policy;
+pub mod records;
+pub mod text;
+pub mod tool;
+pub mod workspace;

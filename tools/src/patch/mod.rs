@@ -1,0 +1,1 @@
+//! Patches: a strict reader, an exact applier, one canonical writer.

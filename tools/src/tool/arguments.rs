@@ -1,0 +1,96 @@
+//! Arguments from JSON: unknown names are refused with the nearest known one, and a wrong type
+//! names the argument and what it should be.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::ToolError;
+
+/// Reads `arguments` as `T`, whose schema is `schema`.
+///
+/// # Errors
+/// [`Code::InvalidArgument`](crate::error::Code::InvalidArgument), in words for a model.
+pub(super) fn parse<T: DeserializeOwned>(
+    arguments: Value,
+    schema: &Value,
+    aliases: &[(&str, &str)],
+) -> Result<T, ToolError> {
+    let mut given = match arguments {
+        Value::Object(map) => map,
+        Value::Null => Map::new(),
+        other => {
+            return Err(ToolError::invalid(format!(
+                "the arguments must be a JSON object, not {}",
+                kind(&other)
+            )));
+        }
+    };
+    for (alias, name) in aliases {
+        if let Some(value) = given.remove(*alias) {
+            if given.contains_key(*name) {
+                return Err(ToolError::invalid(format!(
+                    "`{alias}` and `{name}` mean the same argument; give one"
+                )));
+            }
+            given.insert((*name).to_owned(), value);
+        }
+    }
+    // An explicit null means "not given", as several clients send it for optional arguments.
+    given.retain(|_, value| !value.is_null());
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let known: Vec<&str> =
+        properties.map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
+    if let Some(unknown) = given.keys().find(|key| !known.contains(&key.as_str())) {
+        return Err(unknown_argument(unknown, &known));
+    }
+    let required = schema.get("required").and_then(Value::as_array);
+    for name in required.into_iter().flatten().filter_map(Value::as_str) {
+        if !given.contains_key(name) {
+            return Err(ToolError::invalid(format!("missing argument `{name}`"))
+                .hint(describe(properties, name)));
+        }
+    }
+    serde_path_to_error::deserialize(Value::Object(given)).map_err(|error| {
+        let at = error.path().to_string();
+        let name = at.split(['.', '[']).next().unwrap_or_default().to_owned();
+        let error = ToolError::invalid(format!("argument `{at}`: {}", error.inner()));
+        if name == "." || name.is_empty() { error } else { error.hint(describe(properties, &name)) }
+    })
+}
+
+fn unknown_argument(unknown: &str, known: &[&str]) -> ToolError {
+    let nearest = known
+        .iter()
+        .map(|name| (strsim::jaro_winkler(unknown, name), *name))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name);
+    let error = ToolError::invalid(format!("unknown argument `{unknown}`"));
+    let all = format!("the arguments are: {}", known.join(", "));
+    match nearest {
+        Some(name) => error.hint(format!("did you mean `{name}`? {all}")),
+        None => error.hint(all),
+    }
+}
+
+fn describe(properties: Option<&Map<String, Value>>, name: &str) -> String {
+    match properties
+        .and_then(|map| map.get(name))
+        .and_then(|property| property.get("description"))
+        .and_then(Value::as_str)
+    {
+        Some(description) => format!("`{name}`: {description}"),
+        None => format!("give `{name}`"),
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
