@@ -1,0 +1,1 @@
+"""Nightly load of shipments and tracking events."""
