@@ -1,0 +1,59 @@
+"""MCP Inspector's command line, a process a call: `inspector.py ERA WORKSPACE (http URL | stdio COMMAND...)`.
+
+`INTEROP_NODE` and `INTEROP_INSPECTOR` name Node and the Inspector's script.
+"""
+
+import asyncio
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import steps
+
+VERSION = json.loads((pathlib.Path(os.environ["INTEROP_INSPECTOR"]).parents[0] / "package.json").read_text())["version"]
+
+
+class Adapter:
+    def __init__(self, era, transport, target, home):
+        self.name = f"inspector {VERSION} {era} {transport}"
+        self.expected_version = {"legacy": "2025-11-25", "modern": "2026-07-28"}[era]
+        server = {"type": "streamable-http", "url": target[0]} if transport == "http" else {"type": "stdio", "command": target[0], "args": list(target[1:])}
+        config = pathlib.Path(home) / "servers.json"
+        config.write_text(json.dumps({"mcpServers": {"workspace": server}}))
+        self.command = [
+            os.environ["INTEROP_NODE"], os.environ["INTEROP_INSPECTOR"], "--cli", "--config", str(config),
+            "--server", "workspace", "--protocol-era", era, "--format", "json", "--quiet",
+        ]
+        self.environment = os.environ | {"HOME": home}
+
+    def invoke(self, *arguments):
+        done = subprocess.run(
+            self.command + list(arguments), env=self.environment, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=60,
+        )
+        if not done.stdout.strip():
+            raise AssertionError(f"the Inspector answered nothing, status {done.returncode}: {done.stderr[-2000:]}")
+        return json.loads(done.stdout)
+
+    async def version(self):
+        return self.invoke("--method", "initialize")["protocolVersion"]
+
+    async def list_tools(self):
+        return [steps.tool_from_wire(tool) for tool in self.invoke("--method", "tools/list")["tools"]]
+
+    async def call(self, tool, arguments):
+        return steps.from_mcp_result(
+            self.invoke("--method", "tools/call", "--tool-name", tool, "--tool-args-json", json.dumps(arguments))
+        )
+
+
+def main(era, workspace, transport, *target):
+    with tempfile.TemporaryDirectory() as home:
+        return asyncio.run(steps.run(Adapter(era, transport, target, home), workspace))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,46 @@
+"""The Python SDK 1.x, which begins with `initialize`: `mcp1.py WORKSPACE (http URL | stdio COMMAND...)`."""
+
+import asyncio
+import sys
+from datetime import timedelta
+from importlib.metadata import version
+
+import steps
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+
+class Adapter:
+    expected_version = "2025-11-25"
+
+    def __init__(self, session, negotiated, transport):
+        self.session = session
+        self.negotiated = negotiated
+        self.name = f"mcp {version('mcp')} {transport}"
+
+    async def version(self):
+        return self.negotiated
+
+    async def list_tools(self):
+        listed = await self.session.list_tools()
+        return [steps.tool_from_wire(tool.model_dump(mode="json", by_alias=True)) for tool in listed.tools]
+
+    async def call(self, tool, arguments):
+        result = await self.session.call_tool(tool, arguments)
+        return steps.from_mcp_result(result.model_dump(mode="json", by_alias=True))
+
+
+async def main(workspace, transport, *target):
+    if transport == "http":
+        streams = streamable_http_client(target[0])
+    else:
+        streams = stdio_client(StdioServerParameters(command=target[0], args=list(target[1:])))
+    async with streams as (read, write, *_):
+        async with ClientSession(read, write, read_timeout_seconds=timedelta(seconds=30)) as session:
+            greeting = await session.initialize()
+            return await steps.run(Adapter(session, greeting.protocolVersion, transport), workspace)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(*sys.argv[1:])))

@@ -1,0 +1,37 @@
+"""The Python SDK 2.x, which speaks 2026-07-28: `mcp2.py WORKSPACE (http URL | stdio COMMAND...)`."""
+
+import asyncio
+import sys
+from importlib.metadata import version
+
+import steps
+from mcp import Client, StdioServerParameters
+
+
+class Adapter:
+    expected_version = "2026-07-28"
+
+    def __init__(self, client, transport):
+        self.client = client
+        self.name = f"mcp {version('mcp')} {transport}"
+
+    async def version(self):
+        return self.client.protocol_version
+
+    async def list_tools(self):
+        listed = await self.client.list_tools()
+        return [steps.tool_from_wire(tool.model_dump(mode="json", by_alias=True)) for tool in listed.tools]
+
+    async def call(self, tool, arguments):
+        result = await self.client.call_tool(tool, arguments, read_timeout_seconds=30)
+        return steps.from_mcp_result(result.model_dump(mode="json", by_alias=True))
+
+
+async def main(workspace, transport, *target):
+    server = target[0] if transport == "http" else StdioServerParameters(command=target[0], args=list(target[1:]))
+    async with Client(server, read_timeout_seconds=30) as client:
+        return await steps.run(Adapter(client, transport), workspace)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(*sys.argv[1:])))

@@ -1,0 +1,418 @@
+"""What every client does with the server, and what the answers must say.
+
+A client gives an adapter with `name`, `expected_version`, `list_tools()` and `call(tool, arguments)`;
+`run` walks through the steps, prints one line a step, and tells how many passed and failed. The
+expectations are worked out here from the workspace itself, never from an answer.
+"""
+
+import base64
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+from dataclasses import dataclass, field
+
+TOOLS = ["grep", "list_dir", "propose_patch", "read_file", "write_finding"]
+HIDDEN = {".env", "config/deploy.pem"}
+RECORDS = ".mcp-workspace"
+MAX_PAGES = 500
+
+
+@dataclass
+class Tool:
+    """A tool as the server lists it."""
+
+    name: str
+    description: str
+    input_schema: dict
+    output_schema: dict | None
+    annotations: dict
+
+
+@dataclass
+class Answer:
+    """The result of a call, the same for all clients."""
+
+    text: str
+    structured: object
+    is_error: bool
+    images: list = field(default_factory=list)
+
+    def data(self):
+        """The JSON of the answer, where the tool answers in JSON."""
+        if self.is_error:
+            raise AssertionError(f"expected an answer, got an error: {self.text}")
+        return self.structured if self.structured is not None else json.loads(self.text)
+
+
+def from_mcp_result(dump):
+    """An `Answer` from a result as it looks on the wire."""
+    content = dump.get("content") or []
+    return Answer(
+        text="\n".join(block["text"] for block in content if block["type"] == "text"),
+        structured=dump.get("structuredContent"),
+        is_error=bool(dump.get("isError")),
+        images=[block for block in content if block["type"] == "image"],
+    )
+
+
+def tool_from_wire(dump):
+    """A `Tool` from the list as it looks on the wire."""
+    return Tool(
+        name=dump["name"],
+        description=dump.get("description") or "",
+        input_schema=dump["inputSchema"],
+        output_schema=dump.get("outputSchema"),
+        annotations=dump.get("annotations") or {},
+    )
+
+
+def same(actual, expected, what):
+    """Fails with both values when they differ."""
+    if actual != expected:
+        raise AssertionError(f"{what}: expected {expected!r}, got {actual!r}")
+
+
+def holds(condition, what):
+    """Fails with a sentence when a condition does not hold."""
+    if not condition:
+        raise AssertionError(what)
+
+
+def contains(text, part, what):
+    """Fails when a text does not have a part, and shows the text."""
+    if part not in text:
+        raise AssertionError(f"{what}: no {part!r} in {text[:2000]!r}")
+
+
+class Steps:
+    """The steps, each one method; the docstring is its name."""
+
+    def __init__(self, client, workspace):
+        self.client = client
+        self.workspace = pathlib.Path(workspace)
+        # Clients share one workspace; a name of their own keeps their records apart.
+        self.label = re.sub(r"[^a-z0-9]+", "-", client.name.lower()).strip("-")
+
+    def local(self, path):
+        return self.workspace / path
+
+    def visible_paths(self, top=""):
+        """What a listing must show: everything but secrets and the server's own records."""
+        found = []
+        for folder, folders, files in os.walk(self.local(top)):
+            if RECORDS in folders:
+                folders.remove(RECORDS)
+            for name in folders + files:
+                path = (pathlib.Path(folder) / name).relative_to(self.workspace).as_posix()
+                if path not in HIDDEN:
+                    found.append(path)
+        return sorted(found)
+
+    def local_matches(self, pattern, paths):
+        """(path, line number, line) of each match, worked out without the server."""
+        expression = re.compile(pattern)
+        found = []
+        for path in paths:
+            if self.local(path).is_dir() or path.endswith(".png"):
+                continue
+            raw = self.local(path).read_bytes()
+            text = raw.decode("utf-16" if raw.startswith(b"\xff\xfe") else "utf-8")
+            for number, line in enumerate(text.split("\n"), 1):
+                line = line.rstrip("\r")
+                if expression.search(line):
+                    found.append((path, number, line))
+        return found
+
+    async def pages(self, tool, arguments, key):
+        """All pages of a tool's answer, and their entries put together."""
+        pages, entries, cursor = [], [], None
+        while True:
+            page = (await self.client.call(tool, arguments | ({"cursor": cursor} if cursor else {}))).data()
+            pages.append(page)
+            entries += page[key]
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return pages, entries
+            holds(len(pages) < MAX_PAGES, f"{tool} gave {MAX_PAGES} pages and still has a cursor")
+
+    async def negotiates(self):
+        """negotiates its protocol version"""
+        version = await self.client.version()
+        same(version, self.client.expected_version, "protocol version")
+
+    async def lists_tools(self):
+        """lists the tools with annotations and schemas"""
+        tools = {tool.name: tool for tool in await self.client.list_tools()}
+        for name in TOOLS:
+            holds(name in tools, f"no tool {name}, only {sorted(tools)}")
+            tool = tools[name]
+            holds(len(tool.description) > 80, f"{name} is hardly described: {tool.description!r}")
+            same(tool.input_schema.get("type"), "object", f"{name}: type of the input schema")
+            reads = name in ("grep", "list_dir", "read_file")
+            same(tool.annotations.get("readOnlyHint"), reads, f"{name}: readOnlyHint")
+            same(tool.annotations.get("openWorldHint"), False, f"{name}: openWorldHint")
+            if not reads:
+                same(tool.annotations.get("destructiveHint"), False, f"{name}: destructiveHint")
+            text_only = name in ("grep", "read_file")
+            same(tool.output_schema is None, text_only, f"{name}: has no output schema")
+        same(tools["write_finding"].annotations.get("idempotentHint"), True, "write_finding: idempotentHint")
+        same(sorted(tools["grep"].input_schema.get("required", [])), ["pattern"], "grep: required")
+        same(sorted(tools["read_file"].input_schema.get("required", [])), ["path"], "read_file: required")
+
+    async def lists_a_directory(self):
+        """lists a directory"""
+        answer = await self.client.call("list_dir", {"path": "etl"})
+        holds(answer.structured is not None, "no structured content")
+        same(json.loads(answer.text), answer.structured, "text beside the structured content")
+        expected = sorted(p.relative_to(self.workspace).as_posix() for p in self.local("etl").iterdir())
+        same([entry["path"] for entry in answer.data()["entries"]], expected, "entries of etl")
+        same({entry["type"] for entry in answer.data()["entries"]}, {"file"}, "types in etl")
+        same(answer.data()["more"], False, "more")
+
+    async def pages_a_deep_listing(self):
+        """pages through the whole tree without secrets, repeats or gaps"""
+        pages, entries = await self.pages("list_dir", {"depth": 20, "limit": 7}, "entries")
+        paths = [e["path"] for e in entries if not e["path"].startswith(RECORDS)]
+        same(sorted(paths), self.visible_paths(), "paths of the tree")
+        whole = (await self.client.call("list_dir", {"depth": 20, "limit": 1000})).data()
+        same([e["path"] for e in entries], [e["path"] for e in whole["entries"]], "pages against one listing")
+        holds(len(pages) > 4, f"only {len(pages)} pages")
+        holds(all(len(page["entries"]) <= 7 for page in pages), "a page is over its limit")
+
+    async def details_of_a_listing(self):
+        """gives sizes and times when asked"""
+        entries = (await self.client.call("list_dir", {"path": "data", "details": True})).data()["entries"]
+        sizes = {e["path"]: e["size"] for e in entries}
+        same(sizes, {f"data/{p.name}": p.stat().st_size for p in self.local("data").iterdir()}, "sizes")
+        holds(all(e.get("modified") for e in entries), f"an entry has no time: {entries}")
+
+    async def reads_a_window(self):
+        """reads a window of a file as numbered lines"""
+        lines = self.local("etl/transform.py").read_text().splitlines()
+        answer = await self.client.call("read_file", {"path": "etl/transform.py", "offset": 20, "limit": 5})
+        holds(not answer.is_error, answer.text)
+        for number in range(20, 25):
+            expected = rf"(?m)^\s*{number}\b\W*{re.escape(lines[number - 1].strip())}$"
+            holds(re.search(expected, answer.text), f"no line {number} in {answer.text!r}")
+        holds(lines[18] == "" or lines[18] not in answer.text, "a line before the window is there")
+        contains(answer.text, "25", "the offset to go on with")
+        last = answer.text.rstrip().splitlines()[-1]
+        holds(re.search(r"[0-9a-f]{12}", last), f"no version in the last line: {last!r}")
+
+    async def reads_json(self):
+        """reads a file whole as JSON, byte for byte"""
+        path = "service/src/rates.ts"
+        data = (await self.client.call("read_file", {"path": path, "format": "json"})).data()
+        same(data["content"], self.local(path).read_text(), "content")
+        same((data["path"], data["start_line"], data["more"]), (path, 1, False), "path, first line, more")
+        same(data["size"], self.local(path).stat().st_size, "size")
+
+    async def reads_the_tail(self):
+        """reads the tail of the long log"""
+        log = self.local("logs/nightly.log").read_text().splitlines()
+        answer = await self.client.call("read_file", {"path": "logs/nightly.log", "offset": -3})
+        for line in log[-3:]:
+            contains(answer.text, line, "tail")
+        holds(log[-4] not in answer.text, "a fourth line from the end is there")
+        contains(answer.text, str(len(log)), "number of the last line")
+
+    async def reads_utf16(self):
+        """reads UTF-16 as text"""
+        data = (await self.client.call("read_file", {"path": "data/legacy_export.txt", "format": "json"})).data()
+        contains(data["encoding"].lower(), "utf-16", "encoding")
+        expected = self.local("data/legacy_export.txt").read_bytes().decode("utf-16")
+        same(data["content"].replace("\r\n", "\n"), expected.replace("\r\n", "\n"), "content")
+
+    async def reads_an_image(self):
+        """gets an image as an image"""
+        answer = await self.client.call("read_file", {"path": "docs/lanes.png"})
+        same(len(answer.images), 1, "image blocks")
+        same(answer.images[0]["mimeType"], "image/png", "media type")
+        same(base64.b64decode(answer.images[0]["data"]), self.local("docs/lanes.png").read_bytes(), "bytes")
+        same(answer.structured, None, "structured content beside an image")
+
+    async def greps_text(self):
+        """greps, with text grouped by file"""
+        answer = await self.client.call("grep", {"pattern": "SELECT \\* FROM shipments", "glob": "**/*.{py,ts}"})
+        holds(not answer.is_error, answer.text)
+        found = self.local_matches(r"SELECT \* FROM shipments", self.visible_paths())
+        same({path for path, *_ in found}, {"etl/load.py", "service/src/ledger.ts"}, "files in this test")
+        for path, number, line in found:
+            contains(answer.text, path, "path")
+            holds(re.search(rf"(?m)^\s*{number}\b.*{re.escape(line.strip())}", answer.text), f"no {path}:{number} in {answer.text!r}")
+
+    async def greps_by_pages(self):
+        """greps by pages until the cursor ends, in path order"""
+        pattern = "TODO|FIXME|HACK"
+        arguments = {"pattern": pattern, "limit": 2, "format": "json"}
+        pages, matches = await self.pages("grep", arguments, "matches")
+        found = [(m["path"], m["line"], m["text"].rstrip("\n")) for m in matches if not m["path"].startswith(RECORDS)]
+        same(found, self.local_matches(pattern, self.visible_paths()), "matches")
+        holds(len(pages) >= 4, f"only {len(pages)} pages")
+        holds(all(page["stopped"] == "limit" for page in pages[:-1]), "a page did not stop at its limit")
+        same(pages[-1]["stopped"], None, "why the last page stopped")
+
+    async def greps_utf16_and_counts(self):
+        """greps inside UTF-16, and counts"""
+        data = (await self.client.call("grep", {"pattern": "Ř?eka|Αιγαίο", "path": "data", "format": "json"})).data()
+        expected = self.local_matches("Ř?eka|Αιγαίο", ["data/legacy_export.txt"])
+        holds(len(expected) > 4, "the sample has too little to find")
+        same([(m["path"], m["line"], m["text"].rstrip("\r\n")) for m in data["matches"]], expected, "matches")
+        counts = (await self.client.call("grep", {"pattern": "ERROR", "mode": "count", "path": "logs", "format": "json"})).data()
+        errors = len(self.local_matches("ERROR", ["logs/nightly.log"]))
+        same([(f["path"], f["count"]) for f in counts["files"]], [("logs/nightly.log", errors)], "counts")
+        same(counts["files_searched"], 1, "files searched")
+
+    async def does_not_find_secrets(self):
+        """finds no secret by search, listing or error"""
+        data = (await self.client.call("grep", {"pattern": "AKIA|PLANTED-FAKE-KEY", "format": "json"})).data()
+        same([m for m in data["matches"] if not m["path"].startswith(RECORDS)], [], "matches in hidden files")
+        hidden = await self.client.call("read_file", {"path": "config/deploy.pem"})
+        absent = await self.client.call("read_file", {"path": "config/deplox.pem"})
+        same((hidden.is_error, absent.is_error), (True, True), "errors")
+        same(hidden.text.replace("deploy.pem", "deplox.pem"), absent.text, "hidden against absent")
+
+    async def writes_a_finding(self):
+        """writes a finding, and learns that it is there already"""
+        lines = self.local("etl/load.py").read_text().splitlines()
+        start = next(n for n, line in enumerate(lines, 1) if "INSERT OR REPLACE" in line)
+        finding = {
+            "rule_id": f"sql-from-strings-{self.label}",
+            "severity": "high",
+            "message": "The statement is put together from values of the CSV; a quote in a city breaks it.",
+            "path": "etl/load.py",
+            "start_line": start,
+            "end_line": start + 3,
+            "recommendation": "Use placeholders, as `load_events` does.",
+            "category": "security",
+            "confidence": 0.9,
+            "tags": ["sql", "injection"],
+        }
+        first = (await self.client.call("write_finding", finding)).data()
+        same(first["status"], "created", "status of the first")
+        again = (await self.client.call("write_finding", finding)).data()
+        same(again["status"], "duplicate", "status of the second")
+        same((again["id"], again["fingerprint"], again["path"]), (first["id"], first["fingerprint"], first["path"]), "the second")
+        stored = json.loads(self.local(first["path"]).read_text())
+        same(stored["rule_id"], finding["rule_id"], "rule in the record")
+        same(stored["severity"], "high", "severity in the record")
+        contains(json.dumps(stored, ensure_ascii=False), "INSERT OR REPLACE INTO shipments", "snippet in the record")
+        copies = [p for p in self.local(first["path"]).parent.iterdir() if first["fingerprint"][:16] in p.name]
+        same(len(copies), 1, "files of this finding")
+
+    async def refuses_a_finding_past_the_end(self):
+        """refuses a finding on lines that are not there"""
+        answer = await self.client.call(
+            "write_finding",
+            {"rule_id": "nothing-there", "severity": "low", "message": "x", "path": "etl/load.py", "start_line": 9000},
+        )
+        same(answer.is_error, True, "is an error")
+        contains(answer.text, "9000", "the line in the error")
+
+    async def proposes_a_patch(self):
+        """proposes a patch that git applies, and touches no source"""
+        path = "etl/transform.py"
+        before = self.local(path).read_bytes()
+        version = (await self.client.call("read_file", {"path": path, "format": "json"})).data()["version"]
+        old = "    return cost_cents / distance_km\n"
+        new = "    if distance_km <= 0:\n        return None\n    return cost_cents / distance_km\n"
+        proposal = {
+            "title": f"Answer no cost for a distance of zero ({self.label})",
+            "edits": [{"path": path, "old_text": old, "new_text": new}],
+            "expected_versions": {path: version},
+            "rationale": "The night stopped at SH-100601, whose distance is zero.",
+        }
+        first = (await self.client.call("propose_patch", proposal)).data()
+        change = first["files"][0]
+        same(len(first["files"]), 1, "files")
+        same((change["path"], change["change"], change["additions"], change["deletions"]), (path, "modified", 2, 0), "change")
+        same(self.local(path).read_bytes(), before, "the source")
+        again = (await self.client.call("propose_patch", proposal)).data()
+        same(again["id"], first["id"], "id of the same proposal")
+        patch = self.local(first["path"])
+        patch = patch if patch.is_file() and patch.suffix == ".patch" else (patch if patch.is_dir() else patch.parent) / "change.patch"
+        with tempfile.TemporaryDirectory() as folder:
+            copy = pathlib.Path(folder) / path
+            copy.parent.mkdir(parents=True)
+            shutil.copyfile(self.local(path), copy)
+            subprocess.run(["git", "init", "-q", folder], check=True, timeout=30)
+            subprocess.run(["git", "apply", "--check", str(patch)], cwd=folder, check=True, timeout=30)
+            subprocess.run(["git", "apply", str(patch)], cwd=folder, check=True, timeout=30)
+            same(copy.read_text(), before.decode().replace(old, new), "the file with the patch")
+
+    async def proposes_a_unified_diff(self):
+        """proposes a unified diff, and is told what differs when it does not apply"""
+        diff = (
+            "diff --git a/service/src/auth.ts b/service/src/auth.ts\n"
+            "--- a/service/src/auth.ts\n+++ b/service/src/auth.ts\n"
+            "@@ -11,4 +11,3 @@ export function isAllowed(header: string | undefined): boolean {\n"
+            '   const token = header.replace("Bearer ", "");\n'
+            "-  console.debug(`token ${token} seen`);\n"
+            "   return token == TOKEN;\n }\n"
+        )
+        made = (await self.client.call("propose_patch", {"title": f"Log no token ({self.label})", "patch": diff})).data()
+        same((made["files"][0]["path"], made["files"][0]["deletions"]), ("service/src/auth.ts", 1), "change")
+        wrong = diff.replace("token ${token} seen", "token ${token} heard")
+        answer = await self.client.call("propose_patch", {"title": "Does not fit", "patch": wrong})
+        same(answer.is_error, True, "is an error")
+        contains(answer.text, "token ${token} seen", "the line that is there")
+
+    async def explains_errors(self):
+        """explains a missing file and an unknown argument"""
+        answer = await self.client.call("read_file", {"path": "etl/tranform.py"})
+        same(answer.is_error, True, "a missing file is an error")
+        contains(answer.text, "etl/tranform.py", "the path that was asked")
+        contains(answer.text, "etl/transform.py", "the path that was meant")
+        answer = await self.client.call("read_file", {"path": "etl/load.py", "limt": 3})
+        same(answer.is_error, True, "an unknown argument is an error")
+        contains(answer.text, "`limt`", "the unknown argument")
+        contains(answer.text, "`limit`", "the nearest argument")
+        answer = await self.client.call("read_file", {"path": "../outside.txt"})
+        same(answer.is_error, True, "a path that leaves is an error")
+        answer = await self.client.call("grep", {"pattern": "(unclosed"})
+        same(answer.is_error, True, "a bad pattern is an error")
+        contains(answer.text, "(unclosed", "the pattern in the error")
+
+
+STEPS = [
+    Steps.negotiates,
+    Steps.lists_tools,
+    Steps.lists_a_directory,
+    Steps.pages_a_deep_listing,
+    Steps.details_of_a_listing,
+    Steps.reads_a_window,
+    Steps.reads_json,
+    Steps.reads_the_tail,
+    Steps.reads_utf16,
+    Steps.reads_an_image,
+    Steps.greps_text,
+    Steps.greps_by_pages,
+    Steps.greps_utf16_and_counts,
+    Steps.does_not_find_secrets,
+    Steps.writes_a_finding,
+    Steps.refuses_a_finding_past_the_end,
+    Steps.proposes_a_patch,
+    Steps.proposes_a_unified_diff,
+    Steps.explains_errors,
+]
+
+
+async def run(client, workspace):
+    """Walks through all steps; the exit status says whether all passed."""
+    steps, failed = Steps(client, workspace), 0
+    for step in STEPS:
+        try:
+            await step(steps)
+            print(f"PASS {client.name}: {step.__doc__}", flush=True)
+        except Exception as error:  # a step that fails must not hide the others
+            failed += 1
+            print(f"FAIL {client.name}: {step.__doc__}: {type(error).__name__}: {error}", flush=True)
+            if not isinstance(error, AssertionError):
+                traceback.print_exc(file=sys.stderr)
+    return 1 if failed else 0
