@@ -217,6 +217,7 @@ impl Tool for Grep {
 struct Question {
     start: WorkspacePath,
     mode: Mode,
+    format: Format,
     limit: usize,
     before: usize,
     after: usize,
@@ -268,6 +269,7 @@ impl Question {
         Ok(Question {
             start,
             mode: args.mode,
+            format: args.format,
             limit,
             before,
             after,

@@ -73,6 +73,8 @@ pub(super) struct Search {
     max_file_bytes: u64,
     most_matches: usize,
     most_chars: usize,
+    before: usize,
+    after: u64,
     /// Where the page begins inside a file.
     resume: Option<(String, u64)>,
     call: Call,
@@ -109,6 +111,8 @@ impl Search {
             max_file_bytes: question.max_file_bytes,
             most_matches: question.limit,
             most_chars: call.answer_chars,
+            before: question.before,
+            after: question.after as u64,
             resume: question
                 .resume
                 .as_ref()
@@ -161,6 +165,7 @@ impl Search {
             matcher: &worker.matcher,
             skip_to,
             chars: 0,
+            shown_to: 0,
             binary: false,
             found: Lines::default(),
         };
@@ -298,6 +303,8 @@ struct Collector<'a> {
     /// Matches up to this line were on an earlier page.
     skip_to: u64,
     chars: usize,
+    /// The last line of the last match's context.
+    shown_to: u64,
     binary: bool,
     found: Lines,
 }
@@ -312,9 +319,32 @@ impl Collector<'_> {
             0
         };
         let text = cut(bytes, at);
-        self.chars += text.len();
+        // Even an empty line costs something in an answer.
+        self.chars += text.len() + 8;
         let breaks = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
         self.found.lines.push(Line { number, last: number + breaks, text, is_match });
+    }
+
+    /// A line around a match; a match of another page is such a line as well. Tells whether
+    /// more lines are wanted.
+    fn push_context(&mut self, number: u64, bytes: &[u8]) -> bool {
+        let before_first = self.found.matches == 0;
+        if before_first && self.search.before == 0 {
+            return true;
+        }
+        if self.is_full() && number > self.shown_to {
+            return !self.found.cut;
+        }
+        self.push(number, bytes, false);
+        if before_first && self.found.lines.len() > self.search.before {
+            self.found.lines.remove(0);
+        }
+        true
+    }
+
+    fn is_full(&self) -> bool {
+        let matches = usize::try_from(self.found.matches).unwrap_or(usize::MAX);
+        matches >= self.search.most_matches || matches > 0 && self.chars > self.search.most_chars
     }
 }
 
@@ -324,7 +354,7 @@ impl Sink for Collector<'_> {
     fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> io::Result<bool> {
         let number = found.line_number().unwrap_or(0);
         if number <= self.skip_to {
-            return Ok(true);
+            return Ok(self.push_context(number, found.bytes()));
         }
         if self.search.call.check().is_err() {
             return Err(io::ErrorKind::TimedOut.into());
@@ -339,23 +369,25 @@ impl Sink for Collector<'_> {
                 Ok(true)
             }
             Mode::Content => {
-                let full = self.found.matches as usize >= self.search.most_matches
-                    || self.chars > self.search.most_chars;
-                if full {
+                if self.is_full() {
                     self.found.cut = true;
-                    return Ok(false);
+                    return Ok(self.push_context(number, found.bytes()));
+                }
+                if self.found.matches == 0 {
+                    let near = |line: &Line| line.last + self.search.before as u64 >= number;
+                    self.found.lines.retain(near);
                 }
                 self.found.matches += 1;
                 self.push(number, found.bytes(), true);
+                let last = self.found.lines.last().map_or(number, |line| line.last);
+                self.shown_to = last + self.search.after;
                 Ok(true)
             }
         }
     }
 
     fn context(&mut self, _: &Searcher, context: &SinkContext<'_>) -> io::Result<bool> {
-        let number = context.line_number().unwrap_or(0);
-        self.push(number, context.bytes(), false);
-        Ok(true)
+        Ok(self.push_context(context.line_number().unwrap_or(0), context.bytes()))
     }
 
     fn binary_data(&mut self, _: &Searcher, _: u64) -> io::Result<bool> {
