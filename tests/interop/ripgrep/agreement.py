@@ -1,0 +1,125 @@
+"""Compares `grep` with ripgrep, match for match: `agreement.py WORKSPACE URL`; `INTEROP_RG` names ripgrep.
+
+For each search: the same files in the same order on each page, the same line numbers and lines,
+the same counts. Lines are compared without their line end; bytes that are no UTF-8 as U+FFFD, as
+both sides show them. A search that ripgrep refuses must be refused here too.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+from mcp import Client
+from patterns import searches
+
+MAX_PAGES = 2000
+FLAGS = {"ignore_case": ["--ignore-case"], "literal": ["--fixed-strings"], "multiline": ["--multiline"]}
+
+
+def decoded(value):
+    """The text of a field of ripgrep's JSON."""
+    return value["text"] if "text" in value else base64.b64decode(value["bytes"]).decode("utf-8", "replace")
+
+
+def line_of(text):
+    """A line without its line end."""
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def ripgrep(workspace, pattern, options):
+    """(matches, {path: matched lines}) as ripgrep sees it, or None when it refuses the pattern."""
+    command = [os.environ["INTEROP_RG"], "--no-config", "--no-ignore", "--hidden", "--json", "--sort", "path"]
+    for name, flags in FLAGS.items():
+        command += flags if options.get(name) else []
+    command += ["--glob", options["glob"]] if "glob" in options else []
+    command += ["--type", options["type"]] if "type" in options else []
+    command += ["-e", pattern, "--", options.get("path", ".")]
+    done = subprocess.run(command, cwd=workspace, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    if done.returncode == 2:
+        return None
+    matches, counts = [], {}
+    for event in map(json.loads, done.stdout.splitlines()):
+        if event["type"] == "match":
+            data = event["data"]
+            path = pathlib.PurePosixPath(decoded(data["path"])).as_posix()
+            matches.append((path, data["line_number"], line_of(decoded(data["lines"]))))
+            counts[path] = counts.get(path, 0) + 1
+    return matches, counts
+
+
+async def pages(client, arguments, key):
+    """All entries of all pages, or the text of the error."""
+    entries, cursor = [], None
+    for _ in range(MAX_PAGES):
+        result = await client.call_tool("grep", arguments | ({"cursor": cursor} if cursor else {}))
+        text = "\n".join(block.text for block in result.content if block.type == "text")
+        if result.is_error:
+            return text
+        data = result.structured_content or json.loads(text)
+        entries += data[key]
+        cursor = data.get("next_cursor")
+        if not cursor:
+            return entries
+    raise AssertionError(f"{MAX_PAGES} pages and still a cursor")
+
+
+def difference(ours, theirs):
+    """The first few entries that only one side has."""
+    ours_set, theirs_set = set(ours), set(theirs)
+    only_ours = [entry for entry in ours if entry not in theirs_set][:3]
+    only_theirs = [entry for entry in theirs if entry not in ours_set][:3]
+    if not only_ours and not only_theirs:
+        return f"the same {len(theirs)} entries, in another order or number ({len(ours)})"
+    return f"only grep: {only_ours}; only ripgrep: {only_theirs} ({len(ours)} against {len(theirs)})"
+
+
+async def compare(client, workspace, pattern, options):
+    """The first difference of a search, or None, and the number of matches."""
+    expected = ripgrep(workspace, pattern, options)
+    arguments = {"pattern": pattern, "format": "json", "limit": 1000} | options
+    found = await pages(client, arguments, "matches")
+    if expected is None or isinstance(found, str):
+        if (expected is None) == isinstance(found, str):
+            return None, 0
+        return f"refused by one side only: {found if isinstance(found, str) else 'ripgrep refuses it'}", 0
+    matches, counts = expected
+    ours = [(match["path"], match["line"], line_of(match["text"])) for match in found]
+    order = [path for path, _, _ in ours]
+    if order != sorted(order, key=lambda path: path.split("/")):
+        return "paths are out of order", 0
+    # Both are in path order, but ripgrep sorts a file before a folder of nearly its name.
+    key = lambda match: (match[0].split("/"), match[1])
+    if sorted(ours, key=key) != sorted(matches, key=key):
+        return difference(ours, matches), 0
+    counted = await pages(client, arguments | {"mode": "count"}, "files")
+    if isinstance(counted, str) or {file["path"]: file["count"] for file in counted} != counts:
+        return f"mode count: {difference([(f['path'], f['count']) for f in counted], list(counts.items()))}", 0
+    files = await pages(client, arguments | {"mode": "files"}, "files")
+    if isinstance(files, str) or [file["path"] for file in files] != [file["path"] for file in counted]:
+        return f"mode files: {files}", 0
+    return None, len(matches)
+
+
+async def main(workspace, url):
+    every, total, failed, started = searches(), 0, 0, time.monotonic()
+    async with Client(url, read_timeout_seconds=60) as client:
+        for pattern, options in every:
+            name = f"ripgrep agrees on {pattern!r} {json.dumps(options) if options else ''}".rstrip()
+            try:
+                problem, count = await compare(client, workspace, pattern, options)
+            except Exception as error:  # one search that fails must not hide the others
+                problem, count = f"{type(error).__name__}: {error}", 0
+            total += count
+            failed += problem is not None
+            print(f"FAIL {name}: {problem}"[:1500] if problem else f"PASS {name}: {count} matches", flush=True)
+    print(f"{len(every)} searches, {total} matches compared in {time.monotonic() - started:.1f} s")
+    return 1 if failed or len(every) < 200 or total < 10_000 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(*sys.argv[1:])))
