@@ -1,2 +1,55 @@
-//! Composition only.
-fn main() {}
+//! Composition only: arguments, configuration, host.
+
+mod audit;
+mod caller;
+mod command;
+mod config;
+mod dispatch;
+mod host;
+mod mcp;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use config::{Command, CommandLine};
+
+fn main() -> ExitCode {
+    match run(CommandLine::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("mcp-workspace: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Tools(options) => command::tools::run(&options),
+        Command::Policy(command) => command::policy::run(command),
+        Command::Token(options) => command::token::run(&options),
+        Command::Serve(options) => serving(command::serve::run(options)),
+        Command::Stdio(options) => serving(command::stdio::run(options)),
+        Command::Call(options) => serving(command::call::run(options)),
+    }
+}
+
+/// Runs a host. Logs and audit records go to stderr, so that stdout is the protocol's alone.
+fn serving(host: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,rmcp=warn"));
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(host);
+    // A read of stdin or of a hanging mount cannot be stopped; the process need not wait for it.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result
+}

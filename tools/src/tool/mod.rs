@@ -1,7 +1,9 @@
 //! What every tool is, and [`catalog`], the only list of them.
 
 mod arguments;
+mod cursor;
 mod schema;
+mod selection;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,9 +15,11 @@ use crate::call::Call;
 use crate::error::{Code, ToolError};
 use crate::workspace::Scope;
 
+pub mod list_dir;
+
 /// Every tool, in the order in which clients see them. Adding a tool is one line here.
 pub fn catalog() -> &'static [Entry] {
-    static CATALOG: [Entry; 0] = [];
+    static CATALOG: [Entry; 1] = [entry::<list_dir::ListDir>()];
     &CATALOG
 }
 

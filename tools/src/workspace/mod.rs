@@ -1,5 +1,76 @@
 //! The workspace: the only code that touches files.
+//!
+//! Everything is opened relative to a directory handle that was opened once, at start. Nothing
+//! resolves outside it, no symbolic link is followed, and no path is checked first and used later.
 
-/// What a tool receives.
-#[derive(Debug, Clone)]
-pub struct Scope;
+mod entries;
+mod metadata;
+mod publish;
+mod resolve;
+mod scope;
+mod suggest;
+pub mod walk;
+
+use std::path::Path;
+use std::sync::atomic::AtomicUsize;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{CWD, Mode, OFlags};
+
+pub use metadata::{Kind, Metadata, OpenFile};
+pub use publish::Published;
+pub use resolve::Resolution;
+pub use scope::{Scope, read_error};
+
+/// A directory tree, held by a handle of its root.
+#[derive(Debug)]
+pub struct Workspace {
+    root: OwnedFd,
+    resolution: Resolution,
+    /// Directory handles and threads that walks hold at this moment, over all calls.
+    open_directories: AtomicUsize,
+    io_threads: AtomicUsize,
+}
+
+impl Workspace {
+    /// Turns a path of the machine into authority over the tree below it. Only composition
+    /// calls this. The kernel is asked once whether it resolves paths beneath a handle
+    /// (`openat2`); where it does not, or a seccomp filter forbids it, paths are walked
+    /// component by component.
+    ///
+    /// # Errors
+    /// When the directory cannot be opened.
+    pub fn open_with_ambient_authority(root: &Path) -> std::io::Result<Workspace> {
+        let root = open_root(root)?;
+        let resolution = resolve::probe(&root);
+        Ok(Workspace::from_handle(root, resolution))
+    }
+
+    /// Like [`Workspace::open_with_ambient_authority`], with the way of resolving paths chosen
+    /// by the caller instead of probed.
+    ///
+    /// # Errors
+    /// When the directory cannot be opened.
+    pub fn open_with_resolution(root: &Path, resolution: Resolution) -> std::io::Result<Workspace> {
+        Ok(Workspace::from_handle(open_root(root)?, resolution))
+    }
+
+    fn from_handle(root: OwnedFd, resolution: Resolution) -> Workspace {
+        Workspace {
+            root,
+            resolution,
+            open_directories: AtomicUsize::new(0),
+            io_threads: AtomicUsize::new(0),
+        }
+    }
+
+    /// How paths are resolved on this machine.
+    pub fn resolution(&self) -> Resolution {
+        self.resolution
+    }
+}
+
+fn open_root(root: &Path) -> std::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(CWD, root, flags, Mode::empty())?)
+}

@@ -1,0 +1,116 @@
+//! One record a call, as a JSON line through `tracing` on stderr. No file content, no tokens.
+
+use std::time::Instant;
+
+use mcp_workspace_tools::answer::{Answer, Shown};
+use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::error::{Code, ToolError};
+
+use crate::caller::Caller;
+
+/// The `tracing` target of audit records.
+pub const TARGET: &str = "audit";
+
+/// What is known of a call before it runs. Recorded exactly once: by [`Record::finish`], or as
+/// cancelled when it is dropped before, because the client went away.
+pub struct Record {
+    pub caller: Caller,
+    pub host: &'static str,
+    pub tool: String,
+    pub path: String,
+    pub rule: Option<String>,
+    pub role: Option<String>,
+    pub request_id: String,
+    call: Call,
+    began: Instant,
+    recorded: bool,
+}
+
+/// Longest path or request id in a record.
+const MAX_CHARS: usize = 512;
+
+impl Record {
+    /// Begins the record of a call.
+    pub fn begin(
+        caller: &Caller,
+        host: &'static str,
+        tool: &str,
+        arguments: &serde_json::Value,
+        request_id: &str,
+        call: &Call,
+    ) -> Record {
+        let path = ["path", "file", "key"]
+            .iter()
+            .find_map(|name| arguments.get(name).and_then(serde_json::Value::as_str));
+        Record {
+            caller: caller.clone(),
+            host,
+            tool: shorten(tool),
+            path: shorten(path.unwrap_or_default()),
+            rule: None,
+            role: None,
+            request_id: shorten(request_id),
+            call: call.clone(),
+            began: Instant::now(),
+            recorded: false,
+        }
+    }
+
+    /// Writes the record with what came of the call.
+    pub fn finish(mut self, result: &Result<Answer, ToolError>) {
+        self.recorded = true;
+        match result {
+            Ok(answer) => self.write("ok", None, bytes_of(answer)),
+            Err(error) => self.write(error.code.as_str(), Some(error), error.to_text().len()),
+        }
+    }
+
+    fn write(&self, outcome: &str, error: Option<&ToolError>, bytes_out: usize) {
+        let refused = error.is_some_and(|error| {
+            matches!(error.code, Code::Denied | Code::UnknownTool)
+                || error.code == Code::NotFound && self.rule.as_deref() != Some("-")
+                    && self.role.is_none()
+        });
+        tracing::info!(
+            target: TARGET,
+            caller = &*self.caller.id,
+            proof = self.caller.proof.as_str(),
+            host = self.host,
+            tool = self.tool,
+            path = self.path,
+            decision = if refused { "deny" } else { "allow" },
+            role = self.role.as_deref(),
+            rule = self.rule.as_deref(),
+            outcome,
+            cause = error.and_then(|error| error.source_for_log.as_deref()),
+            bytes_out,
+            files_touched = self.call.files_touched(),
+            duration_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            request_id = self.request_id,
+            "call"
+        );
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if !self.recorded {
+            self.call.cancel();
+            self.write(Code::Cancelled.as_str(), None, 0);
+        }
+    }
+}
+
+fn bytes_of(answer: &Answer) -> usize {
+    match &answer.shown {
+        Shown::Text(text) => text.len(),
+        Shown::Image { data, note, .. } | Shown::Audio { data, note, .. } => {
+            data.len() + note.len()
+        }
+        Shown::Json => answer.json.to_string().len(),
+    }
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(MAX_CHARS).collect()
+}

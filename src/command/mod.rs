@@ -1,0 +1,8 @@
+//! One file a subcommand.
+
+pub mod call;
+pub mod policy;
+pub mod serve;
+pub mod stdio;
+pub mod token;
+pub mod tools;

@@ -1,0 +1,217 @@
+//! The command line and the environment, read here and nowhere else.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mcp_workspace_tools::policy::Policy;
+use mcp_workspace_tools::workspace::{Resolution, Workspace};
+
+use crate::caller::Caller;
+use crate::dispatch::Dispatcher;
+
+/// The policy that holds when none is given.
+pub const LOCAL_POLICY: &str = include_str!("../policies/local.toml");
+/// How that policy is named in messages.
+pub const LOCAL_POLICY_NAME: &str = "local.toml (built in)";
+
+/// Sandboxed, policy-scoped file tools over one workspace, for any MCP client.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXAMPLES)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  mcp-workspace serve                                   the bundled example at http://127.0.0.1:8787/mcp
+  mcp-workspace stdio --workspace ~/repo                for an editor or a desktop client
+  mcp-workspace call grep '{\"pattern\":\"TODO\"}'          one tool, JSON on stdout
+  mcp-workspace policy explain --caller local --tool read_file --path .env";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Serve(ServeOptions),
+    Stdio(StdioOptions),
+    Call(CallOptions),
+    Tools(ToolsOptions),
+    #[command(subcommand)]
+    Policy(crate::command::policy::PolicyCommand),
+    Token(TokenOptions),
+}
+
+/// Which workspace, under which policy.
+#[derive(Debug, Args)]
+pub struct WorkspaceOptions {
+    /// The directory to serve
+    #[arg(long, value_name = "DIR", env = "MCP_WORKSPACE_ROOT")]
+    pub workspace: Option<PathBuf>,
+    /// The policy file [default: the built-in local policy]
+    #[arg(long, value_name = "FILE", env = "MCP_WORKSPACE_POLICY")]
+    pub policy: Option<PathBuf>,
+    /// Seconds that one call may take
+    #[arg(long, value_name = "SECONDS", env = "MCP_WORKSPACE_TIMEOUT", default_value_t = 60,
+          value_parser = clap::value_parser!(u64).range(1..=900))]
+    pub timeout: u64,
+    /// How paths are resolved: `auto` asks the kernel once
+    #[arg(long, value_enum, env = "MCP_WORKSPACE_RESOLUTION", default_value_t = ResolutionChoice::Auto)]
+    pub resolution: ResolutionChoice,
+}
+
+/// How to choose the way of resolving paths.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ResolutionChoice {
+    /// `openat2` where the kernel allows it, else component by component
+    Auto,
+    /// Component by component
+    Components,
+}
+
+/// Serve MCP over HTTP at /mcp, with /healthz beside it
+///
+/// Without --workspace the bundled example is unpacked into a fresh directory and served.
+/// Anywhere but on loopback, bearer tokens are required (see `mcp-workspace token`).
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mcp-workspace serve
+  mcp-workspace serve --workspace ~/repo --policy policies/read-only.toml
+  mcp-workspace serve --workspace /srv/data --listen 0.0.0.0:8787 --tokens tokens.txt --allowed-host files.example.com")]
+pub struct ServeOptions {
+    #[command(flatten)]
+    pub workspace: WorkspaceOptions,
+    /// The address to listen on
+    #[arg(long, value_name = "ADDRESS", env = "MCP_WORKSPACE_LISTEN", default_value = "127.0.0.1:8787")]
+    pub listen: SocketAddr,
+    /// File of hashed bearer tokens, one `name sha256-hex` a line; then every request needs one
+    #[arg(long, value_name = "FILE", env = "MCP_WORKSPACE_TOKENS")]
+    pub tokens: Option<PathBuf>,
+    /// A host name under which clients reach the server (repeatable; loopback names always work)
+    #[arg(long, value_name = "HOST", env = "MCP_WORKSPACE_ALLOWED_HOSTS", value_delimiter = ',')]
+    pub allowed_host: Vec<String>,
+    /// An origin whose web pages may call the server (repeatable; loopback origins always may)
+    #[arg(long, value_name = "ORIGIN", env = "MCP_WORKSPACE_ALLOWED_ORIGINS", value_delimiter = ',')]
+    pub allowed_origin: Vec<String>,
+}
+
+/// Serve MCP over stdin and stdout, as editors and desktop clients start servers
+///
+/// Without --workspace the current directory is served.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mcp-workspace stdio --workspace ~/repo
+  claude mcp add workspace -- mcp-workspace stdio --workspace ~/repo")]
+pub struct StdioOptions {
+    #[command(flatten)]
+    pub workspace: WorkspaceOptions,
+    /// The caller's id, as policies name it
+    #[arg(long, value_name = "ID", default_value = Caller::LOCAL)]
+    pub caller: String,
+}
+
+/// Call one tool and print its JSON; exit status 1 on a tool error
+///
+/// Without --workspace the current directory is used.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mcp-workspace call list_dir
+  mcp-workspace call read_file '{\"path\":\"src/main.rs\",\"offset\":-20}'
+  echo '{\"pattern\":\"TODO\"}' | mcp-workspace call grep -")]
+pub struct CallOptions {
+    /// The tool's name
+    pub tool: String,
+    /// The arguments as a JSON object, or `-` to read them from stdin
+    #[arg(default_value = "{}")]
+    pub arguments: String,
+    #[command(flatten)]
+    pub workspace: WorkspaceOptions,
+    /// The caller's id, as policies name it
+    #[arg(long, value_name = "ID", default_value = Caller::LOCAL)]
+    pub caller: String,
+}
+
+/// Print the tools as a host's own definitions
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mcp-workspace tools
+  mcp-workspace tools --format agentcore > tool-schema.json")]
+pub struct ToolsOptions {
+    /// Whose form the definitions have
+    #[arg(long, value_enum, default_value_t = crate::command::tools::Format::Mcp)]
+    pub format: crate::command::tools::Format,
+}
+
+/// Make a bearer token: the secret for the client, the hashed line for the server's --tokens file
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  mcp-workspace token ci-bot")]
+pub struct TokenOptions {
+    /// The token's name, which is the caller's id in policies
+    pub name: String,
+}
+
+/// A policy that checks, and what to call it.
+pub struct LoadedPolicy {
+    pub policy: Policy,
+    pub name: String,
+}
+
+impl WorkspaceOptions {
+    /// Reads and checks the policy.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or all that is wrong with it.
+    pub fn policy(&self) -> anyhow::Result<LoadedPolicy> {
+        let (text, name) = match &self.policy {
+            Some(file) => (read_text(file)?, file.display().to_string()),
+            None => (LOCAL_POLICY.to_owned(), LOCAL_POLICY_NAME.to_owned()),
+        };
+        match Policy::parse(&text, &name) {
+            Ok(policy) => Ok(LoadedPolicy { policy, name }),
+            Err(errors) => {
+                let all: Vec<_> = errors.iter().map(ToString::to_string).collect();
+                bail!("the policy does not check:\n{}", all.join("\n"))
+            }
+        }
+    }
+
+    /// Opens the workspace and joins it with the policy.
+    ///
+    /// # Errors
+    /// When either cannot be had.
+    pub fn dispatcher(&self, root: &Path) -> anyhow::Result<(Dispatcher, Opened)> {
+        let loaded = self.policy()?;
+        let opened = match self.resolution {
+            ResolutionChoice::Auto => Workspace::open_with_ambient_authority(root),
+            ResolutionChoice::Components => {
+                Workspace::open_with_resolution(root, Resolution::Components)
+            }
+        };
+        let workspace = opened
+            .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
+        let facts = Opened { policy: loaded.name, resolution: workspace.resolution() };
+        let time = Duration::from_secs(self.timeout);
+        Ok((Dispatcher::new(workspace, loaded.policy, time), facts))
+    }
+
+    /// The workspace that was named, or the current directory.
+    pub fn root_or_current(&self) -> &Path {
+        self.workspace.as_deref().unwrap_or(Path::new("."))
+    }
+}
+
+/// What was opened, for the banner.
+pub struct Opened {
+    pub policy: String,
+    pub resolution: Resolution,
+}
+
+/// Reads a text file of the operator.
+///
+/// # Errors
+/// With the file's name.
+pub fn read_text(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))
+}

@@ -1,0 +1,162 @@
+//! The one way to run a tool: caller and call in, grant, scope, tool, answer and audit record out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_workspace_tools::answer::Answer;
+use mcp_workspace_tools::call::{Call, ProgressSink};
+use mcp_workspace_tools::error::{Code, ToolError};
+use mcp_workspace_tools::policy::{Layout, Policy};
+use mcp_workspace_tools::tool::{self, Entry};
+use mcp_workspace_tools::workspace::{Scope, Workspace};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::Record;
+use crate::caller::Caller;
+
+/// Tool calls that run at the same time; more wait for a place.
+const MAX_RUNNING: usize = 32;
+/// How long a call waits for a place before it is told that the server is overloaded.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+/// What a tool gets after its deadline to give what it has.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// One call of a tool, as a host received it.
+pub struct Request {
+    /// Who calls.
+    pub caller: Caller,
+    /// The host that received it: `stdio`, `http`, `call`.
+    pub host: &'static str,
+    /// The tool's name.
+    pub tool: String,
+    /// The arguments as they came.
+    pub arguments: Value,
+    /// The host's id of the request, for the audit record.
+    pub request_id: String,
+    /// Where progress goes, when the client asked for it.
+    pub progress: Option<Arc<ProgressSink>>,
+}
+
+/// Runs tools.
+pub struct Dispatcher {
+    workspace: Arc<Workspace>,
+    policy: Policy,
+    layout: Arc<Layout>,
+    time_for_a_call: Duration,
+    places: Arc<Semaphore>,
+}
+
+impl Dispatcher {
+    /// A dispatcher over one workspace and one policy.
+    pub fn new(workspace: Workspace, policy: Policy, time_for_a_call: Duration) -> Dispatcher {
+        let layout = Arc::new(policy.layout().clone());
+        Dispatcher {
+            workspace: Arc::new(workspace),
+            policy,
+            layout,
+            time_for_a_call,
+            places: Arc::new(Semaphore::new(MAX_RUNNING)),
+        }
+    }
+
+    /// The tools that this caller may use, in the catalog's order.
+    pub fn tools_for(&self, caller: &Caller) -> Vec<&'static Entry> {
+        let Some(grant) = self.policy.grant(&caller.id) else { return Vec::new() };
+        tool::catalog().iter().filter(|entry| grant.allows_tool(entry.name)).collect()
+    }
+
+    /// Judges, runs and records one call. Dropping the future, as hosts do when a client goes
+    /// away, cancels the call and records it as cancelled.
+    ///
+    /// # Errors
+    /// The tool's error, or why it did not run.
+    pub async fn dispatch(
+        &self,
+        request: Request,
+        cancelled: CancellationToken,
+    ) -> Result<Answer, ToolError> {
+        let mut call = Call::new(&request.caller.id, self.time_for_a_call);
+        if let Some(sink) = &request.progress {
+            call = call.with_progress(Arc::clone(sink));
+        }
+        let mut record = Record::begin(
+            &request.caller,
+            request.host,
+            &request.tool,
+            &request.arguments,
+            &request.request_id,
+            &call,
+        );
+        let result = self.judge_and_run(request, call, &mut record, cancelled).await;
+        record.finish(&result);
+        result
+    }
+
+    async fn judge_and_run(
+        &self,
+        request: Request,
+        call: Call,
+        record: &mut Record,
+        cancelled: CancellationToken,
+    ) -> Result<Answer, ToolError> {
+        let grant = self.policy.grant(&request.caller.id);
+        let found = tool::find(&request.tool).zip(grant);
+        let Some((entry, grant)) = found.filter(|(_, grant)| grant.allows_tool(&request.tool))
+        else {
+            return Err(self.unknown_tool(&request));
+        };
+        let explained = self.policy.explain(&request.caller.id, entry.name, &record.path);
+        record.role = explained.role().map(str::to_owned);
+        record.rule = explained.rule().map(str::to_owned);
+
+        let place = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.places).acquire_owned());
+        let Ok(Ok(place)) = place.await else {
+            return Err(ToolError::new(
+                Code::Overloaded,
+                format!("{MAX_RUNNING} calls are running and none ended in time"),
+            )
+            .hint("try again in a few seconds"));
+        };
+        let scope =
+            Scope::new(Arc::clone(&self.workspace), grant.for_tool(entry.name), Arc::clone(&self.layout));
+        let running = call.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let result = entry.run(&scope, request.arguments, &running);
+            drop(place);
+            result
+        });
+        let late = tokio::time::sleep(call.time_left() + GRACE);
+        tokio::select! {
+            done = work => done.unwrap_or_else(|failed| Err(
+                ToolError::new(Code::Internal, format!("the tool `{}` failed", entry.name))
+                    .hint("this is a fault of the server; other calls go on")
+                    .caused_by(failed)
+            )),
+            () = cancelled.cancelled() => {
+                call.cancel();
+                Err(ToolError::new(Code::Cancelled, "the call was cancelled"))
+            }
+            () = late => {
+                call.cancel();
+                Err(ToolError::new(Code::Deadline, "the file system did not answer in time")
+                    .hint("try again; if it stays, the operator should check the mount"))
+            }
+        }
+    }
+
+    fn unknown_tool(&self, request: &Request) -> ToolError {
+        let names: Vec<_> =
+            self.tools_for(&request.caller).into_iter().map(|entry| entry.name).collect();
+        let error = ToolError::new(
+            Code::UnknownTool,
+            format!("no tool `{}` for caller `{}`", request.tool, request.caller.id),
+        );
+        if names.is_empty() {
+            error.hint("the policy names no role for this caller; ask the operator")
+        } else {
+            error.hint(format!("the tools are: {}", names.join(", ")))
+        }
+    }
+}

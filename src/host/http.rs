@@ -1,0 +1,173 @@
+//! MCP over streamable HTTP: stateless, both eras of the protocol on one endpoint.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use sha2::{Digest, Sha256};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::caller::{Caller, Proof};
+use crate::dispatch::Dispatcher;
+use crate::mcp::Handler;
+
+/// Largest request; patches and findings have limits below it.
+const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+/// Time for calls that run when the server is asked to stop.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+
+/// Names of bearer tokens by the SHA-256 of the token, in lower-case hex.
+pub type TokenNames = HashMap<String, String>;
+
+/// Who may connect, and under which names the server is reached.
+#[derive(Debug, Default)]
+pub struct Access {
+    /// Where given, every request needs one of these tokens.
+    pub tokens: Option<TokenNames>,
+    /// Names beside the loopback ones that a `Host` header may carry.
+    pub allowed_hosts: Vec<String>,
+    /// Origins beside the loopback ones that a browser's page may have.
+    pub allowed_origins: Vec<String>,
+}
+
+/// Serves on `listener` until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    dispatcher: Arc<Dispatcher>,
+    listener: TcpListener,
+    access: Access,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr().context("cannot read the listener's address")?;
+    let stop = CancellationToken::new();
+    let app = router(dispatcher, address, access, stop.clone());
+    let served = axum::serve(listener, app).with_graceful_shutdown({
+        let stop = stop.clone();
+        async move {
+            asked_to_stop().await;
+            stop.cancel();
+        }
+    });
+    let too_long = async {
+        stop.cancelled().await;
+        tokio::time::sleep(SHUTDOWN_GRACE).await;
+    };
+    tokio::select! {
+        result = served => result.context("the HTTP server failed"),
+        () = too_long => {
+            tracing::warn!("calls were still running 10 seconds after the request to stop");
+            Ok(())
+        }
+    }
+}
+
+fn router(
+    dispatcher: Arc<Dispatcher>,
+    address: SocketAddr,
+    access: Access,
+    stop: CancellationToken,
+) -> Router {
+    let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    if !address.ip().is_unspecified() {
+        hosts.push(address.ip().to_string());
+    }
+    hosts.extend(access.allowed_hosts);
+    let mut origins: Vec<String> =
+        ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned).into();
+    origins.extend(access.allowed_origins);
+    let config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .with_allowed_hosts(hosts)
+        .with_allowed_origins(origins)
+        .with_max_request_body_bytes(MAX_REQUEST_BYTES)
+        .with_cancellation_token(stop);
+    let service = StreamableHttpService::new(
+        move || Ok(Handler::new(Arc::clone(&dispatcher), "http", None)),
+        Arc::new(NeverSessionManager::default()),
+        config,
+    );
+    let tokens = Arc::new(access.tokens);
+    Router::new()
+        .nest_service("/mcp", service)
+        .layer(middleware::from_fn_with_state(tokens, identify))
+        .route("/healthz", get(healthz))
+}
+
+async fn healthz() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], "{\"status\":\"ok\"}\n")
+}
+
+/// Proves who calls and passes it on beside the request, or answers 401.
+async fn identify(
+    State(tokens): State<Arc<Option<TokenNames>>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let caller = match tokens.as_ref() {
+        None => Some(Caller::new(Caller::LOCAL, Proof::Loopback)),
+        Some(names) => request
+            .headers()
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(bearer)
+            // Looking up a hash tells nothing about the token by its time.
+            .and_then(|token| names.get(&hash_of(token)))
+            .map(|name| Caller::new(name, Proof::Token)),
+    };
+    match caller {
+        Some(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        None => (
+            StatusCode::UNAUTHORIZED,
+            [(header::WWW_AUTHENTICATE, "Bearer"), (header::CONTENT_TYPE, "application/json")],
+            "{\"error\":\"a valid bearer token is needed: Authorization: Bearer TOKEN\"}\n",
+        )
+            .into_response(),
+    }
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// The form in which tokens are stored.
+pub fn hash_of(token: &str) -> String {
+    use std::fmt::Write;
+    Sha256::digest(token.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+async fn asked_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}

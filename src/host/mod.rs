@@ -1,0 +1,4 @@
+//! The ways in: each translates between its wire and the dispatcher.
+
+pub mod http;
+pub mod stdio;

@@ -1,0 +1,179 @@
+//! The Model Context Protocol over the dispatcher: translation only.
+
+use std::sync::Arc;
+
+use mcp_workspace_tools::answer::{Answer, Shown};
+use mcp_workspace_tools::error::{Code, ToolError};
+use mcp_workspace_tools::tool::{Effect, Entry};
+use rmcp::ErrorData;
+use rmcp::ServerHandler;
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
+    Implementation, ListToolsResult, MetaObject, PaginatedRequestParams,
+    ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+};
+use rmcp::service::{Peer, RequestContext, RoleServer};
+use serde_json::{Value, json};
+
+use crate::caller::Caller;
+use crate::dispatch::{Dispatcher, Request};
+
+/// How long a client may keep a tool list, in milliseconds: policies change with the server's
+/// restart only, but a gateway may put another server behind the same address.
+const LIST_FRESH_MS: u64 = 60_000;
+/// Claude Code saves longer results to a file instead of showing them. Answers have at most
+/// 48,000 characters; as JSON, with escapes, they may have more.
+const MAX_RESULT_CHARS: u64 = 100_000;
+
+/// One connection's (stdio) or one request's (HTTP) view of the dispatcher.
+#[derive(Clone)]
+pub struct Handler {
+    dispatcher: Arc<Dispatcher>,
+    host: &'static str,
+    /// The caller of a host that knows it from the start; HTTP proves one for each request.
+    caller: Option<Caller>,
+}
+
+impl Handler {
+    /// A handler for calls that `host` receives.
+    pub fn new(dispatcher: Arc<Dispatcher>, host: &'static str, caller: Option<Caller>) -> Handler {
+        Handler { dispatcher, host, caller }
+    }
+
+    fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+        let proven = context
+            .extensions
+            .get::<axum::http::request::Parts>()
+            .and_then(|parts| parts.extensions.get::<Caller>());
+        proven.or(self.caller.as_ref()).cloned().ok_or_else(|| {
+            ErrorData::invalid_request("the request carries no caller that could be identified", None)
+        })
+    }
+}
+
+impl ServerHandler for Handler {
+    fn get_info(&self) -> ServerConfig {
+        let mut server = Implementation::new("mcp-workspace", env!("CARGO_PKG_VERSION"));
+        server.title = Some("Workspace".to_owned());
+        server.description = Some(env!("CARGO_PKG_DESCRIPTION").to_owned());
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(server)
+            .with_instructions(include_str!("instructions.md"))
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let caller = self.caller(&context)?;
+        let tools = self.dispatcher.tools_for(&caller).into_iter().map(describe).collect();
+        let mut list = ListToolsResult::with_all_items(tools);
+        list.ttl_ms = Some(LIST_FRESH_MS);
+        // The list depends on what policy grants the caller.
+        list.cache_scope = Some(CacheScope::Private);
+        Ok(list)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let caller = self.caller(&context)?;
+        let progress = context.meta.get_progress_token().map(|token| {
+            let (sender, receiver) = tokio::sync::mpsc::channel(16);
+            let forward = tokio::spawn(forward(context.peer.clone(), token, receiver));
+            (sender, forward)
+        });
+        let sink = progress.as_ref().map(|(sender, _)| {
+            let sender = sender.clone();
+            // A client that reads slowly misses a report rather than slows the work.
+            Arc::new(move |done: u64, message: &str| {
+                let _ = sender.try_send((done, message.to_owned()));
+            }) as Arc<mcp_workspace_tools::call::ProgressSink>
+        });
+        let request = Request {
+            caller,
+            host: self.host,
+            tool: request.name.into_owned(),
+            arguments: request.arguments.map_or(Value::Null, Value::Object),
+            request_id: context.id.to_string(),
+            progress: sink,
+        };
+        let result = self.dispatcher.dispatch(request, context.ct.clone()).await;
+        if let Some((sender, forward)) = progress {
+            // Nothing may follow the result; what is still queued is of no use to anybody.
+            drop(sender);
+            forward.abort();
+            let _ = forward.await;
+        }
+        match result {
+            Ok(answer) => Ok(render(answer).into()),
+            Err(error) if error.code == Code::UnknownTool => {
+                Err(ErrorData::invalid_params(error.to_text(), None))
+            }
+            Err(error) => Ok(render_error(&error).into()),
+        }
+    }
+}
+
+async fn forward(
+    peer: Peer<RoleServer>,
+    token: rmcp::model::ProgressToken,
+    mut reports: tokio::sync::mpsc::Receiver<(u64, String)>,
+) {
+    while let Some((done, message)) = reports.recv().await {
+        // Counts stay far below 2^52.
+        #[expect(clippy::cast_precision_loss, reason = "the protocol's numbers are floats")]
+        let mut notification = ProgressNotificationParam::new(token.clone(), done as f64);
+        notification.message = Some(message);
+        if peer.notify_progress(notification).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A tool as `tools/list` shows it.
+pub fn describe(entry: &Entry) -> Tool {
+    let object = |schema: Value| match schema {
+        Value::Object(map) => Arc::new(map),
+        _ => Arc::default(),
+    };
+    let mut tool =
+        Tool::new(entry.name, entry.description.trim_end(), object(entry.input_schema()));
+    tool.title = Some(entry.title.to_owned());
+    tool.output_schema = entry.output_schema().map(object);
+    tool.annotations = Some(
+        ToolAnnotations::new()
+            .read_only(entry.effect == Effect::Reads)
+            .destructive(false)
+            .idempotent(entry.idempotent)
+            .open_world(false),
+    );
+    let mut meta = MetaObject::default();
+    meta.insert("anthropic/maxResultSizeChars".to_owned(), json!(MAX_RESULT_CHARS));
+    tool.meta = Some(meta);
+    tool
+}
+
+/// Clients show their model the structured content where there is some, and nothing else then:
+/// so a result has either text (or an image, a sound), or JSON in both places.
+fn render(answer: Answer) -> CallToolResult {
+    match answer.shown {
+        Shown::Text(text) => CallToolResult::success(vec![ContentBlock::text(text)]),
+        Shown::Json => CallToolResult::structured(answer.json),
+        Shown::Image { data, media_type, note } => CallToolResult::success(vec![
+            ContentBlock::image(data, media_type),
+            ContentBlock::text(note),
+        ]),
+        Shown::Audio { data, media_type, note } => CallToolResult::success(vec![
+            ContentBlock::audio(data, media_type),
+            ContentBlock::text(note),
+        ]),
+    }
+}
+
+fn render_error(error: &ToolError) -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(error.to_text())])
+}

@@ -1,0 +1,268 @@
+//! `list_dir`: what is in a directory, in the order of paths, page by page.
+
+use std::ops::ControlFlow;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::cursor::Binding;
+use super::selection::PathGlob;
+use super::{Effect, Tool};
+use crate::call::{Call, Stop};
+use crate::error::{Code, ToolError};
+use crate::path::WorkspacePath;
+use crate::workspace::walk::{Entry, Found, Options, Selection, Visitor, walk};
+use crate::workspace::{Kind, Metadata, Scope};
+
+/// Entries of one page unless the caller says otherwise.
+const DEFAULT_LIMIT: usize = 500;
+/// Most entries of one page.
+const MAX_LIMIT: usize = 5_000;
+/// What the JSON around an entry costs of the answer's budget.
+const ENTRY_CHARS: usize = 32;
+
+/// The tool.
+pub struct ListDir;
+
+/// Arguments of `list_dir`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Args {
+    /// The directory, relative to the workspace root. Default: the root.
+    #[serde(default)]
+    path: String,
+    /// How deep to go: 1 is the directory's own entries. Default: 1, or the whole tree with `glob`.
+    depth: Option<usize>,
+    /// Only entries that match, such as `*.rs` (names at any depth) or `src/**/*.py`; `!` negates.
+    glob: Option<String>,
+    /// Add size in bytes and time of the last change. Default: false.
+    #[serde(default)]
+    details: bool,
+    /// Most entries to return, up to 5000. Default: 500.
+    limit: Option<usize>,
+    /// `next_cursor` of the page before, with the other arguments unchanged.
+    cursor: Option<String>,
+}
+
+/// Output of `list_dir`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Output {
+    /// The entries, sorted by path.
+    entries: Vec<ListedEntry>,
+    /// Whether entries follow after these.
+    more: bool,
+    /// Where the next page begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+    /// Why the page ended early: `deadline`, when time ran out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped: Option<&'static str>,
+    /// Directories that could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<String>,
+    /// Entries whose names are not valid paths (not UTF-8, or with control characters).
+    #[serde(skip_serializing_if = "is_zero")]
+    unnameable: u64,
+}
+
+/// One entry.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ListedEntry {
+    /// The path from the workspace root.
+    path: String,
+    /// What it is.
+    #[serde(rename = "type")]
+    kind: EntryType,
+    /// The size in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    /// The time of the last change, RFC 3339 in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modified: Option<String>,
+    /// Where a symbolic link points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum EntryType {
+    File,
+    Directory,
+    Symlink,
+    Other,
+}
+
+impl From<Kind> for EntryType {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::File => EntryType::File,
+            Kind::Directory => EntryType::Directory,
+            Kind::Symlink => EntryType::Symlink,
+            Kind::Other => EntryType::Other,
+        }
+    }
+}
+
+impl Tool for ListDir {
+    const NAME: &'static str = "list_dir";
+    const TITLE: &'static str = "List a directory";
+    const DESCRIPTION: &'static str = include_str!("list_dir.md");
+    const EFFECT: Effect = Effect::Reads;
+    const IDEMPOTENT: bool = true;
+    const STRUCTURED: bool = true;
+    type Args = Args;
+    type Output = Output;
+
+    fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
+        let start = WorkspacePath::parse(&args.path)?;
+        let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
+        if limit == 0 || limit > MAX_LIMIT {
+            return Err(ToolError::invalid(format!("`limit` is {limit}; it goes from 1 to 5000")));
+        }
+        if args.depth == Some(0) {
+            return Err(ToolError::invalid("`depth` is 0; 1 is the directory's own entries"));
+        }
+        let glob = args.glob.as_deref().map(|glob| PathGlob::new(glob, &start)).transpose()?;
+        let depth = args.depth.or(if glob.is_some() { None } else { Some(1) });
+        let depth_text = format!("{depth:?}");
+        let binding = Binding::new(
+            &call.caller,
+            &["list_dir", start.as_str(), &depth_text, args.glob.as_deref().unwrap_or("")],
+        );
+        let after = args.cursor.as_deref().map(|cursor| binding.read(cursor)).transpose()?;
+        directory_or_error(scope, &start)?;
+
+        let options =
+            Options { start, depth, after: after.map(|cursor| cursor.path), ..Options::default() };
+        let visitor = Lister { glob, details: args.details };
+        let mut page = Page::new(limit, call.answer_chars);
+        let ended = walk(scope, &options, visitor, call, &mut |found| page.add(found))?;
+        page.finish(ended, &binding, options.after.as_deref())
+    }
+}
+
+/// A directory that the caller may see, or the error that says what is there instead.
+pub(super) fn directory_or_error(scope: &Scope, path: &WorkspacePath) -> Result<(), ToolError> {
+    if !scope.grant().may_enter(path) {
+        return Err(scope.not_found(path));
+    }
+    if path.is_root() {
+        return Ok(());
+    }
+    match scope.stat(path)? {
+        Some(Metadata { kind: Kind::Directory, .. }) => Ok(()),
+        Some(Metadata { kind: Kind::Symlink, .. }) => Err(ToolError::new(
+            Code::NotFound,
+            format!("`{path}` is a symbolic link, and links are not followed"),
+        )
+        .hint("list the directory that holds it to see where it points")),
+        Some(_) => Err(ToolError::invalid(format!("`{path}` is a file, not a directory"))
+            .hint("use read_file to read it")),
+        None => Err(scope.not_found(path)),
+    }
+}
+
+struct Lister {
+    glob: Option<PathGlob>,
+    details: bool,
+}
+
+impl Visitor for Lister {
+    type Item = ListedEntry;
+
+    fn select(&self, path: &WorkspacePath, kind: Kind) -> Selection {
+        if self.glob.as_ref().is_some_and(|glob| !glob.selects(path)) {
+            Selection::Skip
+        } else if self.details || kind == Kind::Symlink {
+            Selection::Later
+        } else {
+            Selection::Now
+        }
+    }
+
+    fn visit(&self, entry: &Entry<'_>) -> Option<ListedEntry> {
+        let metadata = self.details.then(|| entry.metadata().ok()).flatten();
+        let modified = metadata.and_then(|metadata| Timestamp::try_from(metadata.modified).ok());
+        Some(ListedEntry {
+            path: entry.path.as_str().to_owned(),
+            kind: entry.kind.into(),
+            size: metadata.filter(|m| m.kind == Kind::File).map(|metadata| metadata.size),
+            modified: modified.map(|time| time.to_string()),
+            target: (entry.kind == Kind::Symlink).then(|| entry.link_target()).flatten(),
+        })
+    }
+}
+
+struct Page {
+    output: Output,
+    limit: usize,
+    chars_left: usize,
+}
+
+impl Page {
+    fn new(limit: usize, answer_chars: usize) -> Page {
+        let output = Output {
+            entries: Vec::new(),
+            more: false,
+            next_cursor: None,
+            stopped: None,
+            unreadable: Vec::new(),
+            unnameable: 0,
+        };
+        Page { output, limit, chars_left: answer_chars.saturating_sub(1_024) }
+    }
+
+    fn add(&mut self, found: Found<ListedEntry>) -> ControlFlow<()> {
+        match found {
+            Found::Item(_, entry) => {
+                let extra = entry.target.as_ref().map_or(0, String::len)
+                    + entry.modified.as_ref().map_or(0, |_| 64);
+                let cost = entry.path.len() + extra + ENTRY_CHARS;
+                if self.output.entries.len() == self.limit || cost > self.chars_left {
+                    self.output.more = true;
+                    return ControlFlow::Break(());
+                }
+                self.chars_left -= cost;
+                self.output.entries.push(entry);
+            }
+            Found::Unreadable(path) => {
+                self.chars_left = self.chars_left.saturating_sub(path.as_str().len() + 4);
+                self.output.unreadable.push(path.to_string());
+            }
+            Found::Unnameable(_, count) => self.output.unnameable += count,
+            Found::Ignored(_) => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn finish(
+        mut self,
+        ended: Result<(), Stop>,
+        binding: &Binding,
+        after: Option<&str>,
+    ) -> Result<Output, ToolError> {
+        match ended {
+            Err(Stop::Cancelled) => return Err(Stop::Cancelled.into()),
+            Err(Stop::Deadline) if self.output.entries.is_empty() => {
+                return Err(Stop::Deadline.into());
+            }
+            Err(Stop::Deadline) => {
+                self.output.more = true;
+                self.output.stopped = Some("deadline");
+            }
+            Ok(()) => {}
+        }
+        if self.output.more {
+            let last = self.output.entries.last().map(|entry| entry.path.as_str()).or(after);
+            self.output.next_cursor = last.map(|path| binding.at(path, None));
+        }
+        Ok(self.output)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

@@ -1,0 +1,286 @@
+//! `Scope`: the workspace as one caller may see it. All that a tool receives.
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{OFlags, fstat};
+use rustix::io::Errno;
+
+use crate::call::Call;
+use crate::error::{Code, ToolError};
+use crate::path::WorkspacePath;
+use crate::policy::{Access, Layout, ToolGrant};
+
+use super::metadata::{Kind, Metadata, OpenFile};
+use super::{Workspace, entries, suggest};
+
+/// A handle of the workspace together with a caller's grant for one tool. Every method checks
+/// the grant and opens through directory handles, so a tool cannot forget either.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    workspace: Arc<Workspace>,
+    grant: ToolGrant,
+    layout: Arc<Layout>,
+}
+
+/// For reading: never wait for a writer of a FIFO, never become a terminal's owner.
+const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+impl Scope {
+    /// Joins a workspace and a grant. Only the dispatcher does this.
+    pub fn new(workspace: Arc<Workspace>, grant: ToolGrant, layout: Arc<Layout>) -> Self {
+        Scope { workspace, grant, layout }
+    }
+
+    /// The caller's rights in this call.
+    pub fn grant(&self) -> &ToolGrant {
+        &self.grant
+    }
+
+    /// Where records lie.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(super) fn workspace(&self) -> &Arc<Workspace> {
+        &self.workspace
+    }
+
+    /// Opens a regular file for reading.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when nothing is there or policy hides it (the two are alike);
+    /// [`Code::InvalidArgument`] for a directory, a FIFO, a socket or a device, at once.
+    pub fn open_file(&self, path: &WorkspacePath, call: &Call) -> Result<OpenFile, ToolError> {
+        let readable = self.grant.may(Access::Read, path);
+        if !readable && !self.grant.may_enter(path) {
+            return Err(self.not_found(path));
+        }
+        self.open_regular(path, readable, call)
+    }
+
+    /// Opens a record that the caller may read or may itself write.
+    ///
+    /// # Errors
+    /// As [`Scope::open_file`].
+    pub fn open_record(&self, path: &WorkspacePath, call: &Call) -> Result<OpenFile, ToolError> {
+        if !self.grant.may(Access::Read, path) && !self.grant.may(Access::Write, path) {
+            return Err(self.not_found(path));
+        }
+        self.open_regular(path, true, call)
+    }
+
+    fn open_regular(
+        &self,
+        path: &WorkspacePath,
+        readable: bool,
+        call: &Call,
+    ) -> Result<OpenFile, ToolError> {
+        call.check()?;
+        let handle = match self.workspace.open(path, READ) {
+            Ok(handle) => handle,
+            Err(errno) => return Err(self.open_error(path, errno)),
+        };
+        call.touch(1);
+        let metadata = metadata_of(&handle).map_err(|errno| io_error("read", path, errno))?;
+        match metadata.kind {
+            Kind::File if readable => {}
+            Kind::Directory => {
+                return Err(ToolError::invalid(format!("`{path}` is a directory"))
+                    .hint("use list_dir to see what is in it"));
+            }
+            Kind::File | Kind::Symlink => return Err(self.not_found(path)),
+            Kind::Other if readable => return Err(special(path)),
+            Kind::Other => return Err(self.not_found(path)),
+        }
+        Ok(OpenFile {
+            file: File::from(handle),
+            size: metadata.size,
+            modified: metadata.modified,
+            executable: metadata.executable,
+        })
+    }
+
+    /// Reads a whole file of at most the grant's `max_file_bytes`.
+    ///
+    /// # Errors
+    /// As [`Scope::open_file`], and [`Code::TooLarge`].
+    pub fn read_whole(&self, path: &WorkspacePath, call: &Call) -> Result<Vec<u8>, ToolError> {
+        let opened = self.open_file(path, call)?;
+        self.read_opened(path, opened, call)
+    }
+
+    /// Reads the rest of an opened file of at most the grant's `max_file_bytes`.
+    ///
+    /// # Errors
+    /// [`Code::TooLarge`], [`Code::Io`], or the call's end.
+    pub fn read_opened(
+        &self,
+        path: &WorkspacePath,
+        opened: OpenFile,
+        call: &Call,
+    ) -> Result<Vec<u8>, ToolError> {
+        let limit = self.grant.limits().max_file_bytes;
+        let too_large = |size: u64| {
+            ToolError::new(
+                Code::TooLarge,
+                format!("`{path}` has {size} bytes; the limit is {limit} (max_file_bytes)"),
+            )
+        };
+        if opened.size > limit {
+            return Err(too_large(opened.size));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(opened.size).unwrap_or(0));
+        let mut rest = opened.file.take(limit.saturating_add(1));
+        let mut block = vec![0; 256 * 1024];
+        loop {
+            call.check()?;
+            match rest.read(&mut block) {
+                Ok(0) => break,
+                Ok(read) => bytes.extend_from_slice(block.get(..read).unwrap_or_default()),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(read_error(path, &error)),
+            }
+        }
+        let size = bytes.len() as u64;
+        if size > limit { Err(too_large(size)) } else { Ok(bytes) }
+    }
+
+    /// What lies at `path`; none when nothing is there or policy hides it. Symbolic links are
+    /// described, not followed.
+    ///
+    /// # Errors
+    /// [`Code::Io`] when the file system fails.
+    pub fn stat(&self, path: &WorkspacePath) -> Result<Option<Metadata>, ToolError> {
+        let readable = self.grant.may(Access::Read, path);
+        if !readable && !self.grant.may_enter(path) {
+            return Ok(None);
+        }
+        let metadata = self.workspace.stat(path).map_err(|errno| io_error("stat", path, errno))?;
+        Ok(metadata.filter(|metadata| readable || metadata.kind == Kind::Directory))
+    }
+
+    /// The names in a directory of records that the caller may read or write, sorted; none when
+    /// the directory does not exist. Names that start with `.` are unfinished work and left out.
+    ///
+    /// # Errors
+    /// [`Code::Io`] when the file system fails.
+    pub fn record_names(&self, directory: &WorkspacePath) -> Result<Vec<String>, ToolError> {
+        let handle = match self.workspace.open(directory, OFlags::RDONLY | OFlags::DIRECTORY) {
+            Ok(handle) => handle,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(Vec::new()),
+            Err(errno) => return Err(io_error("list", directory, errno)),
+        };
+        let listing = entries::read(&handle).map_err(|errno| io_error("list", directory, errno))?;
+        let mut names: Vec<String> = listing
+            .entries
+            .into_iter()
+            .filter(|entry| !entry.name.starts_with('.'))
+            .filter(|entry| {
+                directory.join(&entry.name).is_ok_and(|path| {
+                    self.grant.may(Access::Read, &path)
+                        || self.grant.may(Access::Write, &path)
+                        || entry.kind == Kind::Directory && self.grant.may_enter(&path)
+                })
+            })
+            .map(|entry| entry.name)
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The answer for a path that is not there, and for one that policy hides.
+    pub fn not_found(&self, path: &WorkspacePath) -> ToolError {
+        let error = ToolError::new(Code::NotFound, format!("no such file: {path}"));
+        match suggest::nearest(self, path) {
+            Some(near) => error.hint(format!("did you mean {near}?")),
+            None => error.hint("list_dir shows what is there"),
+        }
+    }
+
+    pub(super) fn open_error(&self, path: &WorkspacePath, errno: Errno) -> ToolError {
+        match errno {
+            Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::NAMETOOLONG => self.not_found(path),
+            // A socket or a device without a driver cannot be opened at all.
+            Errno::NXIO | Errno::NODEV => special(path),
+            Errno::LOOP if matches!(self.stat(path), Ok(Some(m)) if m.kind == Kind::Symlink) => {
+                ToolError::new(
+                    Code::NotFound,
+                    format!("`{path}` is a symbolic link, and links are not followed"),
+                )
+                .hint("list_dir shows where it points; read that path if it is in the workspace")
+            }
+            Errno::LOOP => self.not_found(path),
+            other => io_error("open", path, other),
+        }
+    }
+}
+
+impl Workspace {
+    /// What lies at `path`, without following a link; none when nothing is there.
+    pub(super) fn stat(&self, path: &WorkspacePath) -> Result<Option<Metadata>, Errno> {
+        match self.stat_by_handle(path) {
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn stat_by_handle(&self, path: &WorkspacePath) -> Result<Metadata, Errno> {
+        metadata_of(&self.open(path, OFlags::PATH)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn stat_by_handle(&self, path: &WorkspacePath) -> Result<Metadata, Errno> {
+        use rustix::fs::{AtFlags, statat};
+        let parent = path.parent().unwrap_or_default();
+        let directory = self.open(&parent, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let name = path.file_name().unwrap_or(".");
+        statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW).map(|stat| Metadata::from(&stat))
+    }
+}
+
+pub(super) fn metadata_of(handle: &OwnedFd) -> Result<Metadata, Errno> {
+    fstat(handle).map(|stat| Metadata::from(&stat))
+}
+
+fn special(path: &WorkspacePath) -> ToolError {
+    ToolError::invalid(format!("`{path}` is a FIFO, a socket or a device, not a regular file"))
+}
+
+/// A failure of the file system, with what an operator can do about it.
+pub(super) fn io_error(action: &str, path: &WorkspacePath, errno: Errno) -> ToolError {
+    let (code, what, hint) = match errno {
+        Errno::ACCESS | Errno::PERM => (
+            Code::Denied,
+            "the file system refuses it (permission denied)",
+            "the server's user has no right to it; the operator can change owner or mode",
+        ),
+        Errno::ROFS => (
+            Code::Denied,
+            "the workspace is mounted read-only",
+            "the operator can mount it for writing",
+        ),
+        Errno::NOSPC | Errno::DQUOT => {
+            (Code::Io, "the file system is full", "the operator can make room; nothing was written")
+        }
+        Errno::STALE => (
+            Code::Io,
+            "the file was replaced on the network file system while it was open",
+            "try the call again",
+        ),
+        Errno::MFILE | Errno::NFILE => {
+            (Code::Overloaded, "the server has too many files open", "try again in a few seconds")
+        }
+        _ => (Code::Io, "the file system failed", "try again; if it stays, tell the operator"),
+    };
+    ToolError::new(code, format!("cannot {action} `{path}`: {what}")).hint(hint).caused_by(errno)
+}
+
+/// [`io_error`] for an error of the standard library while reading.
+pub fn read_error(path: &WorkspacePath, error: &std::io::Error) -> ToolError {
+    io_error("read", path, Errno::from_io_error(error).unwrap_or(Errno::IO))
+}

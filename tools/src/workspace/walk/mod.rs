@@ -1,0 +1,370 @@
+//! The walk under `list_dir` and `grep`: a pool of I/O threads over directory handles.
+//!
+//! It is made for a network mount, where each operation is a round trip: kinds come from the
+//! listing instead of a stat, a file is opened by its name in its directory's handle, and many
+//! operations are under way at once. Entries come in the byte order of their whole paths
+//! whatever the threads do. Work that has begun is never joined, so a call answers at its
+//! deadline even when the file system hangs.
+//!
+//! The order: an entry `p` has the key `p`, the content of a directory `p` has the key `p/`.
+//! Everything below `p` sorts at or after `p/`, so an entry may be given out as soon as its key
+//! is less than every key that is still pending or running.
+
+mod ignoring;
+mod pool;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat, statat};
+use rustix::io::Errno;
+
+use crate::call::{Call, Stop};
+use crate::error::ToolError;
+use crate::path::WorkspacePath;
+use crate::policy::Access;
+
+use super::metadata::{Kind, Metadata};
+use super::scope::Scope;
+use super::{Workspace, entries};
+
+use ignoring::IgnoreRules;
+
+/// Where to walk and what to leave out.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The directory to start in.
+    pub start: WorkspacePath,
+    /// How deep: 1 is the directory's own entries. None is without limit.
+    pub depth: Option<usize>,
+    /// Give only entries whose path is greater than this (or equal, with `inclusive`).
+    pub after: Option<String>,
+    /// Whether the entry `after` itself is given.
+    pub inclusive: bool,
+    /// Whether `.gitignore` and `.ignore` files in the workspace may leave entries out.
+    pub ignore_files: bool,
+}
+
+/// What to do with an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection {
+    /// Not wanted.
+    Skip,
+    /// Visit it at once; the visit does no I/O.
+    Now,
+    /// Visit it in the pool; the visit does I/O.
+    Later,
+}
+
+/// What happens to the entries of a walk. Visits run in many threads at once.
+pub trait Visitor: Send + Sync + 'static {
+    /// What a visit gives.
+    type Item: Send + 'static;
+    /// Whether and how to visit; called once for each visible entry, in any order.
+    fn select(&self, path: &WorkspacePath, kind: Kind) -> Selection;
+    /// Visits one entry; none is left out silently.
+    fn visit(&self, entry: &Entry<'_>) -> Option<Self::Item>;
+}
+
+/// What a walk gives, in the order of paths.
+#[derive(Debug)]
+pub enum Found<I> {
+    /// The result of a visit.
+    Item(WorkspacePath, I),
+    /// A directory that could not be read.
+    Unreadable(WorkspacePath),
+    /// An entry that ignore files leave out; nothing below it was visited.
+    Ignored(WorkspacePath),
+    /// Names in this directory that are not valid paths (not UTF-8, control characters).
+    Unnameable(WorkspacePath, u64),
+}
+
+/// One entry during its visit.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// Its path.
+    pub path: &'a WorkspacePath,
+    /// Its kind, from the listing.
+    pub kind: Kind,
+    directory: &'a DirectoryHandle,
+}
+
+impl Entry<'_> {
+    /// Opens the file for reading, by its name in its directory; a link that took its place
+    /// is not followed.
+    ///
+    /// # Errors
+    /// The file system's error.
+    pub fn open(&self) -> std::io::Result<std::fs::File> {
+        let flags =
+            OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(self.directory.open(self.path, flags)?.into())
+    }
+
+    /// Size, time and kind: one operation on the file system.
+    ///
+    /// # Errors
+    /// The file system's error.
+    pub fn metadata(&self) -> std::io::Result<Metadata> {
+        match &self.directory.handle {
+            Some(handle) => {
+                let name = self.path.file_name().unwrap_or(".");
+                Ok(Metadata::from(&statat(handle, name, AtFlags::SYMLINK_NOFOLLOW)?))
+            }
+            None => Ok(self.directory.workspace.stat(self.path)?.ok_or(Errno::NOENT)?),
+        }
+    }
+
+    /// Where a symbolic link points, as it is written.
+    pub fn link_target(&self) -> Option<String> {
+        let name = self.path.file_name()?;
+        let directory = match &self.directory.handle {
+            Some(_) => None,
+            None => Some(
+                self.directory
+                    .workspace
+                    .open(&self.path.parent()?, OFlags::RDONLY | OFlags::DIRECTORY)
+                    .ok()?,
+            ),
+        };
+        let handle = self.directory.handle.as_ref().or(directory.as_ref())?;
+        let target = readlinkat(handle, name, Vec::new()).ok()?;
+        Some(String::from_utf8_lossy(target.to_bytes()).into_owned())
+    }
+}
+
+/// A directory whose entries are still to be visited. Where many are open already the handle
+/// is given up, and entries are opened from the root again.
+#[derive(Debug)]
+struct DirectoryHandle {
+    workspace: Arc<Workspace>,
+    handle: Option<OwnedFd>,
+}
+
+/// Directory handles that all walks together keep open (the usual limit of a process is 1,024).
+const MAX_OPEN_DIRECTORIES: usize = 384;
+
+impl DirectoryHandle {
+    fn keep(workspace: &Arc<Workspace>, handle: OwnedFd) -> DirectoryHandle {
+        let open = workspace.open_directories.fetch_add(1, Ordering::Relaxed);
+        let mut kept = DirectoryHandle { workspace: Arc::clone(workspace), handle: Some(handle) };
+        if open >= MAX_OPEN_DIRECTORIES {
+            kept.give_up();
+        }
+        kept
+    }
+
+    fn give_up(&mut self) {
+        if self.handle.take().is_some() {
+            self.workspace.open_directories.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn open(&self, path: &WorkspacePath, flags: OFlags) -> Result<OwnedFd, Errno> {
+        match (&self.handle, path.file_name()) {
+            // INVARIANT: the name is one component, so it cannot lead out of the handle.
+            (Some(handle), Some(name)) => openat(handle, name, flags, Mode::empty()),
+            _ => self.workspace.open(path, flags),
+        }
+    }
+}
+
+impl Drop for DirectoryHandle {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
+
+/// A unit of I/O.
+enum Task {
+    /// Read a directory: its path, its depth, its parent's handle (none for the start).
+    List {
+        path: WorkspacePath,
+        depth: usize,
+        parent: Option<Arc<DirectoryHandle>>,
+        ignore: Option<Arc<IgnoreRules>>,
+    },
+    /// Visit an entry.
+    Visit { path: WorkspacePath, kind: Kind, directory: Arc<DirectoryHandle> },
+}
+
+/// What a task leaves: results and more tasks, each with its key.
+struct Outcome<I> {
+    found: Vec<(String, Found<I>)>,
+    tasks: Vec<(String, Task)>,
+}
+
+/// Walks, and gives each find to `consume` in the order of paths until it breaks.
+///
+/// The inner result is [`Stop`] when the call ended first; what was given until then is complete
+/// and in order.
+///
+/// # Errors
+/// When the start cannot be opened, or a visit panicked.
+pub fn walk<V: Visitor>(
+    scope: &Scope,
+    options: &Options,
+    visitor: V,
+    call: &Call,
+    consume: &mut dyn FnMut(Found<V::Item>) -> ControlFlow<()>,
+) -> Result<Result<(), Stop>, ToolError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let start = scope
+        .workspace()
+        .open(&options.start, flags)
+        .map_err(|errno| scope.open_error(&options.start, errno))?;
+    call.touch(1);
+    let ignore =
+        if options.ignore_files { IgnoreRules::above(scope, &options.start) } else { None };
+    let walker =
+        Walker { scope: scope.clone(), options: options.clone(), visitor, call: call.clone() };
+    let first = walker.list_opened(&options.start, 1, start, ignore);
+    pool::run(Arc::new(walker), first, call, consume)
+}
+
+struct Walker<V: Visitor> {
+    scope: Scope,
+    options: Options,
+    visitor: V,
+    call: Call,
+}
+
+impl<V: Visitor> Walker<V> {
+    fn perform(&self, key: &str, task: Task) -> Outcome<V::Item> {
+        match task {
+            Task::Visit { path, kind, directory } => {
+                self.call.touch(1);
+                let entry = Entry { path: &path, kind, directory: &directory };
+                let item = self.visitor.visit(&entry);
+                let found = item.map(|item| (key.to_owned(), Found::Item(path.clone(), item)));
+                Outcome { found: found.into_iter().collect(), tasks: Vec::new() }
+            }
+            Task::List { path, depth, parent, ignore } => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                self.call.touch(1);
+                let opened = match &parent {
+                    Some(parent) => parent.open(&path, flags),
+                    None => self.scope.workspace().open(&path, flags),
+                };
+                drop(parent);
+                match opened {
+                    Ok(handle) => self.list_opened(&path, depth, handle, ignore),
+                    Err(errno) => self.failed(key, path, errno),
+                }
+            }
+        }
+    }
+
+    /// A directory that has gone is no fault; one that cannot be read is told.
+    fn failed(&self, key: &str, path: WorkspacePath, errno: Errno) -> Outcome<V::Item> {
+        let gone = matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP);
+        let found = if gone { Vec::new() } else { vec![(key.to_owned(), Found::Unreadable(path))] };
+        Outcome { found, tasks: Vec::new() }
+    }
+
+    fn list_opened(
+        &self,
+        path: &WorkspacePath,
+        depth: usize,
+        handle: OwnedFd,
+        mut ignore: Option<Arc<IgnoreRules>>,
+    ) -> Outcome<V::Item> {
+        let key = below(path);
+        let listing = match entries::read(&handle) {
+            Ok(listing) => listing,
+            Err(errno) => return self.failed(&key, path.clone(), errno),
+        };
+        let directory = Arc::new(DirectoryHandle::keep(self.scope.workspace(), handle));
+        if self.options.ignore_files {
+            ignore = IgnoreRules::of_directory(&self.scope, path, &listing, &directory, ignore);
+        }
+        let mut outcome = Outcome { found: Vec::new(), tasks: Vec::new() };
+        let mut unnameable = listing.not_utf8;
+        for entry in listing.entries {
+            let Ok(child) = path.join(&entry.name) else {
+                unnameable += 1;
+                continue;
+            };
+            self.entry(child, entry.kind, depth, &directory, ignore.as_ref(), &mut outcome);
+        }
+        if unnameable > 0 && self.is_after(&key) {
+            outcome.found.push((key, Found::Unnameable(path.clone(), unnameable)));
+        }
+        outcome
+    }
+
+    fn entry(
+        &self,
+        path: WorkspacePath,
+        kind: Kind,
+        depth: usize,
+        directory: &Arc<DirectoryHandle>,
+        ignore: Option<&Arc<IgnoreRules>>,
+        outcome: &mut Outcome<V::Item>,
+    ) {
+        let grant = self.scope.grant();
+        let is_directory = kind == Kind::Directory;
+        let visible =
+            if is_directory { grant.may_enter(&path) } else { grant.may(Access::Read, &path) };
+        if !visible {
+            return;
+        }
+        let wanted = self.is_after(path.as_str());
+        let content = below(&path);
+        let descend = is_directory
+            && self.options.depth.is_none_or(|most| depth < most)
+            && self.has_after(&content);
+        if !wanted && !descend {
+            return;
+        }
+        if ignore.is_some_and(|rules| rules.ignores(&path, is_directory)) {
+            if wanted {
+                outcome.found.push((path.as_str().to_owned(), Found::Ignored(path)));
+            }
+            return;
+        }
+        if wanted {
+            let key = path.as_str().to_owned();
+            match self.visitor.select(&path, kind) {
+                Selection::Skip => {}
+                Selection::Now => {
+                    let entry = Entry { path: &path, kind, directory };
+                    if let Some(item) = self.visitor.visit(&entry) {
+                        outcome.found.push((key, Found::Item(path.clone(), item)));
+                    }
+                }
+                Selection::Later => {
+                    let directory = Arc::clone(directory);
+                    outcome.tasks.push((key, Task::Visit { path: path.clone(), kind, directory }));
+                }
+            }
+        }
+        if descend {
+            let parent = Some(Arc::clone(directory));
+            let ignore = ignore.cloned();
+            outcome.tasks.push((content, Task::List { path, depth: depth + 1, parent, ignore }));
+        }
+    }
+
+    fn is_after(&self, key: &str) -> bool {
+        match self.options.after.as_deref() {
+            None => true,
+            Some(after) => key > after || self.options.inclusive && key == after,
+        }
+    }
+
+    /// Whether anything that starts with `content` can come after the cursor.
+    fn has_after(&self, content: &str) -> bool {
+        self.options
+            .after
+            .as_deref()
+            .is_none_or(|after| content > after || after.starts_with(content))
+    }
+}
+
+/// The key of a directory's content.
+fn below(path: &WorkspacePath) -> String {
+    if path.is_root() { String::new() } else { format!("{}/", path.as_str()) }
+}
