@@ -68,7 +68,8 @@ impl Record {
     fn write(&self, outcome: &str, error: Option<&ToolError>, bytes_out: usize) {
         let refused = error.is_some_and(|error| {
             matches!(error.code, Code::Denied | Code::UnknownTool)
-                || error.code == Code::NotFound && self.rule.as_deref() != Some("-")
+                || error.code == Code::NotFound
+                    && self.rule.as_deref() != Some("-")
                     && self.role.is_none()
         });
         tracing::info!(

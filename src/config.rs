@@ -83,7 +83,12 @@ pub struct ServeOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
     /// The address to listen on
-    #[arg(long, value_name = "ADDRESS", env = "MCP_WORKSPACE_LISTEN", default_value = "127.0.0.1:8787")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "MCP_WORKSPACE_LISTEN",
+        default_value = "127.0.0.1:8787"
+    )]
     pub listen: SocketAddr,
     /// File of hashed bearer tokens, one `name sha256-hex` a line; then every request needs one
     #[arg(long, value_name = "FILE", env = "MCP_WORKSPACE_TOKENS")]
@@ -92,7 +97,12 @@ pub struct ServeOptions {
     #[arg(long, value_name = "HOST", env = "MCP_WORKSPACE_ALLOWED_HOSTS", value_delimiter = ',')]
     pub allowed_host: Vec<String>,
     /// An origin whose web pages may call the server (repeatable; loopback origins always may)
-    #[arg(long, value_name = "ORIGIN", env = "MCP_WORKSPACE_ALLOWED_ORIGINS", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        env = "MCP_WORKSPACE_ALLOWED_ORIGINS",
+        value_delimiter = ','
+    )]
     pub allowed_origin: Vec<String>,
 }
 
@@ -189,8 +199,8 @@ impl WorkspaceOptions {
                 Workspace::open_with_resolution(root, Resolution::Components)
             }
         };
-        let workspace = opened
-            .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
+        let workspace =
+            opened.with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
         let facts = Opened { policy: loaded.name, resolution: workspace.resolution() };
         let time = Duration::from_secs(self.timeout);
         Ok((Dispatcher::new(workspace, loaded.policy, time), facts))

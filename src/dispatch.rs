@@ -119,8 +119,11 @@ impl Dispatcher {
             )
             .hint("try again in a few seconds"));
         };
-        let scope =
-            Scope::new(Arc::clone(&self.workspace), grant.for_tool(entry.name), Arc::clone(&self.layout));
+        let scope = Scope::new(
+            Arc::clone(&self.workspace),
+            grant.for_tool(entry.name),
+            Arc::clone(&self.layout),
+        );
         let running = call.clone();
         let work = tokio::task::spawn_blocking(move || {
             let result = entry.run(&scope, request.arguments, &running);

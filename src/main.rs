@@ -39,8 +39,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 /// Runs a host. Logs and audit records go to stderr, so that stdout is the protocol's alone.
 fn serving(host: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,rmcp=warn"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,rmcp=warn"));
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

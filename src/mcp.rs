@@ -9,8 +9,8 @@ use rmcp::ErrorData;
 use rmcp::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
-    Implementation, ListToolsResult, MetaObject, PaginatedRequestParams,
-    ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    Implementation, ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam,
+    ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::{Value, json};
@@ -46,7 +46,10 @@ impl Handler {
             .get::<axum::http::request::Parts>()
             .and_then(|parts| parts.extensions.get::<Caller>());
         proven.or(self.caller.as_ref()).cloned().ok_or_else(|| {
-            ErrorData::invalid_request("the request carries no caller that could be identified", None)
+            ErrorData::invalid_request(
+                "the request carries no caller that could be identified",
+                None,
+            )
         })
     }
 }

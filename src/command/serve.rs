@@ -26,9 +26,9 @@ pub async fn run(options: ServeOptions) -> anyhow::Result<ExitCode> {
         None => unpack_example()?,
     };
     let (dispatcher, opened) = options.workspace.dispatcher(&root)?;
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}; choose another with --listen", options.listen))?;
+    let listener = TcpListener::bind(options.listen).await.with_context(|| {
+        format!("cannot listen on {}; choose another with --listen", options.listen)
+    })?;
     let address = listener.local_addr().context("cannot read the listener's address")?;
     let url = format!("http://{address}/mcp");
     let with_tokens = access.tokens.is_some();
@@ -123,7 +123,11 @@ fn banner(
     }
     writeln!(out, "  policy     {}", opened.policy)?;
     writeln!(out, "  paths      resolved by {}", opened.resolution.as_str())?;
-    writeln!(out, "  callers    {}", if with_tokens { "bearer tokens" } else { "local, no token" })?;
+    writeln!(
+        out,
+        "  callers    {}",
+        if with_tokens { "bearer tokens" } else { "local, no token" }
+    )?;
     writeln!(out, "\nConnect Claude Code:")?;
     writeln!(out, "  claude mcp add --transport http workspace {url}{header}")?;
     writeln!(out, "Look around with MCP Inspector:")?;

@@ -76,17 +76,33 @@ pub struct Policy(Layout);
 pub struct Explanation;
 impl Explanation {
     /// x
-    pub fn role(&self) -> Option<&str> { Some("local") }
+    pub fn role(&self) -> Option<&str> {
+        Some("local")
+    }
     /// x
-    pub fn rule(&self) -> Option<&str> { None }
+    pub fn rule(&self) -> Option<&str> {
+        None
+    }
 }
 impl Policy {
     /// x
-    pub fn parse(_t: &str, _f: &str) -> Result<Policy, Vec<String>> { Ok(Policy(Layout{input:".".into(),output:".mcp-workspace/output".into(),state:".mcp-workspace/state".into()})) }
+    pub fn parse(_t: &str, _f: &str) -> Result<Policy, Vec<String>> {
+        Ok(Policy(Layout {
+            input: ".".into(),
+            output: ".mcp-workspace/output".into(),
+            state: ".mcp-workspace/state".into(),
+        }))
+    }
     /// x
-    pub fn layout(&self) -> &Layout { &self.0 }
+    pub fn layout(&self) -> &Layout {
+        &self.0
+    }
     /// x
-    pub fn grant(&self, _c: &str) -> Option<Grant> { Some(Grant) }
+    pub fn grant(&self, _c: &str) -> Option<Grant> {
+        Some(Grant)
+    }
     /// x
-    pub fn explain(&self, _c: &str, _t: &str, _p: &str) -> Explanation { Explanation }
+    pub fn explain(&self, _c: &str, _t: &str, _p: &str) -> Explanation {
+        Explanation
+    }
 }

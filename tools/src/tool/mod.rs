@@ -15,11 +15,12 @@ use crate::call::Call;
 use crate::error::{Code, ToolError};
 use crate::workspace::Scope;
 
+pub mod grep;
 pub mod list_dir;
 
 /// Every tool, in the order in which clients see them. Adding a tool is one line here.
 pub fn catalog() -> &'static [Entry] {
-    static CATALOG: [Entry; 1] = [entry::<list_dir::ListDir>()];
+    static CATALOG: [Entry; 2] = [entry::<list_dir::ListDir>(), entry::<grep::Grep>()];
     &CATALOG
 }
 

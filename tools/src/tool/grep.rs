@@ -1,0 +1,318 @@
+//! `grep`: lines that match, over many files at once, in the order of paths, page by page.
+
+mod page;
+mod pattern;
+mod render;
+mod search;
+
+use std::ops::ControlFlow;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::cursor::{Binding, Cursor};
+use super::list_dir::directory_or_error;
+use super::selection::PathGlob;
+use super::{Effect, Tool};
+use crate::answer::Shown;
+use crate::call::{Call, Stop};
+use crate::error::ToolError;
+use crate::path::WorkspacePath;
+use crate::workspace::walk::{Options, walk};
+use crate::workspace::{Kind, Scope};
+
+use page::Page;
+use search::Search;
+
+/// Matches of one page in mode `content`, and files in the other modes.
+const DEFAULT_MATCHES: usize = 200;
+const DEFAULT_FILES: usize = 1_000;
+const MAX_LIMIT: usize = 5_000;
+/// Most lines of context on one side.
+const MAX_CONTEXT: usize = 50;
+
+/// The tool.
+pub struct Grep;
+
+/// Arguments of `grep`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Args {
+    /// What to search for: a regular expression in Rust's syntax, or plain text with `literal`.
+    pattern: String,
+    /// The directory or file to search, relative to the workspace root. Default: the root.
+    #[serde(default)]
+    path: String,
+    /// Only files that match, such as `*.rs` (names at any depth) or `src/**/*.py`; `!` negates.
+    glob: Option<String>,
+    /// Only files of this type, by ripgrep's names: `rust`, `py`, `ts`, `md`, ...
+    #[serde(rename = "type")]
+    file_type: Option<String>,
+    /// What to return. Default: content.
+    #[serde(default)]
+    mode: Mode,
+    /// Lines of context before and after each match, up to 50.
+    context: Option<usize>,
+    /// Lines of context before each match; overrides `context`.
+    before: Option<usize>,
+    /// Lines of context after each match; overrides `context`.
+    after: Option<usize>,
+    /// Match letters of either case. Default: false.
+    #[serde(default)]
+    ignore_case: bool,
+    /// Take the pattern as plain text. Default: false.
+    #[serde(default)]
+    literal: bool,
+    /// Let the pattern span lines. Default: false.
+    #[serde(default)]
+    multiline: bool,
+    /// Leave out what .gitignore and .ignore files name; it is counted as `ignored`. Default: false.
+    #[serde(default)]
+    respect_ignore_files: bool,
+    /// Most matches (or files) to return, up to 5000. Default: 200 matches or 1000 files.
+    limit: Option<usize>,
+    /// `next_cursor` of the page before, with the other arguments unchanged.
+    cursor: Option<String>,
+    /// `text` for reading, `json` for programs. Default: text.
+    #[serde(default)]
+    format: Format,
+}
+
+/// What a search returns.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    #[default]
+    Content,
+    Files,
+    Count,
+}
+
+/// How an answer is written.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Output of `grep`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Output {
+    /// Mode `content`: the matching lines, by path and line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matches: Option<Vec<Match>>,
+    /// Modes `files` and `count`: the files with matches, by path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<Vec<FileWithMatches>>,
+    /// Files that were searched for this page.
+    files_searched: u64,
+    /// Files that were not, and why.
+    files_skipped: Skipped,
+    /// Why the page ended before the search did; null when everything was searched.
+    stopped: Option<Stopped>,
+    /// Where the next page begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+    #[serde(skip)]
+    shown: Option<String>,
+}
+
+/// A match.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Match {
+    /// The path from the workspace root.
+    path: String,
+    /// The line's number, from 1; of a match over several lines the first.
+    line: u64,
+    /// The line without its end; long lines are cut around the match.
+    text: String,
+    /// Lines before it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    before: Vec<String>,
+    /// Lines after it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    after: Vec<String>,
+}
+
+/// A file with matches.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FileWithMatches {
+    /// The path from the workspace root.
+    path: String,
+    /// How many lines match.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+}
+
+/// Files that were not searched, by reason.
+#[derive(Debug, Default, Clone, Copy, Serialize, JsonSchema)]
+struct Skipped {
+    /// Content with NUL bytes.
+    binary: u64,
+    /// Over the policy's `max_file_bytes`.
+    too_large: u64,
+    /// The file system refused.
+    unreadable: u64,
+    /// Files and directories left out by ignore files.
+    ignored: u64,
+}
+
+/// Why a page ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Stopped {
+    /// As many as asked for were found.
+    Limit,
+    /// Time ran out.
+    Deadline,
+    /// The answer was full.
+    Bytes,
+}
+
+impl Tool for Grep {
+    const NAME: &'static str = "grep";
+    const TITLE: &'static str = "Search file contents";
+    const DESCRIPTION: &'static str = include_str!("grep.md");
+    const EFFECT: Effect = Effect::Reads;
+    const IDEMPOTENT: bool = true;
+    const STRUCTURED: bool = false;
+    type Args = Args;
+    type Output = Output;
+
+    fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
+        let question = Question::new(scope, &args, call)?;
+        let single_file = matches!(scope.stat(&question.start)?, Some(m) if m.kind == Kind::File);
+        let mut page = Page::new(&question, call.answer_chars);
+        let ended = if single_file {
+            search_file(scope, &question, call, &mut page)?
+        } else {
+            directory_or_error(scope, &question.start)?;
+            search_tree(scope, &question, call, &mut page)?
+        };
+        let mut output = page.finish(ended, &question)?;
+        if args.format == Format::Text {
+            output.shown = Some(render::text(&output, &args, &page));
+        }
+        if args.mode == Mode::Content {
+            output.matches = Some(page.into_matches(&question));
+        }
+        Ok(output)
+    }
+
+    fn show(output: &Output) -> Shown {
+        match &output.shown {
+            Some(text) => Shown::Text(text.clone()),
+            None => Shown::Json,
+        }
+    }
+}
+
+/// What was asked, checked and compiled.
+struct Question {
+    start: WorkspacePath,
+    mode: Mode,
+    limit: usize,
+    before: usize,
+    after: usize,
+    search: pattern::Compiled,
+    glob: Option<PathGlob>,
+    types: Option<ignore::types::Types>,
+    ignore_files: bool,
+    max_file_bytes: u64,
+    binding: Binding,
+    resume: Option<Cursor>,
+}
+
+impl Question {
+    fn new(scope: &Scope, args: &Args, call: &Call) -> Result<Question, ToolError> {
+        let start = WorkspacePath::parse(&args.path)?;
+        let default = if args.mode == Mode::Content { DEFAULT_MATCHES } else { DEFAULT_FILES };
+        let limit = args.limit.unwrap_or(default);
+        if limit == 0 || limit > MAX_LIMIT {
+            return Err(ToolError::invalid(format!("`limit` is {limit}; it goes from 1 to 5000")));
+        }
+        let before = args.before.or(args.context).unwrap_or(0);
+        let after = args.after.or(args.context).unwrap_or(0);
+        if before.max(after) > MAX_CONTEXT {
+            return Err(ToolError::invalid(format!(
+                "{} lines of context are too many; the limit is {MAX_CONTEXT}",
+                before.max(after)
+            ))
+            .hint("use read_file with offset and limit to see more of a file"));
+        }
+        let search = pattern::compile(args)?;
+        let glob = args.glob.as_deref().map(|glob| PathGlob::new(glob, &start)).transpose()?;
+        let types = args.file_type.as_deref().map(pattern::types).transpose()?;
+        let flags = format!(
+            "{:?} {} {} {} {} {before} {after}",
+            args.mode, args.ignore_case, args.literal, args.multiline, args.respect_ignore_files
+        );
+        let binding = Binding::new(
+            &call.caller,
+            &[
+                "grep",
+                &args.pattern,
+                start.as_str(),
+                args.glob.as_deref().unwrap_or(""),
+                args.file_type.as_deref().unwrap_or(""),
+                &flags,
+            ],
+        );
+        let resume = args.cursor.as_deref().map(|cursor| binding.read(cursor)).transpose()?;
+        Ok(Question {
+            start,
+            mode: args.mode,
+            limit,
+            before,
+            after,
+            search,
+            glob,
+            types,
+            ignore_files: args.respect_ignore_files,
+            max_file_bytes: scope.grant().limits().max_file_bytes,
+            binding,
+            resume,
+        })
+    }
+}
+
+fn search_tree(
+    scope: &Scope,
+    question: &Question,
+    call: &Call,
+    page: &mut Page,
+) -> Result<Result<(), Stop>, ToolError> {
+    let options = Options {
+        start: question.start.clone(),
+        depth: None,
+        after: question.resume.as_ref().map(|cursor| cursor.path.clone()),
+        // A cursor inside a file begins with that file again.
+        inclusive: question.resume.as_ref().is_some_and(|cursor| cursor.line.is_some()),
+        ignore_files: question.ignore_files,
+    };
+    let visitor = Search::new(question, call);
+    walk(scope, &options, visitor, call, &mut |found| {
+        let flow = page.add(found);
+        page.report(call);
+        flow
+    })
+}
+
+fn search_file(
+    scope: &Scope,
+    question: &Question,
+    call: &Call,
+    page: &mut Page,
+) -> Result<Result<(), Stop>, ToolError> {
+    let path = &question.start;
+    if question.resume.as_ref().is_some_and(|cursor| cursor.line.is_none()) {
+        return Ok(Ok(()));
+    }
+    let opened = scope.open_file(path, call)?;
+    let searched = Search::new(question, call).search(path.as_str(), opened.file);
+    match page.add_file(path, searched) {
+        ControlFlow::Break(()) | ControlFlow::Continue(()) => Ok(call.check()),
+    }
+}

@@ -1,0 +1,227 @@
+//! One page of a search: what is found in the order of paths, until it is full.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use super::search::{Line, Lines, Searched};
+use super::{FileWithMatches, Match, Mode, Output, Question, Skipped, Stopped};
+use crate::call::{Call, Stop};
+use crate::error::ToolError;
+use crate::path::WorkspacePath;
+use crate::workspace::walk::Found;
+
+/// What the footer and the JSON around a file or a line cost of the answer's budget.
+const FOOTER_CHARS: usize = 600;
+const LINE_CHARS: usize = 24;
+/// How often progress is told.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// The page as it fills.
+pub(super) struct Page {
+    mode: Mode,
+    limit: usize,
+    after: u64,
+    chars_left: usize,
+    pub groups: Vec<Group>,
+    pub matches: usize,
+    files: Vec<FileWithMatches>,
+    searched: u64,
+    skipped: Skipped,
+    stopped: Option<Stopped>,
+    /// The last place that is dealt with: a path, or a line inside of it.
+    place: Option<(String, Option<u64>)>,
+    interrupted: bool,
+    reported: Instant,
+}
+
+/// The lines of one file.
+pub(super) struct Group {
+    pub path: String,
+    pub lines: Vec<Line>,
+}
+
+impl Page {
+    pub(super) fn new(question: &Question, answer_chars: usize) -> Page {
+        Page {
+            mode: question.mode,
+            limit: question.limit,
+            after: question.after as u64,
+            chars_left: answer_chars.saturating_sub(FOOTER_CHARS),
+            groups: Vec::new(),
+            matches: 0,
+            files: Vec::new(),
+            searched: 0,
+            skipped: Skipped::default(),
+            stopped: None,
+            place: question.resume.as_ref().map(|cursor| (cursor.path.clone(), cursor.line)),
+            interrupted: false,
+            reported: Instant::now(),
+        }
+    }
+
+    /// Takes the next find of a walk.
+    pub(super) fn add(&mut self, found: Found<Searched>) -> ControlFlow<()> {
+        match found {
+            Found::Item(path, searched) => return self.add_file(&path, searched),
+            Found::Unreadable(_) => self.skipped.unreadable += 1,
+            Found::Ignored(_) => self.skipped.ignored += 1,
+            Found::Unnameable(_, count) => self.skipped.unreadable += count,
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Takes the search of one file.
+    pub(super) fn add_file(&mut self, path: &WorkspacePath, searched: Searched) -> ControlFlow<()> {
+        match searched {
+            Searched::File(lines) => return self.add_lines(path.as_str(), lines),
+            Searched::Binary => self.skipped.binary += 1,
+            Searched::TooLarge => self.skipped.too_large += 1,
+            Searched::Unreadable => self.skipped.unreadable += 1,
+            Searched::Interrupted => {
+                self.interrupted = true;
+                return ControlFlow::Break(());
+            }
+        }
+        self.place = Some((path.as_str().to_owned(), None));
+        ControlFlow::Continue(())
+    }
+
+    fn add_lines(&mut self, path: &str, found: Lines) -> ControlFlow<()> {
+        if self.mode == Mode::Content {
+            return self.add_matches(path, found);
+        }
+        if found.matches > 0 {
+            let cost = path.len() + LINE_CHARS;
+            if cost > self.chars_left && !self.files.is_empty() {
+                return self.stop(Stopped::Bytes);
+            }
+            self.chars_left = self.chars_left.saturating_sub(cost);
+            let count = (self.mode == Mode::Count).then_some(found.matches);
+            self.files.push(FileWithMatches { path: path.to_owned(), count });
+            self.matches += usize::try_from(found.matches).unwrap_or(usize::MAX);
+        }
+        self.searched += 1;
+        self.place = Some((path.to_owned(), None));
+        if self.files.len() >= self.limit {
+            self.stop(Stopped::Limit)
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn add_matches(&mut self, path: &str, found: Lines) -> ControlFlow<()> {
+        let mut group = Group { path: path.to_owned(), lines: Vec::new() };
+        let mut full = None;
+        self.chars_left =
+            self.chars_left.saturating_sub(if found.lines.is_empty() { 0 } else { path.len() + 2 });
+        for line in found.lines {
+            let cost = line.text.len() + LINE_CHARS;
+            if line.is_match {
+                if self.matches >= self.limit {
+                    full = Some(Stopped::Limit);
+                    break;
+                }
+                // The first match always fits: an answer that never moves on helps nobody.
+                if cost > self.chars_left && self.matches > 0 {
+                    full = Some(Stopped::Bytes);
+                    break;
+                }
+                self.matches += 1;
+                self.place = Some((path.to_owned(), Some(line.number)));
+            }
+            self.chars_left = self.chars_left.saturating_sub(cost);
+            group.lines.push(line);
+        }
+        if full.is_none() && found.cut {
+            full = Some(if self.matches >= self.limit { Stopped::Limit } else { Stopped::Bytes });
+        }
+        self.searched += 1;
+        if full.is_some() {
+            // What stands after the last match's own context belongs to the next page.
+            let last = group.lines.iter().rfind(|line| line.is_match).map_or(0, |line| line.last);
+            group.lines.retain(|line| line.number <= last + self.after);
+        } else {
+            self.place = Some((path.to_owned(), None));
+        }
+        if group.lines.iter().any(|line| line.is_match) {
+            self.groups.push(group);
+        }
+        match full {
+            Some(stopped) => self.stop(stopped),
+            None if self.matches >= self.limit => self.stop(Stopped::Limit),
+            None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn stop(&mut self, stopped: Stopped) -> ControlFlow<()> {
+        self.stopped = Some(stopped);
+        ControlFlow::Break(())
+    }
+
+    /// Tells the client how far the search is, not too often.
+    pub(super) fn report(&mut self, call: &Call) {
+        if call.reports_progress() && self.reported.elapsed() >= PROGRESS_EVERY {
+            self.reported = Instant::now();
+            call.report(
+                self.searched,
+                &format!("{} files searched, {} matches", self.searched, self.matches),
+            );
+        }
+    }
+
+    /// The output but for its matches.
+    pub(super) fn finish(
+        &mut self,
+        ended: Result<(), Stop>,
+        question: &Question,
+    ) -> Result<Output, ToolError> {
+        match ended {
+            Err(Stop::Cancelled) => return Err(Stop::Cancelled.into()),
+            Err(Stop::Deadline) => self.interrupted |= self.stopped.is_none(),
+            Ok(()) => {}
+        }
+        if self.interrupted {
+            self.stopped = Some(Stopped::Deadline);
+            let moved = self.searched > 0 || self.skipped.binary + self.skipped.too_large > 0;
+            if !moved {
+                return Err(Stop::Deadline.into());
+            }
+        }
+        let next_cursor = match (&self.stopped, &self.place) {
+            (Some(_), Some((path, line))) => Some(question.binding.at(path, *line)),
+            _ => None,
+        };
+        Ok(Output {
+            matches: None,
+            files: (self.mode != Mode::Content).then(|| std::mem::take(&mut self.files)),
+            files_searched: self.searched,
+            files_skipped: self.skipped,
+            stopped: self.stopped,
+            next_cursor,
+            shown: None,
+        })
+    }
+
+    /// The matches in their JSON form.
+    pub(super) fn into_matches(self, question: &Question) -> Vec<Match> {
+        let mut matches = Vec::with_capacity(self.matches);
+        for Group { path, lines } in &self.groups {
+            for (index, line) in lines.iter().enumerate().filter(|(_, line)| line.is_match) {
+                let earlier = lines.get(..index).unwrap_or_default();
+                let later = lines.get(index + 1..).unwrap_or_default();
+                let before =
+                    earlier.iter().filter(|near| near.last + question.before as u64 >= line.number);
+                let after =
+                    later.iter().filter(|near| near.number <= line.last + question.after as u64);
+                matches.push(Match {
+                    path: path.clone(),
+                    line: line.number,
+                    text: line.text.clone(),
+                    before: before.map(|near| near.text.clone()).collect(),
+                    after: after.map(|near| near.text.clone()).collect(),
+                });
+            }
+        }
+        matches
+    }
+}
