@@ -73,7 +73,7 @@ NARROWED = [
 ]  # fmt: skip
 
 # Patterns that match a good part of all lines are asked of a part of the workspace.
-NEARLY_EVERY_LINE = ["", ".*", "x*", "^", "$", ".", "\\s", "\\b"]
+NEARLY_EVERY_LINE = [".*", "x*", "^", "$", ".", "\\s", "\\b"]
 MANY_LINES = {
     "// ", "/// ", ";$", ",$", "\\{$", "\\bself\\b", "\\b[A-Z]{2,}\\b", "\\b\\d+\\b", "^\\s*//", "^$", "^\\s*\\}$", "^ {8}\\w",
     "^\\W*$", "[[:punct:]]{4}", "[+-]?\\d+(e\\d+)?", "\\s{12}", "[\\[\\]]", "[\\^-]", "\\W{6}", "[\"'`]", "\\p{Lu}\\p{Ll}+", "\\p{Emoji}",
