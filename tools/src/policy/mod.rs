@@ -106,3 +106,13 @@ impl Policy {
         Explanation
     }
 }
+impl Layout {
+    /// x
+    pub fn findings(&self) -> WorkspacePath {
+        WorkspacePath::parse(&format!("{}/findings", self.output)).unwrap()
+    }
+    /// x
+    pub fn proposals(&self) -> WorkspacePath {
+        WorkspacePath::parse(&format!("{}/proposals", self.output)).unwrap()
+    }
+}

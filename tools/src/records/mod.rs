@@ -1,1 +1,4 @@
-//! Records as they lie on disk.
+//! Records as they lie on disk: what agents leave for people and for each other.
+
+pub mod finding;
+pub mod fingerprint;

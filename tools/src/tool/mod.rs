@@ -5,6 +5,8 @@ mod cursor;
 mod schema;
 mod selection;
 
+pub(crate) use schema::of as schema_of;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,10 +19,15 @@ use crate::workspace::Scope;
 
 pub mod grep;
 pub mod list_dir;
+pub mod write_finding;
 
 /// Every tool, in the order in which clients see them. Adding a tool is one line here.
 pub fn catalog() -> &'static [Entry] {
-    static CATALOG: [Entry; 2] = [entry::<list_dir::ListDir>(), entry::<grep::Grep>()];
+    static CATALOG: [Entry; 3] = [
+        entry::<list_dir::ListDir>(),
+        entry::<grep::Grep>(),
+        entry::<write_finding::WriteFinding>(),
+    ];
     &CATALOG
 }
 

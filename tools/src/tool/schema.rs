@@ -6,7 +6,7 @@ use schemars::transform::{RestrictFormats, Transform, transform_subschemas};
 use serde_json::Value;
 
 /// The schema of a type: JSON Schema 2020-12, subschemas inlined, no Rust-specific formats.
-pub(super) fn of<T: JsonSchema>() -> Value {
+pub(crate) fn of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;

@@ -1,0 +1,390 @@
+//! `write_finding`: one immutable file an observation, identified by what it is about.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Effect, Tool};
+use crate::call::Call;
+use crate::error::{Code, ToolError};
+use crate::path::WorkspacePath;
+use crate::policy::Access;
+use crate::records::finding::{FORMAT, Finding, Location, Severity, Verdict};
+use crate::records::fingerprint::{self, Region};
+use crate::workspace::Scope;
+
+/// Longest text fields in characters.
+const MAX_MESSAGE: usize = 8_000;
+const MAX_SUMMARY: usize = 120;
+const MAX_NAME: usize = 200;
+const MAX_ITEMS: usize = 50;
+/// Longest snippet that is stored; the fingerprint is of the whole region.
+const MAX_SNIPPET: usize = 8_000;
+/// Findings whose regions are at most this many lines apart may be the same.
+const NEAR_LINES: u64 = 5;
+/// Most ids in `possibly_same`, and most records that are read to find them.
+const MAX_NEAR: usize = 10;
+const MAX_READ: usize = 200;
+
+/// The tool.
+pub struct WriteFinding;
+
+/// Arguments of `write_finding`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Args {
+    /// The rule that is broken, such as `sql-injection` or `CWE-89/sql-injection`. Use the same
+    /// id for the same kind of problem.
+    rule_id: String,
+    /// How bad it is.
+    severity: Severity,
+    /// What is wrong, so that somebody who did not see the code understands it.
+    message: String,
+    /// The file, relative to the workspace root. Leave it out only for the workspace as a whole.
+    path: Option<String>,
+    /// The first line of the region, from 1.
+    start_line: Option<u64>,
+    /// The last line of the region. Default: `start_line`.
+    end_line: Option<u64>,
+    /// A title of at most 120 characters.
+    short_summary: Option<String>,
+    /// What goes wrong: the input or the state, and the result.
+    failure_scenario: Option<String>,
+    /// What to do about it.
+    recommendation: Option<String>,
+    /// A kebab-case category, such as `injection`.
+    category: Option<String>,
+    /// `confirmed` if you have shown that it is so, else `plausible`.
+    verdict: Option<Verdict>,
+    /// What supports it: rows, log lines, commands and their output.
+    #[serde(default)]
+    evidence: Vec<String>,
+    /// How sure you are, from 0 to 1.
+    confidence: Option<f64>,
+    /// Free labels.
+    #[serde(default)]
+    tags: Vec<String>,
+    /// The name of the run that this belongs to.
+    run: Option<String>,
+}
+
+/// Output of `write_finding`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Output {
+    /// The finding's id: `<agent>:<fingerprint>`.
+    id: String,
+    /// The identity of what was found; equal for equal findings of any agent.
+    fingerprint: String,
+    /// Where the record lies.
+    path: String,
+    /// `created`, or `duplicate` when this agent had recorded the same before.
+    status: Status,
+    /// Agents that had recorded the same finding before.
+    seen_by: Vec<String>,
+    /// Ids of other findings close by that may mean the same.
+    possibly_same: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Created,
+    Duplicate,
+}
+
+impl Tool for WriteFinding {
+    const NAME: &'static str = "write_finding";
+    const TITLE: &'static str = "Record a finding";
+    const DESCRIPTION: &'static str = include_str!("write_finding.md");
+    const EFFECT: Effect = Effect::Records;
+    const IDEMPOTENT: bool = true;
+    const STRUCTURED: bool = true;
+    // The names of Claude Code's own ReportFindings.
+    const ALIASES: &'static [(&'static str, &'static str)] =
+        &[("file", "path"), ("line", "start_line"), ("summary", "message")];
+    type Args = Args;
+    type Output = Output;
+
+    fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
+        check(&args)?;
+        let (location, fingerprint) = locate(scope, &args, call)?;
+        let agent = granting_agent(scope, &fingerprint)?;
+        let record = record_path(scope, &agent, &fingerprint)?;
+        let id = format!("{agent}:{fingerprint}");
+        let neighbours = Neighbours::find(scope, &id, &fingerprint, &args, call)?;
+        let mut output = Output {
+            id: id.clone(),
+            fingerprint: fingerprint.clone(),
+            path: record.as_str().to_owned(),
+            status: Status::Duplicate,
+            seen_by: neighbours.seen_by,
+            possibly_same: neighbours.possibly_same,
+        };
+        if output.seen_by.contains(&agent) {
+            return Ok(output);
+        }
+        check_run_limit(scope, &agent, args.run.as_deref(), call)?;
+        let finding = Finding {
+            format: FORMAT,
+            id,
+            fingerprint,
+            rule_id: args.rule_id.trim().to_owned(),
+            severity: args.severity,
+            message: args.message,
+            short_summary: args.short_summary,
+            failure_scenario: args.failure_scenario,
+            recommendation: args.recommendation,
+            category: args.category,
+            verdict: args.verdict,
+            evidence: args.evidence,
+            confidence: args.confidence,
+            tags: args.tags,
+            run: args.run,
+            location,
+            agent,
+            caller: call.caller.to_string(),
+            created: Timestamp::now().to_string(),
+        };
+        let mut json = serde_json::to_vec_pretty(&finding).map_err(|error| {
+            ToolError::new(Code::Internal, "the finding could not be written as JSON")
+                .caused_by(error)
+        })?;
+        json.push(b'\n');
+        call.check()?;
+        scope.publish_file(&record, &json)?;
+        output.status = Status::Created;
+        Ok(output)
+    }
+}
+
+/// The bounds of the arguments.
+fn check(args: &Args) -> Result<(), ToolError> {
+    let texts = [
+        ("rule_id", Some(&args.rule_id), MAX_NAME),
+        ("message", Some(&args.message), MAX_MESSAGE),
+        ("short_summary", args.short_summary.as_ref(), MAX_SUMMARY),
+        ("failure_scenario", args.failure_scenario.as_ref(), MAX_MESSAGE),
+        ("recommendation", args.recommendation.as_ref(), MAX_MESSAGE),
+        ("category", args.category.as_ref(), MAX_NAME),
+        ("run", args.run.as_ref(), MAX_NAME),
+    ];
+    for (name, text, most) in texts {
+        let Some(text) = text else { continue };
+        if text.trim().is_empty() {
+            return Err(ToolError::invalid(format!("`{name}` is empty")));
+        }
+        let length = text.chars().count();
+        if length > most {
+            return Err(ToolError::invalid(format!(
+                "`{name}` has {length} characters; the limit is {most}"
+            )));
+        }
+    }
+    for (name, items, most) in
+        [("tags", &args.tags, MAX_NAME), ("evidence", &args.evidence, MAX_MESSAGE)]
+    {
+        if items.len() > MAX_ITEMS || items.iter().any(|item| item.chars().count() > most) {
+            return Err(ToolError::invalid(format!(
+                "`{name}` may have {MAX_ITEMS} items of {most} characters"
+            )));
+        }
+    }
+    if args.rule_id.chars().any(char::is_control) {
+        return Err(ToolError::invalid("`rule_id` contains a control character"));
+    }
+    if let Some(confidence) = args.confidence
+        && !(0.0..=1.0).contains(&confidence)
+    {
+        return Err(ToolError::invalid(format!(
+            "`confidence` is {confidence}; it goes from 0 to 1"
+        )));
+    }
+    match (&args.path, args.start_line, args.end_line) {
+        (None, None, None) | (Some(_), _, None) => Ok(()),
+        (None, ..) => Err(ToolError::invalid("lines without a file: `path` is missing")),
+        (Some(_), None, Some(_)) => {
+            Err(ToolError::invalid("`end_line` without `start_line`").hint("give both, or neither"))
+        }
+        (Some(_), Some(start), Some(end)) if end < start => {
+            Err(ToolError::invalid(format!("`end_line` is {end}, before `start_line` {start}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads the region and takes its fingerprint.
+fn locate(
+    scope: &Scope,
+    args: &Args,
+    call: &Call,
+) -> Result<(Option<Location>, String), ToolError> {
+    let rule = args.rule_id.trim();
+    let Some(path) = &args.path else {
+        return Ok((None, fingerprint::of_workspace(rule, &args.message)));
+    };
+    let path = WorkspacePath::parse(path)?;
+    let opened = scope.open_file(&path, call)?;
+    let whole_file = args.start_line.is_none();
+    if whole_file && opened.size > scope.grant().limits().max_file_bytes {
+        let location = location(&path, None);
+        return Ok((Some(location), fingerprint::of_region(rule, &path, None)));
+    }
+    let bytes = scope.read_opened(&path, opened, call)?;
+    let version = fingerprint::hex(&Sha256::digest(&bytes));
+    let mut location = location(&path, Some(version));
+    let Some(start) = args.start_line else {
+        return Ok((Some(location), fingerprint::of_region(rule, &path, None)));
+    };
+    let end = args.end_line.unwrap_or(start);
+    let text = text_of(&path, &bytes)?;
+    let lines: Vec<&str> = text.lines().collect();
+    let count = lines.len() as u64;
+    if start == 0 || end > count {
+        return Err(ToolError::invalid(format!(
+            "lines {start} to {end} are not all in `{path}`, which has {count} lines"
+        ))
+        .hint("lines count from 1; read_file shows them with their numbers"));
+    }
+    // Both are at most the number of lines.
+    let region = Region {
+        lines: &lines,
+        start_line: usize::try_from(start).unwrap_or(usize::MAX),
+        end_line: usize::try_from(end).unwrap_or(usize::MAX),
+    };
+    let fingerprint = fingerprint::of_region(rule, &path, Some(region));
+    location.start_line = Some(start);
+    location.end_line = Some(end);
+    location.snippet = Some(region.own_lines().join("\n").chars().take(MAX_SNIPPET).collect());
+    Ok((Some(location), fingerprint))
+}
+
+fn location(path: &WorkspacePath, file_version: Option<String>) -> Location {
+    Location {
+        path: path.as_str().to_owned(),
+        start_line: None,
+        end_line: None,
+        file_version,
+        snippet: None,
+    }
+}
+
+fn text_of(path: &WorkspacePath, bytes: &[u8]) -> Result<String, ToolError> {
+    if let Some((encoding, _)) = encoding_rs::Encoding::for_bom(bytes) {
+        return Ok(encoding.decode(bytes).0.into_owned());
+    }
+    if bytes.contains(&0) {
+        return Err(ToolError::invalid(format!("`{path}` is binary and has no lines"))
+            .hint("leave `start_line` out to report on the file as a whole"));
+    }
+    Ok(match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => encoding_rs::WINDOWS_1252.decode(bytes).0.into_owned(),
+    })
+}
+
+/// The role under which this caller may write the record: the first in the policy's order.
+fn granting_agent(scope: &Scope, fingerprint: &str) -> Result<String, ToolError> {
+    for role in scope.grant().roles() {
+        let record = record_path(scope, role, fingerprint)?;
+        if scope.grant().granting_role(Access::Write, &record) == Some(role) {
+            return Ok(role.to_owned());
+        }
+    }
+    Err(ToolError::new(Code::Denied, "this caller may not write findings")
+        .hint("its role needs `write` on its own folder of findings; ask the operator"))
+}
+
+fn record_path(scope: &Scope, agent: &str, fingerprint: &str) -> Result<WorkspacePath, ToolError> {
+    Ok(scope.layout().findings().join(agent)?.join(&format!("{fingerprint}.json"))?)
+}
+
+/// Findings of any agent on the same file.
+#[derive(Default)]
+struct Neighbours {
+    seen_by: Vec<String>,
+    possibly_same: Vec<String>,
+}
+
+impl Neighbours {
+    fn find(
+        scope: &Scope,
+        id: &str,
+        fingerprint: &str,
+        args: &Args,
+        call: &Call,
+    ) -> Result<Neighbours, ToolError> {
+        let mut neighbours = Neighbours::default();
+        let of_path = fingerprint.get(..fingerprint::PATH_DIGITS).unwrap_or_default();
+        let directory = scope.layout().findings();
+        let mut reads = 0;
+        for agent in scope.record_names(&directory)? {
+            for name in scope.record_names(&directory.join(&agent)?)? {
+                let Some(other) = name.strip_suffix(".json") else { continue };
+                if other == fingerprint {
+                    neighbours.seen_by.push(agent.clone());
+                    continue;
+                }
+                if !other.starts_with(of_path) || reads >= MAX_READ {
+                    continue;
+                }
+                reads += 1;
+                call.check()?;
+                let near = read(scope, &record_path(scope, &agent, other)?, call)
+                    .is_some_and(|other| other.id != id && is_near(&other, args));
+                if near && neighbours.possibly_same.len() < MAX_NEAR {
+                    neighbours.possibly_same.push(format!("{agent}:{other}"));
+                }
+            }
+        }
+        Ok(neighbours)
+    }
+}
+
+/// A record; none when it is no finding or cannot be read.
+fn read(scope: &Scope, path: &WorkspacePath, call: &Call) -> Option<Finding> {
+    let opened = scope.open_record(path, call).ok()?;
+    let bytes = scope.read_opened(path, opened, call).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+fn is_near(other: &Finding, args: &Args) -> bool {
+    let there = other.location.as_ref().and_then(|at| at.start_line.zip(at.end_line));
+    let here = args.start_line.map(|start| (start, args.end_line.unwrap_or(start)));
+    match (there, here) {
+        (Some((start, end)), Some((from, to))) => {
+            start <= to.saturating_add(NEAR_LINES) && from <= end.saturating_add(NEAR_LINES)
+        }
+        _ => other.rule_id == args.rule_id.trim(),
+    }
+}
+
+fn check_run_limit(
+    scope: &Scope,
+    agent: &str,
+    run: Option<&str>,
+    call: &Call,
+) -> Result<(), ToolError> {
+    let most = scope.grant().limits().max_findings_per_run;
+    let directory = scope.layout().findings().join(agent)?;
+    let names = scope.record_names(&directory)?;
+    // Records are read only when there are enough of them to be over the limit.
+    if (names.len() as u64) < most {
+        return Ok(());
+    }
+    let mut of_run = 0_u64;
+    for name in names {
+        call.check()?;
+        let finding = read(scope, &directory.join(&name)?, call);
+        of_run += u64::from(finding.is_some_and(|finding| finding.run.as_deref() == run));
+        if of_run >= most {
+            let run = run.unwrap_or("(none)");
+            return Err(ToolError::new(
+                Code::Denied,
+                format!("run `{run}` has {most} findings by `{agent}`, which is the limit"),
+            )
+            .hint("the operator can raise max_findings_per_run; report what matters most first"));
+        }
+    }
+    Ok(())
+}
