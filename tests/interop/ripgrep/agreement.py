@@ -48,26 +48,50 @@ def is_part_of(shown, line):
 
 
 def ripgrep(workspace, pattern, options):
-    """(matches, {path: matches}, files searched) as ripgrep sees it, or None when it refuses."""
+    """What ripgrep finds, or None when it refuses: (matches, matches by path, files searched, lines).
+
+    The lines are those that it shows, matches and context, by path and line number.
+    """
     command = [os.environ["INTEROP_RG"], "--no-config", "--no-ignore", "--hidden", "--json", "--sort", "path"]
     for name, flags in FLAGS.items():
         command += flags if options.get(name) else []
+    for name, flag in (("context", "--context"), ("before", "--before-context"), ("after", "--after-context")):
+        command += [flag, str(options[name])] if name in options else []
     command += ["--glob", options["glob"]] if "glob" in options else []
     command += ["--type", options["type"]] if "type" in options else []
     command += ["-e", pattern, "--", options.get("path", ".")]
     done = subprocess.run(command, cwd=workspace, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     if done.returncode == 2:
         return None
-    matches, counts, searched = [], {}, 0
+    matches, counts, searched, lines = [], {}, 0, {}
     for event in map(json.loads, done.stdout.splitlines()):
-        if event["type"] == "match":
-            data = event["data"]
+        data = event["data"]
+        if event["type"] in ("match", "context"):
             path = pathlib.PurePosixPath(decoded(data["path"])).as_posix()
-            matches.append((path, data["line_number"], line_of(decoded(data["lines"]))))
+            lines[path, data["line_number"]] = text = line_of(decoded(data["lines"]))
+        if event["type"] == "match":
+            matches.append((path, data["line_number"], text))
             counts[path] = counts.get(path, 0) + 1
         elif event["type"] == "summary":
-            searched = event["data"]["stats"]["searches"]
-    return sorted(matches), counts, searched
+            searched = data["stats"]["searches"]
+    return sorted(matches), counts, searched, lines
+
+
+def wrong_context(found, lines, options):
+    """The first match whose lines before and after it are not those that ripgrep shows there."""
+    before = options.get("before", options.get("context", 0))
+    after = options.get("after", options.get("context", 0))
+    for match in found:
+        for field, numbers in (
+            ("before", range(match["line"] - before, match["line"])),
+            ("after", range(match["line"] + 1, match["line"] + after + 1)),
+        ):
+            expected = [lines[match["path"], n] for n in numbers if (match["path"], n) in lines]
+            shown = match.get(field, [])
+            alike = len(shown) == len(expected) and all(a == b or is_part_of(a, b) for a, b in zip(shown, expected))
+            if not alike:
+                return f"{match['path']}:{match['line']}: {field} is {shown}, ripgrep's {expected}"
+    return None
 
 
 async def pages(client, arguments, key):
@@ -105,7 +129,7 @@ async def compare(client, workspace, pattern, options):
         if expected is None and isinstance(found, str):
             return None, []
         return f"refused by one side only: {found if isinstance(found, str) else 'ripgrep refuses it'}", []
-    matches, counts, searched = expected
+    matches, counts, searched, lines = expected
     ours = [(match["path"], match["line"], match["text"]) for match in found]
     if [match[:2] for match in ours] != sorted(match[:2] for match in ours):
         return "not in the order of paths and lines", []
@@ -114,6 +138,10 @@ async def compare(client, workspace, pattern, options):
         ours = [theirs if mine[:2] == theirs[:2] and is_part_of(mine[2], theirs[2]) else mine for mine, theirs in zip(ours, matches)]
     if ours != matches:
         return difference(ours, matches), []
+    if lines and {"context", "before", "after"} & options.keys():
+        problem = wrong_context(found, lines, options)
+        if problem:
+            return problem, []
     counted, page = await pages(client, arguments | {"mode": "count"}, "files")
     if isinstance(counted, str) or {file["path"]: file["count"] for file in counted} != counts:
         return f"mode count: {difference([(f['path'], f['count']) for f in counted], list(counts.items()))}", []

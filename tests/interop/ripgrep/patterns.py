@@ -72,6 +72,12 @@ NARROWED = [
     ("foo", {"path": "./generated/order/"}), ("struct", {"path": "crates/clap_builder/src", "glob": "**/*.rs", "ignore_case": True}),
 ]  # fmt: skip
 
+IN_CONTEXT = [
+    ("foo", {"context": 1}), ("foo", {"context": 3} | GENERATED), ("^$", {"before": 2} | CLAP), ("^impl", {"after": 4}), ("fn main", {"before": 5, "after": 1}),
+    ("unsafe", {"context": 2} | ENCODING), ("^end$", {"before": 3} | GENERATED), ("TODO|FIXME", {"context": 10}), ("\\p{Greek}", {"after": 2} | GENERATED),
+    ("pub fn", {"context": 2, "glob": "**/*.rs"} | AUTOMATA),
+]  # fmt: skip
+
 # Patterns that match a good part of all lines are asked of a part of the workspace.
 NEARLY_EVERY_LINE = [".*", "x*", "^", "$", ".", "\\s", "\\b"]
 MANY_LINES = {
@@ -93,7 +99,7 @@ def searches():
     every = [(pattern, options | PART if pattern in MANY_LINES else options) for pattern, options in every]
     # The generated files have every oddity, so what was narrowed is asked of them too.
     every += [(pattern, options | GENERATED) for pattern, options in every if options.get("path") == PART["path"]]
-    every += NARROWED + [(pattern, GENERATED) for pattern in NEARLY_EVERY_LINE]
+    every += NARROWED + IN_CONTEXT + [(pattern, GENERATED) for pattern in NEARLY_EVERY_LINE]
     seen, unique = set(), []
     for pattern, options in every:
         key = (pattern, tuple(sorted(options.items())))
