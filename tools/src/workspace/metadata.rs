@@ -43,8 +43,7 @@ pub struct Metadata {
 }
 
 impl From<&Stat> for Metadata {
-    // The widths of these fields differ between platforms.
-    #[expect(clippy::unnecessary_cast, clippy::cast_lossless, reason = "differs by platform")]
+    #[allow(clippy::unnecessary_cast, reason = "the widths of these fields differ by platform")]
     fn from(stat: &Stat) -> Self {
         let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
         let nanoseconds = u32::try_from(stat.st_mtime_nsec as i64).unwrap_or(0).min(999_999_999);
