@@ -318,7 +318,7 @@ impl Neighbours {
         let of_path = fingerprint.get(..fingerprint::PATH_DIGITS).unwrap_or_default();
         let directory = scope.layout().findings();
         let mut reads = 0;
-        for agent in scope.record_names(&directory)? {
+        for agent in scope.record_names(directory)? {
             for name in scope.record_names(&directory.join(&agent)?)? {
                 let Some(other) = name.strip_suffix(".json") else { continue };
                 if other == fingerprint {
