@@ -18,6 +18,8 @@ pub struct Record {
     pub host: &'static str,
     pub tool: String,
     pub path: String,
+    /// Whether policy allows the tool, and for a reading tool the path.
+    pub allowed: bool,
     pub rule: Option<String>,
     pub role: Option<String>,
     pub request_id: String,
@@ -47,6 +49,7 @@ impl Record {
             host,
             tool: shorten(tool),
             path: shorten(path.unwrap_or_default()),
+            allowed: false,
             rule: None,
             role: None,
             request_id: shorten(request_id),

@@ -1,6 +1,7 @@
 //! The Model Context Protocol over the dispatcher: translation only.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mcp_workspace_tools::answer::{Answer, Shown};
 use mcp_workspace_tools::error::{Code, ToolError};
@@ -24,6 +25,8 @@ const LIST_FRESH_MS: u64 = 60_000;
 /// Claude Code saves longer results to a file instead of showing them. Answers have at most
 /// 48,000 characters; as JSON, with escapes, they may have more.
 const MAX_RESULT_CHARS: u64 = 100_000;
+/// How long the last progress reports may take before the result is sent without them.
+const REPORTS_GRACE: Duration = Duration::from_millis(250);
 
 /// One connection's (stdio) or one request's (HTTP) view of the dispatcher.
 #[derive(Clone)]
@@ -105,11 +108,13 @@ impl ServerHandler for Handler {
             progress: sink,
         };
         let result = self.dispatcher.dispatch(request, context.ct.clone()).await;
-        if let Some((sender, forward)) = progress {
-            // Nothing may follow the result; what is still queued is of no use to anybody.
+        if let Some((sender, mut forward)) = progress {
+            // Reports come before the result or not at all. The sink holds a sender as well, but
+            // it went with the request; a client that does not read must not hold the result up.
             drop(sender);
-            forward.abort();
-            let _ = forward.await;
+            if tokio::time::timeout(REPORTS_GRACE, &mut forward).await.is_err() {
+                forward.abort();
+            }
         }
         match result {
             Ok(answer) => Ok(render(answer).into()),

@@ -303,7 +303,7 @@ class Steps:
         same(stored["rule_id"], finding["rule_id"], "rule in the record")
         same(stored["severity"], "high", "severity in the record")
         contains(json.dumps(stored, ensure_ascii=False), "INSERT OR REPLACE INTO shipments", "snippet in the record")
-        copies = [p for p in self.local(first["path"]).parent.iterdir() if first["fingerprint"][:16] in p.name]
+        copies = [p for p in self.local(first["path"]).parent.iterdir() if first["fingerprint"] in p.name]
         same(len(copies), 1, "files of this finding")
 
     async def refuses_a_finding_past_the_end(self):

@@ -136,14 +136,22 @@ impl Check<'_> {
     ) -> Vec<(Range<usize>, &'v Table<'i>)> {
         let Some(value) = table.get(key) else { return Vec::new() };
         let Some(array) = value.get_ref().as_array() else {
-            self.error(value.span(), format!("`{key}` is not a list of tables"), format!("[[{key}]]"));
+            self.error(
+                value.span(),
+                format!("`{key}` is not a list of tables"),
+                format!("[[{key}]]"),
+            );
             return Vec::new();
         };
         let mut tables = Vec::new();
         for entry in array.iter() {
             match entry.get_ref().as_table() {
                 Some(table) => tables.push((entry.span(), table)),
-                None => self.error(entry.span(), format!("`{key}` holds no table"), format!("[[{key}]]")),
+                None => self.error(
+                    entry.span(),
+                    format!("`{key}` holds no table"),
+                    format!("[[{key}]]"),
+                ),
             }
         }
         tables
@@ -182,7 +190,11 @@ impl Check<'_> {
         let (input, output, state) = (input?, output?, state?);
         if output.is_within(&state) || state.is_within(&output) {
             let span = value.map_or(0..0, Spanned::span);
-            self.error(span, "`output` and `state` lie in each other", "give each its own directory");
+            self.error(
+                span,
+                "`output` and `state` lie in each other",
+                "give each its own directory",
+            );
             return None;
         }
         let findings = output.join("findings");
@@ -197,7 +209,11 @@ impl Check<'_> {
     fn layout_path(&mut self, table: &Table<'_>, key: &str, root: bool) -> Option<WorkspacePath> {
         let Some(value) = table.get(key) else { return WorkspacePath::parse(key).ok() };
         let Some(text) = value.get_ref().as_str() else {
-            self.error(value.span(), format!("`{key}` is not a text"), format!("{key} = \"{key}\""));
+            self.error(
+                value.span(),
+                format!("`{key}` is not a text"),
+                format!("{key} = \"{key}\""),
+            );
             return None;
         };
         match WorkspacePath::parse(text) {
@@ -224,7 +240,7 @@ impl Check<'_> {
         self.known_keys(table, &KEYS, "a role");
         let name = self.role_name(&span, table);
         let callers = self.strings(table, "callers");
-        if callers.is_empty() {
+        if lists_nothing(table, "callers") {
             let fix = "callers = [\"local\"], or the ids of those who have this role";
             self.error(span.clone(), "a role without callers serves nobody", fix);
         }
@@ -246,10 +262,14 @@ impl Check<'_> {
         );
         let limits = self.limits(table);
         let (Ok(read), Ok(write), Ok(propose), Ok(decide), Ok(deny)) = compiled else {
-            self.error(span, "the globs of this role are too large together", "use fewer, simpler ones");
+            self.error(
+                span,
+                "the globs of this role are too large together",
+                "use fewer, simpler ones",
+            );
             return None;
         };
-        if tools.is_empty() && decide.is_empty() {
+        if lists_nothing(table, "tools") && decide.is_empty() {
             let fix = format!("tools = [\"read_file\"], of {}", TOOL_NAMES.join(", "));
             self.error(span.clone(), "a role without tools can do nothing", fix);
         }
@@ -272,7 +292,8 @@ impl Check<'_> {
     }
 
     fn role_name(&mut self, span: &Range<usize>, table: &Table<'_>) -> Option<String> {
-        let fix = "name = \"security-reviewer\": 1 to 64 of a-z 0-9 -, beginning with a letter or digit";
+        let fix =
+            "name = \"security-reviewer\": 1 to 64 of a-z 0-9 -, beginning with a letter or digit";
         let Some(value) = table.get("name") else {
             self.error(span.clone(), "a role without `name`", fix);
             return None;
@@ -331,7 +352,11 @@ impl Check<'_> {
         for entry in array.iter() {
             match entry.get_ref().as_str() {
                 Some(text) => strings.push((text.to_owned(), entry.span())),
-                None => self.error(entry.span(), format!("`{key}` holds something that is no text"), fix.clone()),
+                None => self.error(
+                    entry.span(),
+                    format!("`{key}` holds something that is no text"),
+                    fix.clone(),
+                ),
             }
         }
         strings
@@ -403,6 +428,13 @@ impl Check<'_> {
         let line = self.place(span.start).0;
         Some(Expectation { caller: caller?, tool: tool?, path, allow: allow?, line })
     }
+}
+
+/// Whether a list is missing or empty; one that is wrong in another way is told elsewhere.
+fn lists_nothing(table: &Table<'_>, key: &str) -> bool {
+    table
+        .get(key)
+        .is_none_or(|value| value.get_ref().as_array().is_some_and(|list| list.is_empty()))
 }
 
 fn integer(value: &Value<'_>) -> Option<i64> {

@@ -106,13 +106,15 @@ impl Policy {
         if access == Access::Propose && grant.layout().holds_records(&path) {
             return Decided::no("records cannot be proposed on");
         }
+        // Listing and searching also work on directories that lead to something readable.
+        let enters = matches!(tool, "list_dir" | "grep");
         for role in grant.granting() {
-            let leading = (access == Access::Read).then(|| role.read.find_leading(&path)).flatten();
+            let leading = enters.then(|| role.read.find_leading(&path)).flatten();
             if let Some(rule) = role.rules(access).find(&path).or(leading) {
                 return self.by_rule(true, &role.name, access.as_str(), &rule.text, rule.line);
             }
         }
-        if access == Access::Read && path.is_root() {
+        if enters && path.is_root() {
             let role = grant.roles().first().map(|role| (*role).to_owned());
             let reason = "the root may always be entered".to_owned();
             return Decided { allowed: true, role, rule: None, reason };

@@ -234,9 +234,8 @@ mod tests {
 
     #[test]
     fn a_directory_is_shown_only_if_it_leads_somewhere() {
-        let rules = |text: &str| {
-            PathRules::new(vec![Rule { text: text.to_owned(), line: 1 }]).unwrap()
-        };
+        let rules =
+            |text: &str| PathRules::new(vec![Rule { text: text.to_owned(), line: 1 }]).unwrap();
         let leads = |glob: &str, path: &str| {
             rules(glob).find_leading(&WorkspacePath::parse(path).unwrap()).is_some()
         };
@@ -251,9 +250,10 @@ mod tests {
 
     #[test]
     fn globs_with_surprises_are_refused() {
-        for glob in
-            ["", "/", "/a", "a/", "a//b", "./a", "../a", "a/..", "{a/b,c}", "[a/b]", "a\\b", "[a", "{a"]
-        {
+        for glob in [
+            "", "/", "/a", "a/", "a//b", "./a", "../a", "a/..", "{a/b,c}", "[a/b]", "a\\b", "[a",
+            "{a",
+        ] {
             assert!(refusal(glob).is_some(), "{glob}");
         }
         for glob in ["**", "a/**", "**/.env*", "*.{pem,key}", "a[0-9]", "ä/*"] {

@@ -5,7 +5,7 @@ mod cursor;
 mod schema;
 mod selection;
 
-pub(crate) use schema::of as schema_of;
+pub(crate) use schema::of_output as schema_of_output;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -128,14 +128,14 @@ const fn entry<T: Tool>() -> Entry {
         effect: T::EFFECT,
         idempotent: T::IDEMPOTENT,
         structured: T::STRUCTURED,
-        input_schema: schema::of::<T::Args>,
-        output_schema: schema::of::<T::Output>,
+        input_schema: schema::of_input::<T::Args>,
+        output_schema: schema::of_output::<T::Output>,
         run: run::<T>,
     }
 }
 
 fn run<T: Tool>(scope: &Scope, arguments: Value, call: &Call) -> Result<Answer, ToolError> {
-    let args: T::Args = arguments::parse(arguments, &schema::of::<T::Args>(), T::ALIASES)?;
+    let args: T::Args = arguments::parse(arguments, &schema::of_input::<T::Args>(), T::ALIASES)?;
     let output = T::run(scope, args, call)?;
     let shown = T::show(&output);
     let json = serde_json::to_value(&output).map_err(|error| {
