@@ -24,8 +24,8 @@ pub struct Request {
     pub whole_bytes: u64,
     /// Characters that the window may cost; the first line is given whatever it costs.
     pub room: usize,
-    /// What a line costs of it.
-    pub cost: fn(&str) -> usize,
+    /// What a line of that number costs of it.
+    pub cost: fn(&str, i64) -> usize,
 }
 
 /// Lines of a file.
@@ -116,7 +116,7 @@ pub fn read_window(
         return tail_of_large(source, size, head, family, request, wanted, call);
     }
     let first = if from_end.is_some() { u64::MAX } else { request.offset.unsigned_abs() };
-    let pass = Pass::run(source, head, family, first, request, call)?;
+    let pass = Pass::run(source, size, head, family, first, request, call)?;
     match from_end {
         None => pass.window(size, request),
         Some(wanted) if pass.at_end => pass.tail(source, request, wanted, call),
@@ -142,6 +142,7 @@ struct Pass {
 impl Pass {
     fn run(
         source: &mut impl Read,
+        size: u64,
         head: &[u8],
         family: Family,
         first: u64,
@@ -150,7 +151,7 @@ impl Pass {
     ) -> Result<Pass, WindowError> {
         let mut lines = Lines::new(family, 1, first, request.limit, request.room);
         let mut utf8 = Utf8Check::default();
-        let mut hasher = Some(Sha256::new());
+        let mut hasher = (size <= request.whole_bytes).then(Sha256::new);
         let mut scanned = 0;
         let mut missing = NoVersion::TooLarge;
         let mut at_end = false;
@@ -202,7 +203,7 @@ impl Pass {
             return Err(WindowError::PastEnd(lines.ended()));
         }
         let encoding = self.encoding();
-        let (content, count) = assemble(lines, encoding, request);
+        let (content, count) = assemble(lines, signed(first), encoding, request);
         let more = lines.follows(count);
         Ok(Window {
             content,
@@ -235,7 +236,7 @@ impl Pass {
         let mut utf8 = Utf8Check::default();
         collect(source, tail.position, self.scanned, &mut lines, &mut utf8, call)?;
         let encoding = self.encoding();
-        let (content, count) = assemble(&lines, encoding, request);
+        let (content, count) = assemble(&lines, signed(first), encoding, request);
         let end = first.saturating_add(count as u64).saturating_sub(1);
         let more = end < total && count > 0;
         Ok(Window {
@@ -276,11 +277,11 @@ fn tail_of_large(
     let mut lines = Lines::new(family, 1, 1, request.limit, request.room);
     collect(source, tail.position, size, &mut lines, &mut utf8, call)?;
     let encoding = family.encoding(utf8.is_utf8(false));
-    let (mut content, count) = assemble(&lines, encoding, request);
+    let start = signed(tail.lines).saturating_neg();
+    let (mut content, count) = assemble(&lines, start, encoding, request);
     if inside_line {
         content.insert_str(0, &format!("[line cut: over {TAIL_BYTES} bytes before this] …"));
     }
-    let start = signed(tail.lines).saturating_neg();
     let end = start.saturating_add(signed(count as u64)).saturating_sub(1);
     let more = end < -1 && count > 0;
     Ok(Window {
@@ -349,12 +350,12 @@ fn collect(
 }
 
 /// The window's text, and how many lines fit.
-fn assemble(lines: &Lines, encoding: Encoding, request: &Request) -> (String, usize) {
+fn assemble(lines: &Lines, start: i64, encoding: Encoding, request: &Request) -> (String, usize) {
     let mut content = String::new();
     let (mut room, mut count) = (request.room, 0);
-    for raw in lines.taken() {
+    for (raw, number) in lines.taken().iter().zip(start..) {
         let line = raw.decode(encoding);
-        let cost = (request.cost)(&line);
+        let cost = (request.cost)(&line, number);
         if count > 0 && cost > room {
             break;
         }

@@ -6,16 +6,14 @@ use std::fmt::Write;
 use super::Output;
 use crate::text::LineEndings;
 
-/// Characters around a line's own: its number, the tab, the line end.
-const LINE_CHARS: usize = 12;
-
-/// What a line costs as text.
-pub(super) fn text_cost(line: &str) -> usize {
-    line.chars().count() + LINE_CHARS
+/// What a line costs as text, with its number and a tab. Numbers are as wide as the widest.
+pub(super) fn text_cost(line: &str, number: i64) -> usize {
+    let digits = number.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
+    line.chars().count() + 1 + (digits + 1).max(5)
 }
 
 /// What a line costs inside a JSON string.
-pub(super) fn json_cost(line: &str) -> usize {
+pub(super) fn json_cost(line: &str, _number: i64) -> usize {
     line.chars()
         .map(|character| match character {
             '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
@@ -56,7 +54,7 @@ fn last_line(output: &Output) -> String {
     parts.push(format!("{} bytes", output.size));
     let is_last = !output.more && output.line_endings.is_some();
     if is_last && !output.content.is_empty() && !output.content.ends_with('\n') {
-        parts.push("no line end at the end".to_owned());
+        parts.push("no newline at end of file".to_owned());
     }
     parts.extend(about(output));
     if let Some(next) = output.next_offset {
