@@ -64,7 +64,7 @@ impl Record {
         self.recorded = true;
         match result {
             Ok(answer) => {
-                if self.path.is_empty() {
+                if self.path.is_empty() && self.tool == "propose_patch" {
                     self.path = shorten(&files_of(&answer.json));
                 }
                 self.write("ok", None, bytes_of(answer));
