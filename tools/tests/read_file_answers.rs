@@ -1,5 +1,6 @@
 //! What `read_file` answers, as models and programs see it.
 #![allow(clippy::disallowed_methods, reason = "tests prepare workspaces")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 use std::sync::Arc;
 use std::time::Duration;
 

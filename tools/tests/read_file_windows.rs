@@ -1,4 +1,11 @@
 //! Windows of lines over sources of every kind: exact text, bounded memory, bounded reading.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 use std::io::{Cursor, Read, Result, Seek, SeekFrom};
 use std::time::Duration;
 
@@ -206,10 +213,10 @@ fn a_line_over_the_limit_is_cut_and_says_by_how_much() {
 
 #[test]
 fn the_deadline_leaves_a_complete_window_without_a_version() {
-    let text = "line\n".repeat(400_000);
-    let call = Call::new("test", Duration::from_millis(150));
+    let text = "line\n".repeat(800_000);
     let mut slow = Sleepy(Cursor::new(text.as_bytes()));
     let head = read_head(&mut slow).unwrap();
+    let call = Call::new("test", Duration::from_millis(500));
     let family = Family::of(&head).unwrap();
     let size = text.len() as u64;
     let window = read_window(&mut slow, size, &head, family, &request(1, 3), &call).unwrap();

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 
@@ -18,7 +21,8 @@ pub struct Base {
 }
 
 /// What happens to a file in all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Change {
     /// It is new.
     Added,

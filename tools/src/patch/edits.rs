@@ -116,7 +116,7 @@ fn replace(
             )
             .hint("add lines before or after it until it is unique"))
         }
-        (None, _) => Err(not_there(number, path, base, old)),
+        (None, _) => Err(not_there(number, path, base, old, new)),
     }
 }
 
@@ -136,8 +136,12 @@ fn occurrences<'b>(base: &'b [u8], wanted: &'b [u8]) -> impl Iterator<Item = usi
     })
 }
 
-fn not_there(number: usize, path: &WorkspacePath, base: &[u8], old: &str) -> ToolError {
+fn not_there(number: usize, path: &WorkspacePath, base: &[u8], old: &str, new: &str) -> ToolError {
     let mut message = format!("edit {number}: `old_text` is not in `{path}`");
+    // Short texts may be anywhere by chance.
+    if new.len() >= 8 && occurrences(base, new.as_bytes()).next().is_some() {
+        message.push_str(", and `new_text` is there already");
+    }
     let mut hint = "read the file again and copy the text exactly; nothing was stored".to_owned();
     if has_crlf(base) && old.contains('\n') && !old.contains("\r\n") {
         hint =

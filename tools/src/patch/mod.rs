@@ -23,10 +23,10 @@ use crate::path::WorkspacePath;
 use crate::records::fingerprint::hex;
 
 pub use apply::{Applied, Moved, apply};
-pub use draft::{Base, Change, Draft, Outcome};
+pub use draft::{Base, Change, Draft, Load, Outcome};
 pub use edits::Edit;
 pub use mismatch::{Mismatch, Reason};
-pub use read::read;
+pub use read::{MAX_FILES, MAX_PATCH_BYTES, read};
 pub use write::{Written, write};
 
 /// What a diff does with one file.

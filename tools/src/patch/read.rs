@@ -138,8 +138,8 @@ fn read_git(lines: &mut Lines<'_>) -> Result<FileChange, ToolError> {
     };
     if lines.peek().is_some_and(|line| line.starts_with("--- ")) {
         let expected = |null: bool, name: String| if null { DEV_NULL.to_owned() } else { name };
-        let old = expected(kind == ChangeKind::Create, style.old(&old));
-        let new = expected(kind == ChangeKind::Delete, style.new(&new));
+        let old = expected(kind == ChangeKind::Create, style.before(&old));
+        let new = expected(kind == ChangeKind::Delete, style.after(&new));
         for (marker, expected) in [("--- ", old), ("+++ ", new)] {
             let at = lines.number();
             let found = read_name(lines, marker)?;
@@ -201,7 +201,7 @@ impl Style {
     /// The style in which `diff --git <names>` names these two.
     fn of(names: &str, old: &str, new: &str) -> Option<Style> {
         [Style::Prefixed, Style::Plain].into_iter().find(|style| {
-            let (old, new) = (style.old(old), style.new(new));
+            let (old, new) = (style.before(old), style.after(new));
             let after = match unquote(names) {
                 Some((name, after)) => (name == old).then_some(after),
                 None => names.strip_prefix(old.as_str()),
@@ -215,11 +215,11 @@ impl Style {
         })
     }
 
-    fn old(self, name: &str) -> String {
+    fn before(self, name: &str) -> String {
         self.name("a/", name)
     }
 
-    fn new(self, name: &str) -> String {
+    fn after(self, name: &str) -> String {
         self.name("b/", name)
     }
 

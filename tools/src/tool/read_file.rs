@@ -97,6 +97,7 @@ impl Tool for ReadFile {
     const EFFECT: Effect = Effect::Reads;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = false;
+    const ESSENTIAL: &'static [&'static str] = &["offset", "limit", "format"];
     type Args = Args;
     type Output = Output;
 

@@ -104,6 +104,7 @@ impl Tool for WriteFinding {
     // The names of Claude Code's own ReportFindings.
     const ALIASES: &'static [(&'static str, &'static str)] =
         &[("file", "path"), ("line", "start_line"), ("summary", "message")];
+    const ESSENTIAL: &'static [&'static str] = &["path", "start_line"];
     type Args = Args;
     type Output = Output;
 
