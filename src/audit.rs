@@ -18,6 +18,8 @@ pub struct Record {
     pub host: &'static str,
     pub tool: String,
     pub path: String,
+    /// Whether policy allows the tool, and for a reading tool the path.
+    pub allowed: bool,
     pub rule: Option<String>,
     pub role: Option<String>,
     pub request_id: String,
@@ -47,6 +49,7 @@ impl Record {
             host,
             tool: shorten(tool),
             path: shorten(path.unwrap_or_default()),
+            allowed: false,
             rule: None,
             role: None,
             request_id: shorten(request_id),
@@ -60,7 +63,12 @@ impl Record {
     pub fn finish(mut self, result: &Result<Answer, ToolError>) {
         self.recorded = true;
         match result {
-            Ok(answer) => self.write("ok", None, bytes_of(answer)),
+            Ok(answer) => {
+                if self.path.is_empty() && self.tool == "propose_patch" {
+                    self.path = shorten(&files_of(&answer.json));
+                }
+                self.write("ok", None, bytes_of(answer));
+            }
             Err(error) => self.write(error.code.as_str(), Some(error), error.to_text().len()),
         }
     }
@@ -100,6 +108,13 @@ impl Drop for Record {
             self.write(Code::Cancelled.as_str(), None, 0);
         }
     }
+}
+
+/// The files that a proposal touches: its arguments name them inside of a patch.
+fn files_of(answer: &serde_json::Value) -> String {
+    let files = answer.get("files").and_then(serde_json::Value::as_array);
+    let paths = files.into_iter().flatten().filter_map(|file| file.get("path")?.as_str());
+    paths.collect::<Vec<_>>().join(" ")
 }
 
 fn bytes_of(answer: &Answer) -> usize {

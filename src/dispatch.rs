@@ -7,7 +7,7 @@ use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::{Call, ProgressSink};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::policy::{Layout, Policy};
-use mcp_workspace_tools::tool::{self, Entry};
+use mcp_workspace_tools::tool::{self, Effect, Entry};
 use mcp_workspace_tools::workspace::{Scope, Workspace};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -107,7 +107,10 @@ impl Dispatcher {
         else {
             return Err(self.unknown_tool(&request));
         };
-        let explained = self.policy.explain(&request.caller.id, entry.name, &record.path);
+        // A writing tool's path is not that of the record it writes: there only the tool is explained.
+        let path = (entry.effect == Effect::Reads).then_some(record.path.as_str());
+        let explained = self.policy.explain(&request.caller.id, entry.name, path);
+        record.allowed = explained.is_allowed();
         record.role = explained.role().map(str::to_owned);
         record.rule = explained.rule().map(str::to_owned);
 

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod call;
+pub mod contract;
 pub mod error;
 pub mod patch;
 pub mod path;

@@ -303,7 +303,7 @@ class Steps:
         same(stored["rule_id"], finding["rule_id"], "rule in the record")
         same(stored["severity"], "high", "severity in the record")
         contains(json.dumps(stored, ensure_ascii=False), "INSERT OR REPLACE INTO shipments", "snippet in the record")
-        copies = [p for p in self.local(first["path"]).parent.iterdir() if first["fingerprint"][:16] in p.name]
+        copies = [p for p in self.local(first["path"]).parent.iterdir() if first["fingerprint"] in p.name]
         same(len(copies), 1, "files of this finding")
 
     async def refuses_a_finding_past_the_end(self):
@@ -351,7 +351,7 @@ class Steps:
         diff = (
             "diff --git a/service/src/auth.ts b/service/src/auth.ts\n"
             "--- a/service/src/auth.ts\n+++ b/service/src/auth.ts\n"
-            "@@ -11,4 +11,3 @@ export function isAllowed(header: string | undefined): boolean {\n"
+            "@@ -10,4 +10,3 @@ export function isAllowed(header: string | undefined): boolean {\n"
             '   const token = header.replace("Bearer ", "");\n'
             "-  console.debug(`token ${token} seen`);\n"
             "   return token == TOKEN;\n }\n"

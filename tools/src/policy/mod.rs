@@ -1,118 +1,180 @@
 //! Policy: who may do what with which paths.
-use crate::path::WorkspacePath;
+//!
+//! A policy is a TOML file of roles. The default is no, and a `deny` of any role of a caller wins
+//! over everything. A caller has the union of the roles that name it, as with IAM statements:
+//! a tool and a path must be granted by the same role.
+
+mod check;
+mod explain;
+mod glob;
+mod grant;
+
 use std::sync::Arc;
-/// x
+
+use crate::path::WorkspacePath;
+
+pub use check::PolicyError;
+pub use explain::{ExpectationOutcome, Explanation};
+pub use grant::{Grant, ToolGrant};
+
+/// Names of all tools that a policy may list, those of later versions included.
+pub const TOOL_NAMES: [&str; 7] = [
+    "list_dir",
+    "read_file",
+    "grep",
+    "write_finding",
+    "propose_patch",
+    "read_state",
+    "write_state",
+];
+
+/// What is done with a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// r
+    /// Seeing a file in listings and searches, and reading it.
     Read,
-    /// w
+    /// Writing a record.
     Write,
-    /// p
+    /// Proposing a change of a source file.
     Propose,
-    /// d
+    /// Approving and applying proposals, by people.
     Decide,
 }
-/// x
-#[derive(Debug, Clone)]
-pub struct Layout {
-    /// i
-    pub input: String,
-    /// o
-    pub output: String,
-    /// s
-    pub state: String,
+
+impl Access {
+    /// The key in a role.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Access::Read => "read",
+            Access::Write => "write",
+            Access::Propose => "propose",
+            Access::Decide => "decide",
+        }
+    }
 }
-/// x
-#[derive(Debug, Clone)]
+
+/// Where things lie in the workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// What was staged for agents. Default: `input`.
+    pub input: WorkspacePath,
+    /// What agents leave. Default: `output`.
+    pub output: WorkspacePath,
+    /// Versions of shared state. Default: `state`.
+    pub state: WorkspacePath,
+    findings: WorkspacePath,
+    proposals: WorkspacePath,
+}
+
+impl Layout {
+    /// The directory of findings: `findings` in the output.
+    pub fn findings(&self) -> &WorkspacePath {
+        &self.findings
+    }
+
+    /// The directory of proposals: `proposals` in the output.
+    pub fn proposals(&self) -> &WorkspacePath {
+        &self.proposals
+    }
+
+    /// Whether `path` is among the records, which no proposal may touch.
+    fn holds_records(&self, path: &WorkspacePath) -> bool {
+        path.is_within(&self.output) || path.is_within(&self.state)
+    }
+}
+
+/// Limits of a role. Of several roles the largest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// m
+    /// The largest file in bytes that is searched, versioned or patched. Larger ones can still
+    /// be read by windows. Default: 67,108,864.
     pub max_file_bytes: u64,
-    /// n
+    /// Findings that one role may write in one run. Default: 500.
     pub max_findings_per_run: u64,
 }
-/// x
-#[derive(Debug, Clone)]
-pub struct ToolGrant(Arc<Limits>);
-/// x
-#[derive(Debug, Clone)]
-pub struct Grant;
-impl Grant {
-    /// x
-    pub fn allows_tool(&self, _t: &str) -> bool {
-        true
-    }
-    /// x
-    pub fn for_tool(&self, _t: &str) -> ToolGrant {
-        ToolGrant(Arc::new(Limits { max_file_bytes: 1 << 26, max_findings_per_run: 500 }))
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { max_file_bytes: 64 * 1024 * 1024, max_findings_per_run: 500 }
     }
 }
-impl ToolGrant {
-    /// x
-    pub fn may(&self, _a: Access, _p: &WorkspacePath) -> bool {
-        true
-    }
-    /// x
-    pub fn may_enter(&self, _p: &WorkspacePath) -> bool {
-        true
-    }
-    /// x
-    pub fn granting_role(&self, _a: Access, _p: &WorkspacePath) -> Option<&str> {
-        Some("local")
-    }
-    /// x
-    pub fn roles(&self) -> Vec<&str> {
-        vec!["local"]
-    }
-    /// x
-    pub fn limits(&self) -> &Limits {
-        &self.0
-    }
-}
-/// x
+
+/// A role, compiled.
 #[derive(Debug)]
-pub struct Policy(Layout);
-/// x
-pub struct Explanation;
-impl Explanation {
-    /// x
-    pub fn role(&self) -> Option<&str> {
-        Some("local")
-    }
-    /// x
-    pub fn rule(&self) -> Option<&str> {
-        None
+struct Role {
+    name: String,
+    callers: Vec<glob::CallerPattern>,
+    tools: Vec<String>,
+    read: glob::PathRules,
+    write: glob::PathRules,
+    propose: glob::PathRules,
+    decide: glob::PathRules,
+    deny: glob::DenyRules,
+    limits: Limits,
+}
+
+impl Role {
+    fn rules(&self, access: Access) -> &glob::PathRules {
+        match access {
+            Access::Read => &self.read,
+            Access::Write => &self.write,
+            Access::Propose => &self.propose,
+            Access::Decide => &self.decide,
+        }
     }
 }
+
+/// An `[[expect]]` of the file.
+#[derive(Debug, Clone)]
+struct Expectation {
+    caller: String,
+    tool: String,
+    path: Option<String>,
+    allow: bool,
+    line: usize,
+}
+
+/// A policy that has been checked and compiled. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    file: Arc<str>,
+    roles: Arc<[Arc<Role>]>,
+    layout: Arc<Layout>,
+    expectations: Arc<[Expectation]>,
+}
+
 impl Policy {
-    /// x
-    pub fn parse(_t: &str, _f: &str) -> Result<Policy, Vec<String>> {
-        Ok(Policy(Layout {
-            input: ".".into(),
-            output: ".mcp-workspace/output".into(),
-            state: ".mcp-workspace/state".into(),
-        }))
+    /// Reads, checks and compiles a policy. `file` names it in errors.
+    ///
+    /// # Errors
+    /// All that is wrong with it, each with its place and the fix.
+    pub fn parse(text: &str, file: &str) -> Result<Policy, Vec<PolicyError>> {
+        check::parse(text, file)
     }
-    /// x
+
+    /// Where things lie.
     pub fn layout(&self) -> &Layout {
-        &self.0
+        &self.layout
     }
-    /// x
-    pub fn grant(&self, _c: &str) -> Option<Grant> {
-        Some(Grant)
+
+    /// The names of the roles, in the file's order.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().map(|role| role.name.as_str())
     }
-    /// x
-    pub fn explain(&self, _c: &str, _t: &str, _p: &str) -> Explanation {
-        Explanation
+
+    /// How many `[[expect]]` entries the file has.
+    pub fn expectations(&self) -> usize {
+        self.expectations.len()
     }
-}
-impl Layout {
-    /// x
-    pub fn findings(&self) -> WorkspacePath {
-        WorkspacePath::parse(&format!("{}/findings", self.output)).unwrap()
-    }
-    /// x
-    pub fn proposals(&self) -> WorkspacePath {
-        WorkspacePath::parse(&format!("{}/proposals", self.output)).unwrap()
+
+    /// What `caller` may do; none when no role names it.
+    pub fn grant(&self, caller: &str) -> Option<Grant> {
+        let roles: Arc<[Arc<Role>]> = self
+            .roles
+            .iter()
+            .filter(|role| role.callers.iter().any(|pattern| pattern.matches(caller)))
+            .cloned()
+            .collect();
+        (!roles.is_empty()).then(|| Grant::new(roles, Arc::clone(&self.layout)))
     }
 }

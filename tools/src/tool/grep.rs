@@ -178,6 +178,7 @@ impl Tool for Grep {
     const EFFECT: Effect = Effect::Reads;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = false;
+    const ESSENTIAL: &'static [&'static str] = &["path", "glob", "mode", "cursor"];
     type Args = Args;
     type Output = Output;
 

@@ -112,6 +112,7 @@ impl Tool for ListDir {
     const EFFECT: Effect = Effect::Reads;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = true;
+    const ESSENTIAL: &'static [&'static str] = &["path", "depth", "glob", "details", "cursor"];
     type Args = Args;
     type Output = Output;
 

@@ -5,7 +5,7 @@ mod cursor;
 mod schema;
 mod selection;
 
-pub(crate) use schema::of as schema_of;
+pub(crate) use schema::of_output as schema_of_output;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,14 +19,18 @@ use crate::workspace::Scope;
 
 pub mod grep;
 pub mod list_dir;
+pub mod propose_patch;
+pub mod read_file;
 pub mod write_finding;
 
 /// Every tool, in the order in which clients see them. Adding a tool is one line here.
 pub fn catalog() -> &'static [Entry] {
-    static CATALOG: [Entry; 3] = [
+    static CATALOG: [Entry; 5] = [
         entry::<list_dir::ListDir>(),
+        entry::<read_file::ReadFile>(),
         entry::<grep::Grep>(),
         entry::<write_finding::WriteFinding>(),
+        entry::<propose_patch::ProposePatch>(),
     ];
     &CATALOG
 }
@@ -61,6 +65,9 @@ pub trait Tool {
     const STRUCTURED: bool;
     /// Other names that arguments are understood by: `(alias, name)`.
     const ALIASES: &'static [(&'static str, &'static str)] = &[];
+    /// The optional arguments that matter most, in order: hosts that allow a tool only a few
+    /// parameters offer the required ones and these.
+    const ESSENTIAL: &'static [&'static str] = &[];
     /// The arguments; their doc comments are the schema's descriptions.
     type Args: DeserializeOwned + JsonSchema;
     /// The output in its JSON form.
@@ -92,6 +99,8 @@ pub struct Entry {
     pub idempotent: bool,
     /// Whether results carry structured content.
     pub structured: bool,
+    /// The optional arguments that matter most, in order.
+    pub essential: &'static [&'static str],
     input_schema: fn() -> Value,
     output_schema: fn() -> Value,
     run: fn(&Scope, Value, &Call) -> Result<Answer, ToolError>,
@@ -105,7 +114,12 @@ impl Entry {
 
     /// JSON Schema 2020-12 of the JSON output; none where results are text.
     pub fn output_schema(&self) -> Option<Value> {
-        self.structured.then(|| (self.output_schema)())
+        self.structured.then(|| self.answer_schema())
+    }
+
+    /// JSON Schema 2020-12 of the JSON output, for hosts that return it whatever a model is shown.
+    pub fn answer_schema(&self) -> Value {
+        (self.output_schema)()
     }
 
     /// Runs the tool on JSON arguments. Only the dispatcher calls this, so that every call is
@@ -126,14 +140,15 @@ const fn entry<T: Tool>() -> Entry {
         effect: T::EFFECT,
         idempotent: T::IDEMPOTENT,
         structured: T::STRUCTURED,
-        input_schema: schema::of::<T::Args>,
-        output_schema: schema::of::<T::Output>,
+        essential: T::ESSENTIAL,
+        input_schema: schema::of_input::<T::Args>,
+        output_schema: schema::of_output::<T::Output>,
         run: run::<T>,
     }
 }
 
 fn run<T: Tool>(scope: &Scope, arguments: Value, call: &Call) -> Result<Answer, ToolError> {
-    let args: T::Args = arguments::parse(arguments, &schema::of::<T::Args>(), T::ALIASES)?;
+    let args: T::Args = arguments::parse(arguments, &schema::of_input::<T::Args>(), T::ALIASES)?;
     let output = T::run(scope, args, call)?;
     let shown = T::show(&output);
     let json = serde_json::to_value(&output).map_err(|error| {

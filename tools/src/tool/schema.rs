@@ -5,9 +5,20 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::{RestrictFormats, Transform, transform_subschemas};
 use serde_json::Value;
 
-/// The schema of a type: JSON Schema 2020-12, subschemas inlined, no Rust-specific formats.
-pub(crate) fn of<T: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
+/// The schema of what is read: arguments.
+pub(crate) fn of_input<T: JsonSchema>() -> Value {
+    generate::<T>(SchemaSettings::draft2020_12())
+}
+
+/// The schema of what is written: outputs and records. A field that may be left out is not
+/// required.
+pub(crate) fn of_output<T: JsonSchema>() -> Value {
+    generate::<T>(SchemaSettings::draft2020_12().for_serialize())
+}
+
+/// JSON Schema 2020-12, subschemas inlined, no Rust-specific formats.
+fn generate<T: JsonSchema>(settings: SchemaSettings) -> Value {
+    let settings = settings.with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
