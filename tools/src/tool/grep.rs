@@ -1,5 +1,6 @@
 //! `grep`: lines that match, over many files at once, in the order of paths, page by page.
 
+mod collect;
 mod page;
 mod pattern;
 mod render;

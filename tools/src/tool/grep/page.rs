@@ -3,7 +3,8 @@
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
-use super::search::{Line, Lines, Searched};
+use super::collect::{Line, Lines};
+use super::search::Searched;
 use super::{FileWithMatches, Format, Match, Mode, Output, Question, Skipped, Stopped};
 use crate::call::{Call, Stop};
 use crate::error::ToolError;
