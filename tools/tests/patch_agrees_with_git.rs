@@ -197,7 +197,10 @@ impl Random {
                 ]);
                 lines.insert(at, junk.to_owned());
             }
-            10 => lines[at] = line.replacen(self.pick(&NAMES), self.pick(&NAMES), 1),
+            10 => {
+                let (from, to) = (self.pick(&NAMES), self.pick(&NAMES));
+                lines[at] = line.replacen(from, to, 1);
+            }
             11 => lines[at] = line.trim_end_matches('\n').to_owned() + "\r\n",
             _ => {
                 let whole = lines.concat();
