@@ -1,5 +1,15 @@
 //! Cursors of `list_dir`: each entry that stays is given exactly once, none twice, while others
 //! come and go; and a page always moves on.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
 
 mod tree;
 

@@ -1,6 +1,14 @@
 //! What `read_file` answers, as models and programs see it.
-#![allow(clippy::disallowed_methods, reason = "tests prepare workspaces")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,5 +1,15 @@
 //! Random trees with links and random path inputs: the answer is the one of an oracle that
 //! resolves by hand, equal in both modes, and never more than cap-std allows.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
 
 mod tree;
 

@@ -1,5 +1,15 @@
 //! What a path may not reach, in both ways of resolving it, through every door: open, stat,
 //! list, search, record names, publish.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
 
 mod tree;
 

@@ -1,5 +1,15 @@
 //! A directory is swapped with a link to the outside, again and again, while the tools work:
 //! nothing from outside is ever seen, nothing is ever written there.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
 
 mod tree;
 
@@ -42,7 +52,7 @@ fn while_swapping(place: &Path, target: &Path, mut work: impl FnMut()) -> u64 {
             while !done.load(Ordering::Relaxed) {
                 renameat_with(CWD, place, CWD, &link, RenameFlags::EXCHANGE).unwrap();
                 // Every third swap holds a little, so now the directory and now the link.
-                if swaps.fetch_add(1, Ordering::Relaxed) % 3 == 0 {
+                if swaps.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) {
                     std::thread::sleep(Duration::from_micros(50));
                 }
             }

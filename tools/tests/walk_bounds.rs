@@ -1,5 +1,15 @@
 //! A walk is bounded: open handles, threads, time. This file has one test that counts the
 //! process's handles, so its tests run one after the other.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
 
 mod tree;
 
@@ -41,7 +51,7 @@ impl Visitor for Slow {
     fn visit(&self, entry: &Entry<'_>) -> Option<()> {
         let _file = entry.open().unwrap();
         let visited = self.visited.fetch_add(1, Ordering::Relaxed);
-        if visited % 16 == 0
+        if visited.is_multiple_of(16)
             && let Ok(open) = std::fs::read_dir("/proc/self/fd")
         {
             self.most_handles.fetch_max(open.count(), Ordering::Relaxed);

@@ -1,5 +1,15 @@
 //! Ignore files are foreign data: off by default, counted when on, and then they mean what they
 //! mean to ripgrep's own walker.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
 
 mod tree;
 

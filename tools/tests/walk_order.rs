@@ -1,4 +1,14 @@
 //! A walk gives each entry once, in the byte order of whole paths, whatever its threads do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
 
 mod tree;
 
@@ -23,7 +33,7 @@ impl Visitor for Mixed {
     type Item = &'static str;
 
     fn select(&self, path: &WorkspacePath, _: Kind) -> Selection {
-        if path.as_str().len() % 3 == 0 { Selection::Now } else { Selection::Later }
+        if path.as_str().len().is_multiple_of(3) { Selection::Now } else { Selection::Later }
     }
 
     fn visit(&self, entry: &Entry<'_>) -> Option<&'static str> {
