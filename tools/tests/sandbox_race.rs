@@ -41,6 +41,15 @@ fn tree() -> Tree {
     tree
 }
 
+/// Ends the swapping thread, also when the work fails: a failure must not become a hang.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Swaps `place` with a link to `target` while `work` runs; gives the number of swaps.
 fn while_swapping(place: &Path, target: &Path, mut work: impl FnMut()) -> u64 {
     let link = place.with_file_name("swapped");
@@ -57,6 +66,7 @@ fn while_swapping(place: &Path, target: &Path, mut work: impl FnMut()) -> u64 {
                 }
             }
         });
+        let _end = SetOnDrop(&done);
         let began = Instant::now();
         let mut rounds = 0;
         while (rounds < ROUNDS || swaps.load(Ordering::Relaxed) < SWAPS)
@@ -65,7 +75,6 @@ fn while_swapping(place: &Path, target: &Path, mut work: impl FnMut()) -> u64 {
             work();
             rounds += 1;
         }
-        done.store(true, Ordering::Relaxed);
     });
     let swaps = swaps.into_inner();
     if swaps % 2 == 1 {
