@@ -1,6 +1,7 @@
 //! The Model Context Protocol over the dispatcher: translation only.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mcp_workspace_tools::answer::{Answer, Shown};
 use mcp_workspace_tools::contract;
@@ -22,6 +23,8 @@ use crate::dispatch::{Dispatcher, Request};
 /// How long a client may keep a tool list, in milliseconds: policies change with the server's
 /// restart only, but a gateway may put another server behind the same address.
 const LIST_FRESH_MS: u64 = 60_000;
+/// How long the last progress reports may take before the result is sent without them.
+const REPORTS_GRACE: Duration = Duration::from_millis(250);
 
 /// How to work with the tools, for the model.
 const INSTRUCTIONS: &str = include_str!("instructions.md");
@@ -106,11 +109,13 @@ impl ServerHandler for Handler {
             progress: sink,
         };
         let result = self.dispatcher.dispatch(request, context.ct.clone()).await;
-        if let Some((sender, forward)) = progress {
-            // Nothing may follow the result; what is still queued is of no use to anybody.
+        if let Some((sender, mut forward)) = progress {
+            // Reports come before the result or not at all. The sink holds a sender as well, but
+            // it went with the request; a client that does not read must not hold the result up.
             drop(sender);
-            forward.abort();
-            let _ = forward.await;
+            if tokio::time::timeout(REPORTS_GRACE, &mut forward).await.is_err() {
+                forward.abort();
+            }
         }
         match result {
             Ok(answer) => Ok(render(answer).into()),

@@ -192,6 +192,10 @@ impl Tool for Grep {
             directory_or_error(scope, &question.start)?;
             search_tree(scope, &question, call, &mut page)?
         };
+        // A file that was interrupted ends the page, whether by time or by cancellation.
+        if call.check() == Err(Stop::Cancelled) {
+            return Err(Stop::Cancelled.into());
+        }
         let mut output = page.finish(ended, &question)?;
         if args.format == Format::Text {
             output.shown = Some(render::text(&output, &args, &page));

@@ -31,7 +31,7 @@ pub(super) struct Page {
     /// The last place that is dealt with: a path, or a line inside of it.
     place: Option<(String, Option<u64>)>,
     interrupted: bool,
-    reported: Instant,
+    reported: Option<Instant>,
 }
 
 /// The lines of one file.
@@ -55,7 +55,7 @@ impl Page {
             stopped: None,
             place: question.resume.as_ref().map(|cursor| (cursor.path.clone(), cursor.line)),
             interrupted: false,
-            reported: Instant::now(),
+            reported: None,
         }
     }
 
@@ -160,8 +160,9 @@ impl Page {
 
     /// Tells the client how far the search is, not too often.
     pub(super) fn report(&mut self, call: &Call) {
-        if call.reports_progress() && self.reported.elapsed() >= PROGRESS_EVERY {
-            self.reported = Instant::now();
+        let due = self.reported.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY);
+        if due && call.reports_progress() {
+            self.reported = Some(Instant::now());
             call.report(
                 self.searched,
                 &format!("{} files searched, {} matches", self.searched, self.matches),

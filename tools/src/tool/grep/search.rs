@@ -24,8 +24,8 @@ const BUFFER_BYTES: usize = 128 * 1024;
 const PAGE_BYTES: usize = 4_096;
 /// Files above this are searched by few threads at once, since a single line of theirs may have
 /// to fit into memory.
-const LARGE_BYTES: u64 = 4 * 1024 * 1024;
-const LARGE_AT_ONCE: usize = 2;
+const LARGE_BYTES: u64 = 1024 * 1024;
+const LARGE_AT_ONCE: usize = 4;
 /// Longest part of a line that is kept, in characters.
 const MAX_LINE_CHARS: usize = 500;
 /// What of it may stand before the match when a line is cut.

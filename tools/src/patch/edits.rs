@@ -1,0 +1,214 @@
+//! Edits: exact, unique replacements, creations, deletions and renames, done in order.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::error::{Code, ToolError};
+use crate::path::WorkspacePath;
+
+use super::mismatch::{around, has_crlf, numbered, same_but_blanks, visible};
+use super::{Base, Draft, lines, version};
+
+/// One edit. Edits are done in order, each on the text that the ones before it left.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// The file, relative to the workspace root.
+    pub path: String,
+    /// The text to replace, exactly as it is in the file. It must be there once.
+    pub old_text: Option<String>,
+    /// The text instead of it; with `create` the whole file.
+    pub new_text: Option<String>,
+    /// Moves the file to this path.
+    pub new_path: Option<String>,
+    /// Makes a new file of `new_text`.
+    #[serde(default)]
+    pub create: bool,
+    /// Deletes the file.
+    #[serde(default)]
+    pub delete: bool,
+}
+
+/// Most places named in an error.
+const MAX_PLACES: usize = 10;
+
+impl Draft<'_> {
+    /// Does edit number `number`, from 1.
+    ///
+    /// # Errors
+    /// [`Code::PatchDoesNotApply`] when the old text is not there exactly once,
+    /// [`Code::InvalidArgument`] when the edit asks for nothing or for two things at once.
+    pub fn edit(&mut self, number: usize, edit: &Edit) -> Result<(), ToolError> {
+        let path = file_path(&edit.path)?;
+        let invalid = |what: &str| {
+            ToolError::invalid(format!("edit {number} of `{path}`: {what}")).hint(
+                "give `old_text` and `new_text`, or `create` with `new_text`, or `delete`, or \
+                 `new_path`",
+            )
+        };
+        let new_path = edit.new_path.as_deref().map(file_path).transpose()?;
+        match (edit.create, edit.delete, &edit.old_text, &edit.new_text) {
+            (true, false, None, text) if new_path.is_none() => {
+                let bytes = text.clone().unwrap_or_default().into_bytes();
+                self.create(&path, Base { bytes, executable: false })
+            }
+            (true, ..) => Err(invalid("`create` goes only with `new_text`")),
+            (false, true, None, None) if new_path.is_none() => self.delete(&path),
+            (false, true, ..) => Err(invalid("`delete` goes with nothing else")),
+            (false, false, None, None) => match new_path {
+                Some(to) => self.rename(&path, &to),
+                None => Err(invalid("nothing to do")),
+            },
+            (false, false, Some(old), Some(new)) => {
+                if old.is_empty() {
+                    return Err(invalid("`old_text` is empty"));
+                }
+                let content = self.content(&path)?;
+                let bytes = replace(number, &path, &content.bytes, old, new)?;
+                let executable = content.executable;
+                self.replace(&path, Base { bytes, executable })?;
+                new_path.map_or(Ok(()), |to| self.rename(&path, &to))
+            }
+            (false, false, Some(_), None) => {
+                Err(invalid("`new_text` is missing; give \"\" to delete the text"))
+            }
+            (false, false, None, Some(_)) => Err(invalid("`old_text` is missing")),
+        }
+    }
+}
+
+fn file_path(text: &str) -> Result<WorkspacePath, ToolError> {
+    let path = WorkspacePath::parse(text)?;
+    if path.is_root() {
+        return Err(ToolError::invalid(format!("`{text}` is the workspace root, not a file")));
+    }
+    Ok(path)
+}
+
+fn replace(
+    number: usize,
+    path: &WorkspacePath,
+    base: &[u8],
+    old: &str,
+    new: &str,
+) -> Result<Vec<u8>, ToolError> {
+    let wanted = old.as_bytes();
+    let mut places = occurrences(base, wanted);
+    match (places.next(), places.next()) {
+        (Some(at), None) => {
+            let (before, rest) = base.split_at_checked(at).unwrap_or_default();
+            let after = rest.get(wanted.len()..).unwrap_or_default();
+            Ok([before, new.as_bytes(), after].concat())
+        }
+        (Some(first), Some(second)) => {
+            let line = |at: usize| {
+                let before = base.get(..at).unwrap_or_default();
+                (before.iter().filter(|byte| **byte == b'\n').count() + 1).to_string()
+            };
+            let all: Vec<String> =
+                [first, second].into_iter().chain(places).take(MAX_PLACES).map(line).collect();
+            Err(ToolError::new(
+                Code::PatchDoesNotApply,
+                format!(
+                    "edit {number}: `old_text` is in `{path}` more than once, at lines {}",
+                    all.join(", ")
+                ),
+            )
+            .hint("add lines before or after it until it is unique"))
+        }
+        (None, _) => Err(not_there(number, path, base, old, new)),
+    }
+}
+
+/// Where the bytes are, overlapping places included.
+fn occurrences<'b>(base: &'b [u8], wanted: &'b [u8]) -> impl Iterator<Item = usize> + 'b {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let first = *wanted.first()?;
+        loop {
+            let rest = base.get(from..)?;
+            let at = from + rest.iter().position(|byte| *byte == first)?;
+            from = at + 1;
+            if base.get(at..).is_some_and(|rest| rest.starts_with(wanted)) {
+                return Some(at);
+            }
+        }
+    })
+}
+
+fn not_there(number: usize, path: &WorkspacePath, base: &[u8], old: &str, new: &str) -> ToolError {
+    let mut message = format!("edit {number}: `old_text` is not in `{path}`");
+    // Short texts may be anywhere by chance.
+    if new.len() >= 8 && occurrences(base, new.as_bytes()).next().is_some() {
+        message.push_str(", and `new_text` is there already");
+    }
+    let mut hint = "read the file again and copy the text exactly; nothing was stored".to_owned();
+    if has_crlf(base) && old.contains('\n') && !old.contains("\r\n") {
+        hint =
+            "the file has CRLF line ends: write `\\r\\n` in `old_text` and `new_text`".to_owned();
+    }
+    if let Some((at, wanted, found)) = nearest(base, old) {
+        if same_but_blanks(wanted, found) {
+            message.push_str(&format!(
+                "; line {} differs in white space only (· space, → tab, ␍␊ line end)\nexpected: \
+                 `{}`\nfound:    `{}`",
+                at,
+                visible(wanted),
+                visible(found)
+            ));
+        } else {
+            message.push_str(&format!("; the nearest place is line {at}"));
+        }
+        message.push_str("\nlines of the file as it is:");
+        message.push_str(&numbered(&around(base, at)));
+    }
+    message.push_str(&format!("\nversion of the file: {}", version(base)));
+    ToolError::new(Code::PatchDoesNotApply, message).hint(hint)
+}
+
+/// Longest file, in bytes, that is searched for the nearest place.
+const MAX_SEARCHED: usize = 4 * 1024 * 1024;
+
+/// The first line that is not as wanted where the text fits best: its number, what was wanted
+/// and what is there.
+fn nearest<'b>(base: &'b [u8], old: &'b str) -> Option<(usize, &'b [u8], &'b [u8])> {
+    if base.len() > MAX_SEARCHED {
+        return None;
+    }
+    let (file, wanted) = (lines(base), lines(old.as_bytes()));
+    let trimmed = |line: &'b [u8]| line.trim_ascii();
+    // An anchor is a line with something in it; the most telling one is the longest.
+    let (offset, anchor) = wanted
+        .iter()
+        .map(|line| trimmed(line))
+        .enumerate()
+        .max_by_key(|(_, line)| line.len())
+        .filter(|(_, line)| !line.is_empty())?;
+    let place =
+        file.iter().position(|line| trimmed(line) == anchor).or_else(|| closest(&file, anchor))?;
+    let start = place.saturating_sub(offset);
+    let (index, wanted) = wanted
+        .iter()
+        .enumerate()
+        .find(|(index, line)| file.get(start + index) != Some(line))
+        .unwrap_or((offset, &anchor));
+    let found = file.get(start + index).copied()?;
+    Some((start + index + 1, wanted, found))
+}
+
+/// The line most like `anchor`, if one is rather like it.
+fn closest(file: &[&[u8]], anchor: &[u8]) -> Option<usize> {
+    let anchor = String::from_utf8_lossy(anchor);
+    file.iter()
+        .take(20_000)
+        .enumerate()
+        .map(|(index, line)| {
+            let line = String::from_utf8_lossy(line.trim_ascii());
+            // Lines of very different length are not alike, and long ones are costly.
+            let near = line.len().abs_diff(anchor.len()) * 2 <= anchor.len() && line.len() <= 1000;
+            (if near { strsim::normalized_levenshtein(&line, &anchor) } else { 0.0 }, index)
+        })
+        .filter(|(likeness, _)| *likeness > 0.6)
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .map(|(_, index)| index)
+}

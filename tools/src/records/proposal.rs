@@ -1,0 +1,69 @@
+//! A proposal as it lies on disk: an immutable directory, named by its id, with this record as
+//! `proposal.json` beside the canonical diff, `change.patch`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::patch::Change;
+
+/// The version of the record's form.
+pub const FORMAT: u32 = 1;
+/// The name of the record in a proposal's directory.
+pub const RECORD: &str = "proposal.json";
+/// The name of the diff in a proposal's directory.
+pub const PATCH: &str = "change.patch";
+
+/// One proposed change of sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Proposal {
+    /// The version of this form: 1.
+    pub format: u32,
+    /// 32 hex digits of the hash of the diff and of the versions that it is made for.
+    pub id: String,
+    /// What it does, in one line.
+    pub title: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rationale: Option<String>,
+    /// The findings that it answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub finding_ids: Vec<String>,
+    /// The run that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// The name of the role under which it was written.
+    pub agent: String,
+    /// Who wrote it, as the host has proven.
+    pub caller: String,
+    /// When, RFC 3339 in UTC.
+    pub created: String,
+    /// The files, by path, as in the diff.
+    pub files: Vec<ProposedFile>,
+}
+
+/// One file of a proposal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProposedFile {
+    /// The path afterwards; of a deleted file the path before.
+    pub path: String,
+    /// What happens to it.
+    pub change: Change,
+    /// The path before, of a renamed file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_path: Option<String>,
+    /// Lines added.
+    pub additions: usize,
+    /// Lines deleted.
+    pub deletions: usize,
+    /// The version that the change is made for; none of a new file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_version: Option<String>,
+    /// The version afterwards; none of a deleted file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_version: Option<String>,
+}
+
+/// The schema of a proposal's JSON.
+pub fn schema() -> serde_json::Value {
+    crate::tool::schema_of_output::<Proposal>()
+}
