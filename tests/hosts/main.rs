@@ -11,5 +11,6 @@
 )]
 
 mod http;
+mod seccomp;
 mod server;
 mod stdio;

@@ -12,6 +12,7 @@ pub mod patch;
 pub mod path;
 pub mod policy;
 pub mod records;
+mod schema;
 pub mod text;
 pub mod tool;
 pub mod workspace;

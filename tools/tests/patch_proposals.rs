@@ -46,7 +46,7 @@ read = ["input/**"]
 propose = ["input/**"]
 "#;
 
-const MAIN: &str = "use std::io;\n\nfn main() {\n    let a = 1;\n    let b = 2;\n    \
+const MAIN: &str = "use std::io;\nuse std::fs;\nfn main() {\n    let a = 1;\n    let b = 2;\n    \
                     println!(\"{a}\");\n}\n\nfn end() {}\n";
 
 struct Fixture {
@@ -133,7 +133,7 @@ diff --git a/input/main.rs b/input/main.rs
 +++ b/input/main.rs
 @@ -1,6 +1,6 @@
  use std::io;
-
+ use std::fs;
  fn main() {
 -    let a = 1;
 +    let a = 7;
@@ -163,7 +163,7 @@ fn a_patch_is_stored_as_one_canonical_diff_and_sources_stay() {
     +++ b/input/main.rs
     @@ -1,7 +1,7 @@
      use std::io;
- 
+     use std::fs;
      fn main() {
     -    let a = 1;
     +    let a = 7;
@@ -193,11 +193,11 @@ fn a_patch_is_stored_as_one_canonical_diff_and_sources_stay() {
       "files": [
         {
           "additions": 1,
-          "base_version": "7e5e0b1ee46909498477d6ded64eb2f26253d26b13b2e972401b208eb9a86a57",
+          "base_version": "16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600",
           "change": "modified",
           "deletions": 1,
           "path": "input/main.rs",
-          "result_version": "3f28f6b382c7a87aa2b64613b884d483c6ea237c83dfbbbf1b87d0f24efa2e99"
+          "result_version": "e8450ecbbcee9c460ffc02688990feb47beec24a7b411e93bba578d254bf3044"
         },
         {
           "additions": 1,
@@ -220,7 +220,7 @@ fn a_patch_is_stored_as_one_canonical_diff_and_sources_stay() {
         "security:1"
       ],
       "format": 1,
-      "id": "f5343e96b48154e9d1e811eea425c9ba",
+      "id": "972e35c8c5c9f9b136dfea769371d6e0",
       "rationale": "Because.",
       "run": "r1",
       "title": "All kinds"
@@ -231,11 +231,11 @@ fn a_patch_is_stored_as_one_canonical_diff_and_sources_stay() {
       "files": [
         {
           "additions": 1,
-          "base_version": "7e5e0b1ee46909498477d6ded64eb2f26253d26b13b2e972401b208eb9a86a57",
+          "base_version": "16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600",
           "change": "modified",
           "deletions": 1,
           "path": "input/main.rs",
-          "result_version": "3f28f6b382c7a87aa2b64613b884d483c6ea237c83dfbbbf1b87d0f24efa2e99"
+          "result_version": "e8450ecbbcee9c460ffc02688990feb47beec24a7b411e93bba578d254bf3044"
         },
         {
           "additions": 1,
@@ -254,8 +254,8 @@ fn a_patch_is_stored_as_one_canonical_diff_and_sources_stay() {
           "result_version": "9fc4c6bdc7e5374b75e38fa9e1097577399bb74f1ccc33b1712d53a26d02c09a"
         }
       ],
-      "id": "f5343e96b48154e9d1e811eea425c9ba",
-      "path": "output/proposals/f5343e96b48154e9d1e811eea425c9ba",
+      "id": "972e35c8c5c9f9b136dfea769371d6e0",
+      "path": "output/proposals/972e35c8c5c9f9b136dfea769371d6e0",
       "status": "created"
     }
     "#);
@@ -300,7 +300,7 @@ fn an_expected_version_that_differs_is_a_conflict() {
     );
     assert_eq!(error.code, Code::Conflict);
     insta::assert_snapshot!(error.to_text(), @r#"
-    conflict: `input/main.rs` has changed: its version is 7e5e0b1ee46909498477d6ded64eb2f26253d26b13b2e972401b208eb9a86a57, 00 was expected
+    conflict: `input/main.rs` has changed: its version is 16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600, 00 was expected
     read the file again and make the change from what is there
     "#);
     let current = error.message.split("version is ").nth(1).unwrap().split(',').next().unwrap();
@@ -371,7 +371,7 @@ fn links_and_directories_are_no_files() {
 fn what_is_there_is_not_created() {
     let fixture = Fixture::new();
     insta::assert_snapshot!(fixture.refusal_of_edit(json!({"path": "input/main.rs", "create": true})), @r#"
-    conflict: `input/main.rs` exists already; its version is 7e5e0b1ee46909498477d6ded64eb2f26253d26b13b2e972401b208eb9a86a57
+    conflict: `input/main.rs` exists already; its version is 16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600
     change the file that is there, or choose another name
     "#);
 }
@@ -400,13 +400,13 @@ fn a_line_that_differs_is_shown_with_its_neighbours() {
     found:    `    let a = 1;`
     lines of the file as it is:
          1	use std::io;
-         2
+         2	use std::fs;
          3	fn main() {
          4	    let a = 1;
          5	    let b = 2;
          6	    println!("{a}");
          7	}
-    version of the file: 7e5e0b1ee46909498477d6ded64eb2f26253d26b13b2e972401b208eb9a86a57
+    version of the file: 16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600
     make the patch again from the lines above; nothing was stored
     "#);
 }
@@ -423,13 +423,13 @@ fn white_space_that_differs_is_made_visible() {
     found:    `····let·a·=·1;␊`
     lines of the file as it is:
          1	use std::io;
-         2
+         2	use std::fs;
          3	fn main() {
          4	    let a = 1;
          5	    let b = 2;
          6	    println!("{a}");
          7	}
-    version of the file: 7e5e0b1ee46909498477d6ded64eb2f26253d26b13b2e972401b208eb9a86a57
+    version of the file: 16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600
     make the patch again from the lines above; nothing was stored
     "#);
 }
@@ -472,12 +472,12 @@ fn a_change_that_is_there_already_is_named() {
     patch_does_not_apply: hunk 1 of 1 does not fit `input/main.rs`: what it would make is there already, at line 3
     lines of the file as it is:
          1	use std::io;
-         2
+         2	use std::fs;
          3	fn main() {
          4	    let a = 1;
          5	    let b = 2;
          6	    println!("{a}");
-    version of the file: 7e5e0b1ee46909498477d6ded64eb2f26253d26b13b2e972401b208eb9a86a57
+    version of the file: 16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600
     leave the hunk out if the change is done; nothing was stored
     "#);
 }
@@ -516,26 +516,26 @@ fn old_text_that_is_not_there_names_the_nearest_place() {
     found:    `····let·a·=·1;␊`
     lines of the file as it is:
          1	use std::io;
-         2
+         2	use std::fs;
          3	fn main() {
          4	    let a = 1;
          5	    let b = 2;
          6	    println!("{a}");
          7	}
-    version of the file: 7e5e0b1ee46909498477d6ded64eb2f26253d26b13b2e972401b208eb9a86a57
+    version of the file: 16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600
     read the file again and copy the text exactly; nothing was stored
     "#);
     insta::assert_snapshot!(fixture.refusal_of_edit(json!({"path": "input/main.rs", "old_text": "    let c = 1;\n", "new_text": "x"})), @r#"
     patch_does_not_apply: edit 1: `old_text` is not in `input/main.rs`; the nearest place is line 4
     lines of the file as it is:
          1	use std::io;
-         2
+         2	use std::fs;
          3	fn main() {
          4	    let a = 1;
          5	    let b = 2;
          6	    println!("{a}");
          7	}
-    version of the file: 7e5e0b1ee46909498477d6ded64eb2f26253d26b13b2e972401b208eb9a86a57
+    version of the file: 16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600
     read the file again and copy the text exactly; nothing was stored
     "#);
 }

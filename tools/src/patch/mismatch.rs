@@ -109,7 +109,13 @@ pub(super) fn has_crlf(bytes: &[u8]) -> bool {
 
 /// The numbered lines as text.
 pub(super) fn numbered(lines: &[(usize, String)]) -> String {
-    lines.iter().map(|(number, line)| format!("\n{number:>6}\t{line}")).collect()
+    lines
+        .iter()
+        .map(|(number, line)| match line.as_str() {
+            "" => format!("\n{number:>6}"),
+            line => format!("\n{number:>6}\t{line}"),
+        })
+        .collect()
 }
 
 /// A line without its end, as far as it can be shown.

@@ -65,5 +65,5 @@ pub struct ProposedFile {
 
 /// The schema of a proposal's JSON.
 pub fn schema() -> serde_json::Value {
-    crate::tool::schema_of_output::<Proposal>()
+    crate::schema::of_output::<Proposal>()
 }

@@ -1,5 +1,6 @@
 //! `grep`: lines that match, over many files at once, in the order of paths, page by page.
 
+mod collect;
 mod page;
 mod pattern;
 mod render;
@@ -218,6 +219,7 @@ impl Tool for Grep {
 struct Question {
     start: WorkspacePath,
     mode: Mode,
+    format: Format,
     limit: usize,
     before: usize,
     after: usize,
@@ -269,6 +271,7 @@ impl Question {
         Ok(Question {
             start,
             mode: args.mode,
+            format: args.format,
             limit,
             before,
             after,

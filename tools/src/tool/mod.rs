@@ -2,10 +2,7 @@
 
 mod arguments;
 mod cursor;
-mod schema;
 mod selection;
-
-pub(crate) use schema::of_output as schema_of_output;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,6 +12,7 @@ use serde_json::Value;
 use crate::answer::{Answer, Shown};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
+use crate::schema;
 use crate::workspace::Scope;
 
 pub mod grep;
