@@ -25,6 +25,14 @@ fn input(entry: &Entry) -> Shape {
     Shape { description: None, ..Shape::read(&entry.input_schema()) }
 }
 
+/// What a tool takes on a host that returns the JSON answer always: `format` has nothing to choose
+/// there.
+fn input_of_json_host(entry: &Entry) -> Shape {
+    let mut shape = input(entry);
+    shape.properties.retain(|property| property.name != "format");
+    shape
+}
+
 /// What a tool answers in JSON.
 fn answer(entry: &Entry) -> Shape {
     Shape { description: None, ..Shape::read(&entry.answer_schema()) }
