@@ -76,7 +76,6 @@ impl Drafts {
             if known.is_some() {
                 return Err(ToolError::invalid(format!("{name}: `{path}` is edited before")));
             }
-            sources.permit(&path)?;
             must_be_free(&path, Some(&text), sources)?;
             let new = Some(Content { bytes: text, mode: Mode::Regular });
             self.0.push(Draft { path, new_path: None, old: None, new, added_lines: Vec::new() });
@@ -109,9 +108,10 @@ impl Drafts {
         new_path: WorkspacePath,
         sources: &dyn Sources,
     ) -> Result<(), ToolError> {
-        let taken = self.0.iter().any(|draft| {
-            draft.path == new_path || draft.new_path.as_ref() == Some(&new_path)
-        });
+        let taken = self
+            .0
+            .iter()
+            .any(|draft| draft.path == new_path || draft.new_path.as_ref() == Some(&new_path));
         let Some(draft) = self.0.get_mut(position) else { return Ok(()) };
         if taken || draft.new_path.is_some() || draft.old.is_none() {
             return Err(ToolError::invalid(format!(
@@ -120,7 +120,6 @@ impl Drafts {
                 draft.path
             )));
         }
-        sources.permit(&new_path)?;
         must_be_free(&new_path, None, sources)?;
         draft.new_path = Some(new_path);
         Ok(())
@@ -164,16 +163,19 @@ impl Draft {
         };
         let places = occurrences(&content.bytes, old_text.as_bytes());
         let [at] = places.as_slice() else {
+            let version = match &self.old {
+                Some(old) => version_line(path, &old.bytes),
+                None => format!("`{path}` is added by an edit before"),
+            };
             return Err(match places.as_slice() {
-                [] => not_found(name, path, &content.bytes, old_text, new_text),
+                [] => not_found(name, path, &content.bytes, old_text, new_text, version),
                 several => {
                     let lines: Vec<usize> =
                         several.iter().map(|at| line_number(&content.bytes, *at)).collect();
                     does_not_apply(format!(
-                        "{name}: the `old_text` stands {} times in `{path}`: at lines {}\n{}",
+                        "{name}: the `old_text` stands {} times in `{path}`: at lines {}\n{version}",
                         several.len(),
                         listed(&lines),
-                        version_line(path, &content.bytes)
                     ))
                     .hint("add the lines before or after it to `old_text` and `new_text`")
                 }
@@ -249,8 +251,8 @@ fn not_found(
     bytes: &[u8],
     old_text: &str,
     new_text: &str,
+    version: String,
 ) -> ToolError {
-    let version = version_line(path, bytes);
     let error = |why: String| {
         does_not_apply(format!("{name}: the `old_text` is not in `{path}`: {why}\n{version}"))
     };

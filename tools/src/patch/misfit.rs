@@ -92,13 +92,7 @@ pub(super) fn version_line(path: &WorkspacePath, bytes: &[u8]) -> String {
     format!("current version of `{path}`: {}", version(bytes))
 }
 
-fn differs(
-    name: &str,
-    path: &WorkspacePath,
-    old: &[u8],
-    file: &[&[u8]],
-    hunk: &Hunk,
-) -> ToolError {
+fn differs(name: &str, path: &WorkspacePath, old: &[u8], file: &[&[u8]], hunk: &Hunk) -> ToolError {
     let version = version_line(path, old);
     let wanted = hunk.old_lines();
     if !places(file, &hunk.new_lines()).is_empty() && hunk.new_lines().len() > 1 {
@@ -118,7 +112,9 @@ fn differs(
     let near = declared(hunk, &wanted);
     let at = best_candidate(file, &wanted, near);
     let same = (0..wanted.len())
-        .take_while(|line| file.get(at + line).is_some_and(|found| wanted.get(*line) == Some(found)))
+        .take_while(|line| {
+            file.get(at + line).is_some_and(|found| wanted.get(*line) == Some(found))
+        })
         .count();
     let differing = at + same;
     let expected = wanted.get(same).copied().unwrap_or_default();

@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 use crate::error::ToolError;
 use crate::path::WorkspacePath;
 
+pub use crate::records::proposal::Change;
 pub use plan::{from_edits, from_patch};
 pub use write::{Canonical, FileStats, canonical};
 
@@ -59,6 +60,12 @@ pub trait Sources {
     /// # Errors
     /// `denied` when the path may be seen and not be touched; `not_found` when it is hidden.
     fn permit(&self, path: &WorkspacePath) -> Result<(), ToolError>;
+
+    /// Asked between files and between edits.
+    ///
+    /// # Errors
+    /// When the call is to end.
+    fn check(&self) -> Result<(), ToolError>;
 }
 
 /// What lies at a path.
@@ -119,19 +126,6 @@ pub struct FileChange {
     pub old: Option<Content>,
     /// After; none for a file that is deleted.
     pub new: Option<Content>,
-}
-
-/// The kind of a [`FileChange`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// A file that was not there.
-    Added,
-    /// Another content or mode under the same name.
-    Modified,
-    /// A file that goes away.
-    Deleted,
-    /// Another name, and maybe another content.
-    Renamed,
 }
 
 impl FileChange {

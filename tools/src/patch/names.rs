@@ -137,8 +137,10 @@ pub(super) fn strip(
 pub(super) fn path(name: &str) -> Result<WorkspacePath, ToolError> {
     let path = WorkspacePath::parse(name)?;
     if path.as_str() != name || path.is_root() {
-        return Err(ToolError::invalid(format!("the patch names `{name}`, which is no plain path"))
-            .hint("write paths relative to the workspace root, such as `a/input/src/main.rs`"));
+        return Err(ToolError::invalid(format!(
+            "the patch names `{name}`, which is no plain path"
+        ))
+        .hint("write paths relative to the workspace root, such as `a/input/src/main.rs`"));
     }
     not_of_git(&path)?;
     Ok(path)

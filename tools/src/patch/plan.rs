@@ -23,6 +23,7 @@ pub fn from_patch(text: &[u8], sources: &dyn Sources) -> Result<Plan, ToolError>
     let mut files = Vec::with_capacity(patches.len());
     let mut total = 0;
     for patch in &patches {
+        sources.check()?;
         let file = change_of(patch, sources, &mut notes)?;
         bound(&mut total, file.old.as_ref())?;
         files.push(file);
@@ -38,6 +39,7 @@ pub fn from_edits(edits: &[Edit], sources: &dyn Sources) -> Result<Plan, ToolErr
     let mut drafts = Drafts::default();
     let mut total = 0;
     for (index, edit) in edits.iter().enumerate() {
+        sources.check()?;
         let read = drafts.apply(index, edit, sources)?;
         bound(&mut total, read)?;
         if drafts.len() > MAX_FILES {
@@ -78,7 +80,6 @@ fn change_of(
     if let Some(path) = &patch.new
         && patch.old.as_ref() != Some(path)
     {
-        sources.permit(path)?;
         let wanted = (patch.old.is_none()).then(|| added_bytes(patch));
         must_be_free(path, wanted.as_deref(), sources)?;
     }
@@ -133,12 +134,18 @@ fn check_mode(
     }
 }
 
-/// Refuses a target where something lies. `wanted` is the content that is to be added there.
+/// Refuses a target that may not be touched or where something lies. `wanted` is the content that is to be added there.
 pub(super) fn must_be_free(
     path: &WorkspacePath,
     wanted: Option<&[u8]>,
     sources: &dyn Sources,
 ) -> Result<(), ToolError> {
+    // Whether policy hides a path or forbids to touch it, the answer is the same, and it does
+    // not depend on what lies there.
+    sources.permit(path).map_err(|_| {
+        ToolError::new(Code::Denied, format!("this caller may not propose a file at `{path}`"))
+            .hint("the policy's `read` and `propose` lists of the caller's role decide")
+    })?;
     let what = match sources.look(path)? {
         None => return Ok(()),
         Some(Found::File) => {
@@ -188,9 +195,10 @@ pub(super) fn line_ending_note<'a>(
         return None;
     }
     let (is, are) = if first { ("LF", "CRLF") } else { ("CRLF", "LF") };
-    added.filter(|line| line.ends_with(b"\n")).any(|line| crlf(line) != first).then(|| {
-        format!("new lines of `{path}` end in {is}, while the file's lines end in {are}")
-    })
+    added
+        .filter(|line| line.ends_with(b"\n"))
+        .any(|line| crlf(line) != first)
+        .then(|| format!("new lines of `{path}` end in {is}, while the file's lines end in {are}"))
 }
 
 /// The rules about the proposal as a whole.
@@ -210,8 +218,11 @@ fn finish(
         .collect();
     for file in &files {
         if file.old == file.new && file.old_path.is_none() {
-            return Err(ToolError::invalid(format!("the proposal would not change `{}`", file.path))
-                .hint("leave the file out"));
+            return Err(ToolError::invalid(format!(
+                "the proposal would not change `{}`",
+                file.path
+            ))
+            .hint("leave the file out"));
         }
         if let Some(new) = &file.new {
             is_text(&file.path, &new.bytes)?;

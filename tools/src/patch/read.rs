@@ -95,8 +95,11 @@ pub(super) fn read(text: &[u8], most: usize) -> Result<Vec<FilePatch<'_>>, ToolE
         names.dedup();
         for name in names {
             if !seen.insert(name.clone()) {
-                return Err(at(section.line, format!("`{name}` is named by two parts of the patch"))
-                    .hint("put all hunks of a file below one header, in order"));
+                return Err(at(
+                    section.line,
+                    format!("`{name}` is named by two parts of the patch"),
+                )
+                .hint("put all hunks of a file below one header, in order"));
             }
         }
         files.push(file);
@@ -206,10 +209,7 @@ impl Header {
     }
 
     /// The names before and after, once every header that has one agrees.
-    fn names(
-        &self,
-        section: &Section,
-    ) -> Result<(Option<String>, Option<String>, Style), String> {
+    fn names(&self, section: &Section) -> Result<(Option<String>, Option<String>, Style), String> {
         let from_lines = match section.names {
             Some((old, new)) => {
                 let (old, new) = (names::from_file_header(old)?, names::from_file_header(new)?);
@@ -241,7 +241,9 @@ impl Header {
             {
                 Style::Bare
             } else {
-                return Err("`diff --git` and `rename from`/`rename to` name different files".into());
+                return Err(
+                    "`diff --git` and `rename from`/`rename to` name different files".into()
+                );
             };
             let renamed = (Some(from.clone()), Some(to.clone()), style);
             return match from_lines {
@@ -280,11 +282,7 @@ impl Header {
                 (name, *style)
             }
         };
-        Ok((
-            (!self.adds).then(|| name.clone()),
-            (!self.deletes).then_some(name),
-            style,
-        ))
+        Ok(((!self.adds).then(|| name.clone()), (!self.deletes).then_some(name), style))
     }
 }
 
@@ -330,7 +328,8 @@ fn read_hunks<'a>(section: &Section<'a>) -> Result<Vec<Hunk<'a>>, ToolError> {
         return Ok(Vec::new());
     }
     let wrong = |what: String| at(section.hunks_at, what);
-    let patch = diffy::Patch::from_bytes(section.hunks).map_err(|error| wrong(error.to_string()))?;
+    let patch =
+        diffy::Patch::from_bytes(section.hunks).map_err(|error| wrong(error.to_string()))?;
     let mut bodies = bodies(section.hunks).into_iter();
     let mut hunks = Vec::with_capacity(patch.hunks().len());
     for hunk in patch.hunks() {

@@ -147,9 +147,9 @@ impl<'a> Reader<'a> {
             if line.starts_with(b"Binary files ") || line.starts_with(b"GIT binary patch") {
                 return Err(at(self.number(), "binary patches are not supported"));
             }
-            let known = EXTENDED.iter().find_map(|keyword| {
-                Some((*keyword, line.strip_prefix(keyword.as_bytes())?))
-            });
+            let known = EXTENDED
+                .iter()
+                .find_map(|keyword| Some((*keyword, line.strip_prefix(keyword.as_bytes())?)));
             let Some((keyword, value)) = known else { break };
             if section.extended.iter().any(|(other, _)| *other == keyword) {
                 return Err(at(self.number(), format!("a second `{}` line", keyword.trim_end())));
@@ -193,8 +193,8 @@ impl<'a> Reader<'a> {
     /// Passes over one hunk by its counts.
     fn hunk(&mut self) -> Result<(), ToolError> {
         let start = self.number();
-        let (mut old, mut new) = counts(header(self.peek().unwrap_or_default()))
-            .ok_or_else(|| self.unexpected())?;
+        let (mut old, mut new) =
+            counts(header(self.peek().unwrap_or_default())).ok_or_else(|| self.unexpected())?;
         let declared = (old, new);
         let wrong = |old: u64, new: u64| {
             let has = (declared.0 - old, declared.1 - new);

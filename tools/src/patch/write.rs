@@ -164,8 +164,7 @@ fn verify(bytes: &[u8], files: &[FileChange]) -> Result<(), ToolError> {
     for (patch, file) in patches.iter().zip(files) {
         let old = file.old.as_ref().map_or(&[][..], |content| &content.bytes);
         let new = file.new.as_ref().map_or(&[][..], |content| &content.bytes);
-        let applied =
-            apply(old, &patch.hunks).map_err(|misfit| broken(format!("{misfit:?}")))?;
+        let applied = apply(old, &patch.hunks).map_err(|misfit| broken(format!("{misfit:?}")))?;
         let old_path = file.old.as_ref().map(|_| file.old_path.as_ref().unwrap_or(&file.path));
         let new_path = file.new.as_ref().map(|_| &file.path);
         if applied.bytes != new

@@ -19,14 +19,16 @@ use crate::workspace::Scope;
 
 pub mod grep;
 pub mod list_dir;
+pub mod propose_patch;
 pub mod write_finding;
 
 /// Every tool, in the order in which clients see them. Adding a tool is one line here.
 pub fn catalog() -> &'static [Entry] {
-    static CATALOG: [Entry; 3] = [
+    static CATALOG: [Entry; 4] = [
         entry::<list_dir::ListDir>(),
         entry::<grep::Grep>(),
         entry::<write_finding::WriteFinding>(),
+        entry::<propose_patch::ProposePatch>(),
     ];
     &CATALOG
 }
