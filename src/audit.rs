@@ -63,7 +63,12 @@ impl Record {
     pub fn finish(mut self, result: &Result<Answer, ToolError>) {
         self.recorded = true;
         match result {
-            Ok(answer) => self.write("ok", None, bytes_of(answer)),
+            Ok(answer) => {
+                if self.path.is_empty() && self.tool == "propose_patch" {
+                    self.path = shorten(&files_of(&answer.json));
+                }
+                self.write("ok", None, bytes_of(answer));
+            }
             Err(error) => self.write(error.code.as_str(), Some(error), error.to_text().len()),
         }
     }
@@ -103,6 +108,13 @@ impl Drop for Record {
             self.write(Code::Cancelled.as_str(), None, 0);
         }
     }
+}
+
+/// The files that a proposal touches: its arguments name them inside of a patch.
+fn files_of(answer: &serde_json::Value) -> String {
+    let files = answer.get("files").and_then(serde_json::Value::as_array);
+    let paths = files.into_iter().flatten().filter_map(|file| file.get("path")?.as_str());
+    paths.collect::<Vec<_>>().join(" ")
 }
 
 fn bytes_of(answer: &Answer) -> usize {

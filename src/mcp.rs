@@ -1,19 +1,21 @@
 //! The Model Context Protocol over the dispatcher: translation only.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mcp_workspace_tools::answer::{Answer, Shown};
+use mcp_workspace_tools::contract;
 use mcp_workspace_tools::error::{Code, ToolError};
-use mcp_workspace_tools::tool::{Effect, Entry};
+use mcp_workspace_tools::tool::Entry;
 use rmcp::ErrorData;
 use rmcp::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
-    Implementation, ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam,
-    ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
+    Implementation, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
+    ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{Peer, RequestContext, RoleServer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::caller::Caller;
 use crate::dispatch::{Dispatcher, Request};
@@ -21,9 +23,11 @@ use crate::dispatch::{Dispatcher, Request};
 /// How long a client may keep a tool list, in milliseconds: policies change with the server's
 /// restart only, but a gateway may put another server behind the same address.
 const LIST_FRESH_MS: u64 = 60_000;
-/// Claude Code saves longer results to a file instead of showing them. Answers have at most
-/// 48,000 characters; as JSON, with escapes, they may have more.
-const MAX_RESULT_CHARS: u64 = 100_000;
+/// How long the last progress reports may take before the result is sent without them.
+const REPORTS_GRACE: Duration = Duration::from_millis(250);
+
+/// How to work with the tools, for the model.
+const INSTRUCTIONS: &str = include_str!("instructions.md");
 
 /// One connection's (stdio) or one request's (HTTP) view of the dispatcher.
 #[derive(Clone)]
@@ -61,7 +65,7 @@ impl ServerHandler for Handler {
         server.description = Some(env!("CARGO_PKG_DESCRIPTION").to_owned());
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(server)
-            .with_instructions(include_str!("instructions.md"))
+            .with_instructions(INSTRUCTIONS)
     }
 
     async fn list_tools(
@@ -70,8 +74,8 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let caller = self.caller(&context)?;
-        let tools = self.dispatcher.tools_for(&caller).into_iter().map(describe).collect();
-        let mut list = ListToolsResult::with_all_items(tools);
+        let tools = self.dispatcher.tools_for(&caller).into_iter().map(describe);
+        let mut list = ListToolsResult::with_all_items(tools.collect::<Result<_, _>>()?);
         list.ttl_ms = Some(LIST_FRESH_MS);
         // The list depends on what policy grants the caller.
         list.cache_scope = Some(CacheScope::Private);
@@ -105,11 +109,13 @@ impl ServerHandler for Handler {
             progress: sink,
         };
         let result = self.dispatcher.dispatch(request, context.ct.clone()).await;
-        if let Some((sender, forward)) = progress {
-            // Nothing may follow the result; what is still queued is of no use to anybody.
+        if let Some((sender, mut forward)) = progress {
+            // Reports come before the result or not at all. The sink holds a sender as well, but
+            // it went with the request; a client that does not read must not hold the result up.
             drop(sender);
-            forward.abort();
-            let _ = forward.await;
+            if tokio::time::timeout(REPORTS_GRACE, &mut forward).await.is_err() {
+                forward.abort();
+            }
         }
         match result {
             Ok(answer) => Ok(render(answer).into()),
@@ -138,26 +144,13 @@ async fn forward(
 }
 
 /// A tool as `tools/list` shows it.
-pub fn describe(entry: &Entry) -> Tool {
-    let object = |schema: Value| match schema {
-        Value::Object(map) => Arc::new(map),
-        _ => Arc::default(),
-    };
-    let mut tool =
-        Tool::new(entry.name, entry.description.trim_end(), object(entry.input_schema()));
-    tool.title = Some(entry.title.to_owned());
-    tool.output_schema = entry.output_schema().map(object);
-    tool.annotations = Some(
-        ToolAnnotations::new()
-            .read_only(entry.effect == Effect::Reads)
-            .destructive(false)
-            .idempotent(entry.idempotent)
-            .open_world(false),
-    );
-    let mut meta = MetaObject::default();
-    meta.insert("anthropic/maxResultSizeChars".to_owned(), json!(MAX_RESULT_CHARS));
-    tool.meta = Some(meta);
-    tool
+fn describe(entry: &Entry) -> Result<Tool, ErrorData> {
+    serde_json::from_value(contract::mcp::tool(entry)).map_err(|error| {
+        ErrorData::internal_error(
+            format!("the tool `{}` has no contract: {error}", entry.name),
+            None,
+        )
+    })
 }
 
 /// Clients show their model the structured content where there is some, and nothing else then:
@@ -179,4 +172,26 @@ fn render(answer: Answer) -> CallToolResult {
 
 fn render_error(error: &ToolError) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(error.to_text())])
+}
+
+#[cfg(test)]
+mod tests {
+    use mcp_workspace_tools::tool::catalog;
+
+    use super::*;
+
+    #[test]
+    fn the_protocol_carries_each_contract_whole() {
+        for entry in catalog() {
+            let tool = describe(entry).unwrap();
+            assert_eq!(serde_json::to_value(tool).unwrap(), contract::mcp::tool(entry));
+        }
+    }
+
+    #[test]
+    fn instructions_are_not_cut_by_clients() {
+        // Claude Code cuts them at 2,048 characters.
+        let length = INSTRUCTIONS.chars().count();
+        assert!(length < 2_000, "instructions.md has {length} characters");
+    }
 }

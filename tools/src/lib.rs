@@ -6,11 +6,13 @@
 
 pub mod answer;
 pub mod call;
+pub mod contract;
 pub mod error;
 pub mod patch;
 pub mod path;
 pub mod policy;
 pub mod records;
+mod schema;
 pub mod text;
 pub mod tool;
 pub mod workspace;

@@ -1,4 +1,14 @@
 //! What `propose_patch` accepts, git applies to the same bytes; what git refuses, it refuses.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
 
 mod desk;
 
@@ -187,7 +197,10 @@ impl Random {
                 ]);
                 lines.insert(at, junk.to_owned());
             }
-            10 => lines[at] = line.replacen(self.pick(&NAMES), self.pick(&NAMES), 1),
+            10 => {
+                let (from, to) = (self.pick(&NAMES), self.pick(&NAMES));
+                lines[at] = line.replacen(from, to, 1);
+            }
             11 => lines[at] = line.trim_end_matches('\n').to_owned() + "\r\n",
             _ => {
                 let whole = lines.concat();

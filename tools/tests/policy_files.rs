@@ -1,5 +1,14 @@
 //! The ready policies do what their expectations say; the rejected ones give exactly their error.
-#![allow(clippy::disallowed_methods, reason = "reads the repository's own files")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -351,7 +351,7 @@ class Steps:
         diff = (
             "diff --git a/service/src/auth.ts b/service/src/auth.ts\n"
             "--- a/service/src/auth.ts\n+++ b/service/src/auth.ts\n"
-            "@@ -11,4 +11,3 @@ export function isAllowed(header: string | undefined): boolean {\n"
+            "@@ -10,4 +10,3 @@ export function isAllowed(header: string | undefined): boolean {\n"
             '   const token = header.replace("Bearer ", "");\n'
             "-  console.debug(`token ${token} seen`);\n"
             "   return token == TOKEN;\n }\n"

@@ -1,182 +1,171 @@
-//! Puts hunks onto a file, exactly. A hunk goes to its declared place if it fits there, else to
-//! the one place in the file where it fits; anything else is a [`Misfit`].
+//! The applier: a hunk fits exactly, or it does not fit.
 //!
-//! As in git, a hunk that starts at line 1 fits only at the start of the file, and one without
-//! context after its last change fits only at the end: context that is missing could be anything.
-//! A hunk without any old line, which has nothing to be recognised by, therefore fits an empty
-//! file, or as an addition after the last line if it declares exactly that place.
+//! A hunk goes where its header says. If the lines are not there it goes to the one place where
+//! they are, which is reported; two such places are an error. As in git, a hunk that starts at
+//! line 1 belongs to the start of the file, and one without context after its last change belongs
+//! to the end.
 
-use super::lines_of;
-use super::read::Hunk;
+use crate::path::WorkspacePath;
 
-/// Most hunks of one file that are searched for in the whole file.
-const MAX_SEARCHES: usize = 200;
+use super::mismatch::{Mismatch, Reason};
+use super::{Hunk, Tag, lines};
 
-/// A file with its hunks applied.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Applied {
-    pub(super) bytes: Vec<u8>,
-    /// Hunks that fit elsewhere than declared.
-    pub(super) moved: Vec<Moved>,
+/// A file after its hunks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The new content.
+    pub bytes: Vec<u8>,
+    /// The hunks that were not where their headers said.
+    pub moved: Vec<Moved>,
 }
 
-/// A hunk that fits elsewhere than declared; numbers from 1.
+/// A hunk that fitted at one other place only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moved {
-    pub(super) hunk: usize,
-    pub(super) from: usize,
-    pub(super) to: usize,
+pub struct Moved {
+    /// The hunk, from 1.
+    pub hunk: usize,
+    /// The line of its header.
+    pub from: usize,
+    /// The line where it fits.
+    pub to: usize,
 }
 
-/// Why a hunk does not fit.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Misfit {
-    /// The position of the hunk among its file's hunks, from 0.
-    pub(super) hunk: usize,
-    pub(super) reason: Reason,
-}
-
-/// Lines are numbers in the file as it is, from 1.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// Nowhere in the file.
-    Differs,
-    /// At several places, and not at the declared one.
-    Ambiguous(Vec<usize>),
-    /// Declares line 1, but its lines are at these ones.
-    NotAtStart(Vec<usize>),
-    /// Has no context at its end, but its lines are at these ones and not at the file's end.
-    NotAtEnd(Vec<usize>),
-    /// Only before the place of the hunk before it.
-    OutOfOrder(usize),
-    /// Adds lines without context at a place that only context can tell.
-    NoContext,
-    /// More than [`MAX_SEARCHES`] hunks of the file are not where they say.
-    TooManyMoved,
-    /// Adds lines after a last line that has no newline.
-    UnfinishedLastLine,
-}
-
-/// Applies hunks in their order.
-pub(super) fn apply(old: &[u8], hunks: &[Hunk]) -> Result<Applied, Misfit> {
-    let file = lines_of(old);
-    let mut bytes = Vec::with_capacity(old.len());
+/// Applies hunks to a file's content, in order.
+///
+/// # Errors
+/// A [`Mismatch`] for the first hunk that does not fit.
+pub fn apply(path: &WorkspacePath, base: &[u8], hunks: &[Hunk]) -> Result<Applied, Box<Mismatch>> {
+    let file = lines(base);
+    let mut result = Vec::with_capacity(base.len());
     let mut moved = Vec::new();
-    // Lines of the file that earlier hunks have taken; they lie in order.
-    let mut taken: Vec<std::ops::Range<usize>> = Vec::new();
+    // The first line of the file that is still to be copied.
     let mut done = 0;
-    let mut shift = 0_isize;
-    let mut searches = 0;
+    // How far the new side is ahead by the headers alone.
+    let mut ahead = 0_isize;
     for (index, hunk) in hunks.iter().enumerate() {
-        let (old_lines, new_lines) = (hunk.old_lines(), hunk.new_lines());
-        let place = place(&file, hunk, &old_lines, &new_lines, &taken, shift, &mut searches)
-            .map_err(|reason| Misfit { hunk: index, reason })?;
-        let declared = declared(hunk, &old_lines);
-        if place != declared {
-            moved.push(Moved { hunk: index + 1, from: declared + 1, to: place + 1 });
+        let place = Place::of(hunk, ahead);
+        let fail =
+            |reason| Box::new(Mismatch::new(path, base, (index + 1, hunks.len()), hunk, reason));
+        let start = locate(&file, hunk, place, done).map_err(fail)?;
+        if start != place.declared {
+            moved.push(Moved { hunk: index + 1, from: place.declared + 1, to: start + 1 });
         }
-        extend(&mut bytes, file.get(done..place).unwrap_or_default());
-        extend(&mut bytes, &new_lines);
-        done = place + old_lines.len();
-        taken.push(place..done);
-        // Both are numbers of lines in memory.
-        shift += new_lines.len().cast_signed() - old_lines.len().cast_signed();
+        let old_count = hunk.old_side().len();
+        result.extend(file.get(done..start).unwrap_or_default().iter().copied().flatten());
+        result.extend(hunk.new_side().into_iter().flatten());
+        done = start + old_count;
+        ahead += signed(hunk.new_side().len()) - signed(old_count);
     }
-    extend(&mut bytes, file.get(done..).unwrap_or_default());
-    Ok(Applied { bytes, moved })
+    result.extend(file.get(done..).unwrap_or_default().iter().copied().flatten());
+    Ok(Applied { bytes: result, moved })
 }
 
-fn extend(bytes: &mut Vec<u8>, lines: &[&[u8]]) {
-    for line in lines {
-        bytes.extend_from_slice(line);
+fn signed(count: usize) -> isize {
+    isize::try_from(count).unwrap_or(isize::MAX)
+}
+
+/// Where a hunk says it belongs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// The line of the old side, from 0.
+    declared: usize,
+    /// Whether both sides of the header agree, so that the line can be believed.
+    believed: bool,
+    at_start: bool,
+    at_end: bool,
+}
+
+impl Place {
+    fn of(hunk: &Hunk, ahead: isize) -> Place {
+        // A side without lines names the line before it.
+        let first =
+            |start: usize, side: usize| if side == 0 { start } else { start - start.min(1) };
+        let declared = first(hunk.old_start, hunk.old_side().len());
+        let new = first(hunk.new_start, hunk.new_side().len());
+        Place {
+            declared,
+            believed: signed(new) - signed(declared) == ahead,
+            at_start: hunk.old_start <= 1,
+            at_end: hunk.lines.last().is_none_or(|(tag, _)| *tag != Tag::Context),
+        }
     }
 }
 
-/// The index of the line where the hunk says that it belongs.
-pub(super) fn declared(hunk: &Hunk, old_lines: &[&[u8]]) -> usize {
-    // Without old lines the header names the line before.
-    if old_lines.is_empty() { hunk.old_start } else { hunk.old_start.saturating_sub(1) }
-}
-
-/// Every index where these lines stand in the file.
-pub(super) fn places(file: &[&[u8]], lines: &[&[u8]]) -> Vec<usize> {
-    if lines.is_empty() {
-        return Vec::new();
-    }
-    file.windows(lines.len())
-        .enumerate()
-        .filter(|(_, window)| *window == lines)
-        .map(|(at, _)| at)
-        .collect()
-}
-
-fn place(
-    file: &[&[u8]],
-    hunk: &Hunk,
-    old_lines: &[&[u8]],
-    new_lines: &[&[u8]],
-    taken: &[std::ops::Range<usize>],
-    shift: isize,
-    searches: &mut usize,
-) -> Result<usize, Reason> {
-    let declared = declared(hunk, old_lines);
-    let floor = taken.last().map_or(0, |range| range.end);
-    if old_lines.is_empty() {
-        return match (file.is_empty(), hunk.old_start) {
-            (true, 0 | 1) => Ok(0),
-            (false, 2..) if declared == file.len() && floor <= declared => {
-                match file.last().is_some_and(|line| line.ends_with(b"\n")) {
-                    true => Ok(declared),
-                    false => Err(Reason::UnfinishedLastLine),
-                }
+/// The line, from 0, where the hunk fits.
+fn locate(file: &[&[u8]], hunk: &Hunk, place: Place, done: usize) -> Result<usize, Reason> {
+    let old = hunk.old_side();
+    let allowed = |start: usize| {
+        (!place.at_start || start == 0) && (!place.at_end || start + old.len() == file.len())
+    };
+    let fits = |start: usize| {
+        file.get(start..start + old.len()).is_some_and(|there| there == old.as_slice())
+    };
+    let places = || (0..=file.len().saturating_sub(old.len())).filter(|start| fits(*start));
+    let start = if place.believed && allowed(place.declared) && fits(place.declared) {
+        place.declared
+    } else {
+        let mut found = places().filter(|start| allowed(*start));
+        match (found.next(), found.next()) {
+            (Some(only), None) => only,
+            (Some(first), Some(second)) => {
+                let lines = [first, second].into_iter().chain(found).map(|at| at + 1);
+                return Err(Reason::Ambiguous { lines: lines.take(10).collect() });
             }
-            _ => Err(Reason::NoContext),
-        };
+            (None, _) => {
+                return Err(match places().next() {
+                    Some(at) if place.at_end => Reason::NotAtEnd { line: at + 1 },
+                    Some(at) => Reason::NotAtStart { line: at + 1 },
+                    None => differs(file, hunk, place.declared),
+                });
+            }
+        }
+    };
+    if start < done {
+        return Err(Reason::OutOfOrder { line: start + 1 });
     }
-    // git goes by the new line number; where the two contradict each other, neither is trusted.
-    let new_declared =
-        if new_lines.is_empty() { hunk.new_start } else { hunk.new_start.saturating_sub(1) };
-    let agree = declared.cast_signed() + shift == new_declared.cast_signed();
-    let end = declared + old_lines.len();
-    if agree
-        && declared >= floor
-        && file.get(declared..end) == Some(old_lines)
-        && (hunk.trailing_context() > 0 || end == file.len())
-    {
-        return Ok(declared);
+    Ok(start)
+}
+
+/// Most comparisons of lines that are spent on explaining a mismatch.
+const MAX_COMPARISONS: usize = 20_000_000;
+
+/// Why the hunk fits nowhere: the first line that differs where it fits best.
+fn differs(file: &[&[u8]], hunk: &Hunk, declared: usize) -> Reason {
+    let (old, new) = (hunk.old_side(), hunk.new_side());
+    let has = |start: usize, side: &[&[u8]]| file.get(start..start + side.len()) == Some(side);
+    let starts = 0..file.len();
+    // Few lines may be anywhere by chance, so they count only in their own place.
+    let done = if !new.is_empty() && has(declared, &new) {
+        Some(declared)
+    } else {
+        starts.clone().find(|start| new.len() >= 3 && has(*start, &new))
+    };
+    if let Some(at) = done {
+        return Reason::AlreadyApplied { line: at + 1 };
     }
-    if *searches >= MAX_SEARCHES {
-        return Err(Reason::TooManyMoved);
-    }
-    *searches += 1;
-    let anywhere = places(file, old_lines);
-    if anywhere.is_empty() {
-        return Err(Reason::Differs);
-    }
-    let numbers = |places: &[usize]| places.iter().map(|at| at + 1).collect::<Vec<_>>();
-    let at_start = hunk.old_start <= 1;
-    let at_end = hunk.trailing_context() == 0;
-    if at_start && !anywhere.contains(&0) {
-        return Err(Reason::NotAtStart(numbers(&anywhere)));
-    }
-    if at_end && !anywhere.iter().any(|at| at + old_lines.len() == file.len()) {
-        return Err(Reason::NotAtEnd(numbers(&anywhere)));
-    }
-    let free: Vec<usize> = anywhere
+    let likeness = |start: usize| {
+        let there = file.get(start..).unwrap_or_default();
+        there.iter().zip(&old).filter(|(line, wanted)| line == wanted).count()
+    };
+    let best = if file.len().saturating_mul(old.len()) <= MAX_COMPARISONS {
+        // Of equally good places the one nearest to the header's line.
+        starts
+            .map(|start| (likeness(start), std::cmp::Reverse(start.abs_diff(declared)), start))
+            .max()
+            .filter(|(likeness, ..)| *likeness > 0)
+            .map_or(declared, |(.., start)| start)
+    } else {
+        declared
+    };
+    let best = best.min(file.len());
+    let offset = old
         .iter()
-        .copied()
-        .filter(|at| !at_start || *at == 0)
-        .filter(|at| !at_end || at + old_lines.len() == file.len())
-        .filter(|at| {
-            taken.iter().all(|range| at + old_lines.len() <= range.start || range.end <= *at)
-        })
-        .collect();
-    match free.as_slice() {
-        [only] if *only >= floor => Ok(*only),
-        [only] => Err(Reason::OutOfOrder(only + 1)),
-        [] if at_start => Err(Reason::NotAtStart(numbers(&anywhere))),
-        [] if at_end => Err(Reason::NotAtEnd(numbers(&anywhere))),
-        [] => Err(Reason::OutOfOrder(anywhere.first().map_or(0, |at| at + 1))),
-        several => Err(Reason::Ambiguous(numbers(several))),
+        .enumerate()
+        .position(|(offset, wanted)| file.get(best + offset) != Some(wanted))
+        .unwrap_or(0);
+    Reason::Differs {
+        line: best + offset + 1,
+        expected: old.get(offset).map(|line| line.to_vec()).unwrap_or_default(),
+        found: file.get(best + offset).map(|line| line.to_vec()),
     }
 }

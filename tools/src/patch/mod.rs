@@ -1,170 +1,136 @@
-//! Patches: a strict reader, an exact applier, one canonical writer. Nothing here touches files:
-//! what lies in the workspace comes through [`Sources`].
+//! Patches: a strict reader, an exact applier, edits, and one canonical writer.
 //!
 //! ```text
-//! patch text ─ unwrap ─ sections ─ read ─┐
-//!                                        ├─ plan (Sources) ─ FileChange … ─ write ─ canonical diff
-//! edits ─────────────────────────────────┘
+//! text of a diff --read--> [FileChange] --\
+//!                                          apply to a Draft --> [Outcome] --write--> canonical diff
+//! [Edit] ---------------------------------/
 //! ```
 //!
-//! What is accepted is narrower than what `git apply --check` accepts: every name in every header
-//! agrees with the others and is a plain workspace path, modes are 100644 and 100755, a hunk fits
-//! exactly at its declared line or at the one place in the file where it fits, and no file is
-//! named twice. Contents are never guessed.
+//! Everything here works on bytes in memory. Nothing opens a file.
 
 mod apply;
-pub mod edits;
-mod misfit;
-mod names;
-mod plan;
+mod draft;
+mod edits;
+mod hunks;
+mod mismatch;
+mod name;
 mod read;
-mod sections;
 mod write;
 
 use sha2::{Digest, Sha256};
 
-use crate::error::ToolError;
 use crate::path::WorkspacePath;
+use crate::records::fingerprint::hex;
 
-pub use crate::records::proposal::Change;
-pub use plan::{from_edits, from_patch};
-pub use write::{Canonical, FileStats, canonical};
+pub use apply::{Applied, Moved, apply};
+pub use draft::{Base, Change, Draft, Load, Outcome};
+pub use edits::Edit;
+pub use mismatch::{Mismatch, Reason};
+pub use read::{MAX_FILES, MAX_PATCH_BYTES, read};
+pub use write::{Written, write};
 
-/// Longest patch text in bytes.
-pub const MAX_PATCH_BYTES: usize = 1024 * 1024;
-/// Longest canonical patch in bytes; longer than the input's limit, since it holds whole files
-/// that edits delete.
-pub const MAX_CANONICAL_BYTES: usize = 8 * 1024 * 1024;
-/// Most files in one proposal.
-pub const MAX_FILES: usize = 200;
-/// Most bytes of workspace files that one proposal may be based on.
-pub const MAX_BASE_BYTES: usize = 128 * 1024 * 1024;
-
-/// What a patch may ask of the files that it names. Each method answers for one caller.
-pub trait Sources {
-    /// The whole content of a regular file that must be there.
-    ///
-    /// # Errors
-    /// `not_found` when nothing is there or policy hides it (the two are alike), `too_large`, or
-    /// what else keeps it from being read.
-    fn read(&self, path: &WorkspacePath) -> Result<Content, ToolError>;
-
-    /// What lies at a path, if anything that the caller may see.
-    ///
-    /// # Errors
-    /// When the file system fails.
-    fn look(&self, path: &WorkspacePath) -> Result<Option<Found>, ToolError>;
-
-    /// Whether a proposal may touch this path, which need not exist.
-    ///
-    /// # Errors
-    /// `denied` when the path may be seen and not be touched; `not_found` when it is hidden.
-    fn permit(&self, path: &WorkspacePath) -> Result<(), ToolError>;
-
-    /// Asked between files and between edits.
-    ///
-    /// # Errors
-    /// When the call is to end.
-    fn check(&self) -> Result<(), ToolError>;
-}
-
-/// What lies at a path.
+/// What a diff does with one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// A symbolic link, a FIFO, a socket or a device.
-    Other,
+pub enum ChangeKind {
+    /// The file must not exist, and does afterwards.
+    Create,
+    /// The file stays where it is.
+    Modify,
+    /// The file must exist, and does not afterwards.
+    Delete,
+    /// The file moves, with or without a change of its content.
+    Rename,
 }
 
-/// The content of a file and its mode.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Content {
-    /// The bytes.
-    pub bytes: Vec<u8>,
-    /// Whether it is executable.
-    pub mode: Mode,
-}
-
-impl Content {
-    /// The file's version: the SHA-256 of its bytes in 64 hex digits.
-    pub fn version(&self) -> String {
-        version(&self.bytes)
-    }
-}
-
-/// The modes that a patch may name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
+/// The mode of a regular file, as git knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FileMode {
     /// `100644`.
-    #[default]
     Regular,
     /// `100755`.
     Executable,
 }
 
-impl Mode {
-    /// The six digits of git.
+impl FileMode {
+    /// The mode as git writes it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Mode::Regular => "100644",
-            Mode::Executable => "100755",
+            FileMode::Regular => "100644",
+            FileMode::Executable => "100755",
         }
+    }
+
+    /// The mode of a file by its executable bit.
+    pub fn of(executable: bool) -> FileMode {
+        if executable { FileMode::Executable } else { FileMode::Regular }
     }
 }
 
-/// What happens to one file, with its whole content before and after.
+/// One file's part of a diff.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileChange {
-    /// The file; for a rename its new path.
+    /// What happens to the file.
+    pub kind: ChangeKind,
+    /// The path afterwards; for a deletion the path before.
     pub path: WorkspacePath,
-    /// The path before a rename.
+    /// The path before, of a rename.
     pub old_path: Option<WorkspacePath>,
-    /// Before; none for a file that is added.
-    pub old: Option<Content>,
-    /// After; none for a file that is deleted.
-    pub new: Option<Content>,
+    /// The mode before, when the diff changes it.
+    pub old_mode: Option<FileMode>,
+    /// The mode afterwards, when the diff sets it.
+    pub new_mode: Option<FileMode>,
+    /// The changes of content, in the order of the file.
+    pub hunks: Vec<Hunk>,
 }
 
-impl FileChange {
-    /// The kind of the change.
-    pub fn change(&self) -> Change {
-        match (&self.old, &self.new, &self.old_path) {
-            (_, _, Some(_)) => Change::Renamed,
-            (None, _, _) => Change::Added,
-            (_, None, _) => Change::Deleted,
-            _ => Change::Modified,
-        }
+/// One hunk. A line that has no newline at its end is the file's last, on its side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hunk {
+    /// The line, from 1, where the old side is said to start; 0 only when the old side is empty.
+    pub old_start: usize,
+    /// The same of the new side.
+    pub new_start: usize,
+    /// The lines with their ends.
+    pub lines: Vec<(Tag, Vec<u8>)>,
+}
+
+/// Which side of a hunk a line is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tag {
+    /// On both.
+    Context,
+    /// On the old side only.
+    Delete,
+    /// On the new side only.
+    Insert,
+}
+
+impl Hunk {
+    /// The lines that must be there.
+    pub fn old_side(&self) -> Vec<&[u8]> {
+        self.side(Tag::Insert)
+    }
+
+    /// The lines that are there afterwards.
+    pub fn new_side(&self) -> Vec<&[u8]> {
+        self.side(Tag::Delete)
+    }
+
+    fn side(&self, other: Tag) -> Vec<&[u8]> {
+        self.lines
+            .iter()
+            .filter(|(tag, _)| *tag != other)
+            .map(|(_, line)| line.as_slice())
+            .collect()
     }
 }
 
-/// A proposal worked out against the files as they are, in the order of its paths.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
-    /// The changes; never empty.
-    pub files: Vec<FileChange>,
-    /// What the caller should know: hunks that moved, line endings that differ.
-    pub notes: Vec<String>,
-}
-
-/// The SHA-256 of some bytes in 64 hex digits.
+/// The version of a file's content: its SHA-256 in hex.
 pub fn version(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// Lower-case hex digits.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// Lines with their `\n`; the last may lack it. A lone `\r` does not end a line, as in git.
-fn lines_of(bytes: &[u8]) -> Vec<&[u8]> {
+/// The lines of a file with their ends; only `\n` ends a line, as in git.
+fn lines(bytes: &[u8]) -> Vec<&[u8]> {
     bytes.split_inclusive(|byte| *byte == b'\n').collect()
 }

@@ -1,397 +1,391 @@
-//! From the text of a patch to what it asks of each file. diffy reads the hunks; the rules about
-//! names, modes and headers, where it and git are lax, are here.
+//! The reader of diffs: git's format, and plain unified diffs, more strictly than git reads them.
+//!
+//! Every name is a path of the workspace, all names of one file agree, every line is accounted
+//! for, and nothing but regular files of mode 100644 or 100755 can come out: no links, no
+//! submodules, no binary data, no copies, no file twice.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 
-use super::names::{self, Name, Style};
-use super::sections::{self, Section, at};
-use super::{MAX_FILES, MAX_PATCH_BYTES, Mode, lines_of};
+use super::hunks::{self, Lines, shorten};
+use super::name::unquote;
+use super::{ChangeKind, FileChange, FileMode, Tag};
 
-/// What a patch asks of one file. Paths have no `a/` and `b/` any more.
-#[derive(Debug)]
-pub(super) struct FilePatch<'a> {
-    /// The file that must be there; none when it is to be added.
-    pub(super) old: Option<WorkspacePath>,
-    /// The file afterwards; none when it is to be deleted.
-    pub(super) new: Option<WorkspacePath>,
-    /// The mode that the file must have.
-    pub(super) old_mode: Option<Mode>,
-    /// The mode that it gets.
-    pub(super) new_mode: Option<Mode>,
-    pub(super) hunks: Vec<Hunk<'a>>,
-}
+/// Longest diff in bytes.
+pub const MAX_PATCH_BYTES: usize = 1024 * 1024;
+/// Most files in one diff.
+pub const MAX_FILES: usize = 200;
 
-impl FilePatch<'_> {
-    /// The path that messages name.
-    pub(super) fn path(&self) -> WorkspacePath {
-        self.old.clone().or_else(|| self.new.clone()).unwrap_or_default()
-    }
-}
-
-/// A hunk whose counts are right.
-#[derive(Debug)]
-pub(super) struct Hunk<'a> {
-    /// The first old line as declared, from 1; the line before where there are no old lines.
-    pub(super) old_start: usize,
-    /// The same for the new lines.
-    pub(super) new_start: usize,
-    pub(super) lines: Vec<(Side, &'a [u8])>,
-}
-
-/// Which side of a hunk has a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Both,
-    Old,
-    New,
-}
-
-impl<'a> Hunk<'a> {
-    /// The lines that the file must have.
-    pub(super) fn old_lines(&self) -> Vec<&'a [u8]> {
-        self.lines.iter().filter(|(side, _)| *side != Side::New).map(|(_, line)| *line).collect()
-    }
-
-    /// The lines that it gets in their place.
-    pub(super) fn new_lines(&self) -> Vec<&'a [u8]> {
-        self.lines.iter().filter(|(side, _)| *side != Side::Old).map(|(_, line)| *line).collect()
-    }
-
-    /// How many unchanged lines end the hunk.
-    pub(super) fn trailing_context(&self) -> usize {
-        self.lines.iter().rev().take_while(|(side, _)| *side == Side::Both).count()
-    }
-}
-
-/// Reads a patch text.
+/// Reads a diff. A Markdown fence around it and a missing newline at its end are forgiven.
 ///
 /// # Errors
-/// `invalid_argument` with the line of the patch, `too_large`.
-pub(super) fn read(text: &[u8], most: usize) -> Result<Vec<FilePatch<'_>>, ToolError> {
-    if text.len() > most {
-        return Err(ToolError::new(
-            Code::TooLarge,
-            format!("the patch has {} bytes; the limit is {most}", text.len()),
-        )
-        .hint("propose it in parts"));
+/// [`Code::TooLarge`] over [`MAX_PATCH_BYTES`] or [`MAX_FILES`]; else
+/// [`Code::InvalidArgument`] with the line of the diff and what is wrong there.
+pub fn read(text: &str) -> Result<Vec<FileChange>, ToolError> {
+    if text.len() > MAX_PATCH_BYTES {
+        return Err(too_large(format!(
+            "the patch has {} bytes; the limit is {MAX_PATCH_BYTES}",
+            text.len()
+        )));
     }
-    let (text, lines_before) = sections::unwrap_fence(text)?;
-    let sections = sections::split(text, lines_before)?;
-    if sections.len() > MAX_FILES {
-        return Err(too_many_files(sections.len()));
-    }
-    let mut seen = BTreeSet::new();
-    let mut style = None;
-    let mut files = Vec::with_capacity(sections.len());
-    for section in &sections {
-        let (file, its_style) = read_section(section)?;
-        if *style.get_or_insert(its_style) != its_style {
-            return Err(at(section.line, "some names have `a/` and `b/` and some have not"));
+    let mut lines = Lines::new(unfenced(text));
+    let mut changes = Vec::new();
+    let mut touched = HashSet::new();
+    let mut git = None;
+    while let Some(line) = lines.peek() {
+        if line.is_empty() {
+            lines.skip();
+            continue;
         }
-        let mut names: Vec<&WorkspacePath> = file.old.iter().chain(&file.new).collect();
-        names.dedup();
-        for name in names {
-            if !seen.insert(name.clone()) {
-                return Err(at(
-                    section.line,
-                    format!("`{name}` is named by two parts of the patch"),
-                )
-                .hint("put all hunks of a file below one header, in order"));
+        let at = lines.number();
+        let is_git = line.starts_with("diff --git ");
+        let change = match (is_git, git) {
+            (true, None | Some(true)) => read_git(&mut lines)?,
+            (false, None | Some(false)) if line.starts_with("--- ") => read_plain(&mut lines)?,
+            _ => return Err(not_a_patch(at, line)),
+        };
+        git = Some(is_git);
+        for path in std::iter::once(&change.path).chain(&change.old_path) {
+            if !touched.insert(path.clone()) {
+                return Err(ToolError::invalid(format!("`{path}` is in the patch twice"))
+                    .hint("put all hunks of a file under one header"));
             }
         }
-        files.push(file);
+        changes.push(change);
+        if changes.len() > MAX_FILES {
+            return Err(too_large(format!("the patch has more than {MAX_FILES} files")));
+        }
     }
-    Ok(files)
-}
-
-/// [`read`] for what a caller sends.
-pub(super) fn read_input(text: &[u8]) -> Result<Vec<FilePatch<'_>>, ToolError> {
-    read(text, MAX_PATCH_BYTES)
-}
-
-pub(super) fn too_many_files(count: usize) -> ToolError {
-    ToolError::new(
-        Code::TooLarge,
-        format!("the proposal touches {count} files; the limit is {MAX_FILES}"),
-    )
-    .hint("propose it in parts")
-}
-
-fn read_section<'a>(section: &Section<'a>) -> Result<(FilePatch<'a>, Style), ToolError> {
-    let wrong = |what: String| at(section.line, what);
-    let header = Header::of(section).map_err(wrong)?;
-    let (old, new, style) = header.names(section).map_err(wrong)?;
-    let path = |name: Option<String>| name.map(|name| names::path(&name)).transpose();
-    let (old, new) = (path(old)?, path(new)?);
-    let hunks = read_hunks(section)?;
-    let name = old.as_ref().or(new.as_ref()).cloned().unwrap_or_default();
-    match (&old, &new) {
-        (None, _) if hunks.iter().any(|hunk| !hunk.old_lines().is_empty()) => {
-            return Err(wrong(format!("`{name}` is to be added, but a hunk has old lines")));
-        }
-        (_, None) if hunks.iter().any(|hunk| !hunk.new_lines().is_empty()) => {
-            return Err(wrong(format!("`{name}` is to be deleted, but a hunk leaves lines in it")));
-        }
-        (None, _) | (_, None) if hunks.len() > 1 => {
-            return Err(wrong(format!("`{name}` is added or deleted whole: one hunk is enough")));
-        }
-        (Some(from), Some(to)) if from == to && hunks.is_empty() && !header.changes_mode() => {
-            return Err(wrong(format!("nothing is to change in `{name}`")));
-        }
-        _ => {}
+    if changes.is_empty() {
+        return Err(ToolError::invalid("the patch is empty")
+            .hint("give a unified diff, as `git diff` prints it, or `edits`"));
     }
-    let file = FilePatch { old, new, old_mode: header.old_mode, new_mode: header.new_mode, hunks };
-    Ok((file, style))
+    Ok(changes)
 }
 
-/// git's extended headers, read.
+fn too_large(message: String) -> ToolError {
+    ToolError::new(Code::TooLarge, message).hint("propose it in several parts")
+}
+
+/// The text within a Markdown fence, if one stands around all of it.
+fn unfenced(text: &str) -> &str {
+    let trimmed = text.trim_start_matches(['\n', '\r']);
+    let inside = trimmed
+        .strip_prefix("```")
+        .and_then(|rest| rest.split_once('\n'))
+        .filter(|(language, _)| language.trim_end().chars().all(|c| c.is_ascii_alphanumeric()))
+        .and_then(|(_, rest)| rest.trim_end().strip_suffix("\n```"));
+    match inside {
+        // The newline before the closing fence ends the last line of the diff.
+        Some(inside) => inside,
+        None => text,
+    }
+}
+
+/// What a file's headers say.
 #[derive(Default)]
-struct Header {
-    old_mode: Option<Mode>,
-    new_mode: Option<Mode>,
-    adds: bool,
-    deletes: bool,
-    rename: Option<(String, String)>,
+struct Headers {
+    old_mode: Option<FileMode>,
+    new_mode: Option<FileMode>,
+    created: Option<FileMode>,
+    deleted: Option<FileMode>,
+    rename_from: Option<String>,
+    rename_to: Option<String>,
 }
 
-impl Header {
-    fn of(section: &Section) -> Result<Header, String> {
-        let value = |keyword: &str| {
-            section.extended.iter().find(|(name, _)| *name == keyword).map(|(_, value)| *value)
-        };
-        if value("copy from ").or(value("copy to ")).is_some() {
-            return Err("copies are not supported; add the file with its whole content".to_owned());
+fn read_git(lines: &mut Lines<'_>) -> Result<FileChange, ToolError> {
+    let at = lines.number();
+    let names = lines.take("diff --git ").unwrap_or_default();
+    let headers = read_headers(lines)?;
+    let invalid = |what: String| ToolError::invalid(format!("line {at} of the patch: {what}"));
+    let (old, new) = match (&headers.rename_from, &headers.rename_to) {
+        (Some(from), Some(to)) => (from.clone(), to.clone()),
+        (None, None) => {
+            let name = one_name(names).ok_or_else(|| {
+                invalid(format!("`diff --git {}` does not name one file twice", shorten(names)))
+                    .hint("write `diff --git a/PATH b/PATH`; a rename has `rename from` and `rename to` lines")
+            })?;
+            (name.clone(), name)
         }
-        for keyword in ["similarity index ", "dissimilarity index "] {
-            if let Some(percent) = value(keyword)
-                && !is_percent(percent)
-            {
-                return Err(format!("`{keyword}` needs a percentage"));
-            }
-        }
-        let pair = |one: &str, two: &str| match (value(one), value(two)) {
-            (Some(one), Some(two)) => Ok(Some((one, two))),
-            (None, None) => Ok(None),
-            _ => Err(format!("`{}` and `{}` come together", one.trim_end(), two.trim_end())),
-        };
-        let mut header = Header::default();
-        if let Some((from, to)) = pair("rename from ", "rename to ")? {
-            header.rename = Some((names::whole(from)?, names::whole(to)?));
-        }
-        let modes = pair("old mode ", "new mode ")?;
-        let (added, deleted) = (value("new file mode "), value("deleted file mode "));
-        let kinds = [added.is_some(), deleted.is_some(), modes.or(pair_of(&header)).is_some()];
-        if kinds.iter().filter(|is| **is).count() > 1 {
-            return Err("the headers contradict each other: a file is added, deleted, or changed \
-                        and renamed"
-                .to_owned());
-        }
-        (header.adds, header.deletes) = (added.is_some(), deleted.is_some());
-        header.old_mode = modes.map(|(old, _)| old).or(deleted).map(mode).transpose()?;
-        header.new_mode = modes.map(|(_, new)| new).or(added).map(mode).transpose()?;
-        if let Some(index) = value("index ")
-            && let Some(index_mode) = index_mode(index)?
-        {
-            // git takes it for the mode before and after.
-            if modes.is_some() || header.adds || header.deletes {
-                return Err("the `index` line has a mode beside the mode lines".to_owned());
-            }
-            header.old_mode = Some(index_mode);
-        }
-        Ok(header)
-    }
-
-    fn changes_mode(&self) -> bool {
-        self.new_mode.is_some() && self.old_mode != self.new_mode
-    }
-
-    /// The names before and after, once every header that has one agrees.
-    fn names(&self, section: &Section) -> Result<(Option<String>, Option<String>, Style), String> {
-        let from_lines = match section.names {
-            Some((old, new)) => {
-                let (old, new) = (names::from_file_header(old)?, names::from_file_header(new)?);
-                Some(names::strip(&old, &new)?)
-            }
-            None => None,
-        };
-        let Some(git) = section.git else {
-            let (old, new, style) = from_lines.ok_or("the file names are missing")?;
-            if let (Some(old), Some(new)) = (&old, &new)
-                && old != new
-            {
-                return Err(format!(
-                    "the names differ: `{old}` and `{new}`; a rename needs git's headers \
-                     (`diff --git`, `rename from`, `rename to`)"
-                ));
-            }
-            return Ok((old, new, style));
-        };
-        if let Some((from, to)) = &self.rename {
-            if from == to {
-                return Err(format!("`{from}` is renamed to itself"));
-            }
-            let given = |prefix: &str, name: &str| Name::Given(format!("{prefix}{name}"));
-            let style = if names::header_names(git, &format!("a/{from}"), &format!("b/{to}")) {
-                Style::Prefixed
-            } else if names::header_names(git, from, to)
-                && names::strip(&given("", from), &given("", to))?.2 == Style::Bare
-            {
-                Style::Bare
-            } else {
-                return Err(
-                    "`diff --git` and `rename from`/`rename to` name different files".into()
-                );
-            };
-            let renamed = (Some(from.clone()), Some(to.clone()), style);
-            return match from_lines {
-                Some(lines) if lines != renamed => {
-                    Err("`---`/`+++` and `rename from`/`rename to` name different files".into())
-                }
-                _ => Ok(renamed),
-            };
-        }
-        let (name, style) = match &from_lines {
-            None if section.git_has_cr => {
-                return Err("the header lines end in \\r\\n; end them with \\n alone".to_owned());
-            }
-            None => names::same_in_header(git).map_err(|why| {
-                format!("the names after `diff --git` are not `a/PATH b/PATH` of one file: {why}")
-            })?,
-            Some((old, new, style)) => {
-                let name = old.as_ref().or(new.as_ref()).cloned().unwrap_or_default();
-                let (a, b) = match style {
-                    Style::Prefixed => (format!("a/{name}"), format!("b/{name}")),
-                    Style::Bare => (name.clone(), name.clone()),
-                };
-                if old.as_ref().zip(new.as_ref()).is_some_and(|(old, new)| old != new)
-                    || !names::header_names(git, &a, &b)
-                {
-                    return Err("`diff --git`, `---` and `+++` name different files; a rename \
-                                needs `rename from` and `rename to`"
-                        .to_owned());
-                }
-                if (old.is_none(), new.is_none()) != (self.adds, self.deletes) {
-                    return Err("`/dev/null` goes with `new file mode 100644` (as the old name) \
-                                or `deleted file mode 100644` (as the new name), and with \
-                                nothing else"
-                        .to_owned());
-                }
-                (name, *style)
-            }
-        };
-        Ok(((!self.adds).then(|| name.clone()), (!self.deletes).then_some(name), style))
-    }
-}
-
-fn pair_of(header: &Header) -> Option<(&'static [u8], &'static [u8])> {
-    header.rename.as_ref().map(|_| (b"".as_slice(), b"".as_slice()))
-}
-
-fn mode(digits: &[u8]) -> Result<Mode, String> {
-    let shown = String::from_utf8_lossy(digits);
-    match digits {
-        b"100644" => Ok(Mode::Regular),
-        b"100755" => Ok(Mode::Executable),
-        b"120000" => Err("mode 120000: symbolic links are not supported".to_owned()),
-        b"160000" => Err("mode 160000: submodules are not supported".to_owned()),
-        _ => Err(format!("mode `{shown}` is not supported; 100644 and 100755 are")),
-    }
-}
-
-fn is_percent(value: &[u8]) -> bool {
-    let digits = value.strip_suffix(b"%").unwrap_or_default();
-    (1..=3).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
-}
-
-/// The mode of `abc123..def456 100644`, where it has one.
-fn index_mode(value: &[u8]) -> Result<Option<Mode>, String> {
-    let mut words = value.split(|byte| *byte == b' ');
-    let hashes = String::from_utf8_lossy(words.next().unwrap_or_default()).into_owned();
-    let is_hash = |hash: &str| {
-        (4..=64).contains(&hash.len()) && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+        _ => return Err(invalid("`rename from` and `rename to` go together".to_owned())),
     };
-    if !hashes.split_once("..").is_some_and(|(old, new)| is_hash(old) && is_hash(new)) {
-        return Err("the `index` line is malformed; leave it out".to_owned());
+    // All names of this file in one style: with `a/` and `b/`, or as they are.
+    let style = Style::of(names, &old, &new)
+        .ok_or_else(|| invalid(format!("its names are not `{old}` and `{new}` throughout")))?;
+    let kind = match (headers.created, headers.deleted, headers.rename_from.is_some()) {
+        (None, None, false) => ChangeKind::Modify,
+        (Some(_), None, false) => ChangeKind::Create,
+        (None, Some(_), false) => ChangeKind::Delete,
+        (None, None, true) => ChangeKind::Rename,
+        _ => return Err(invalid("creation, deletion and rename exclude each other".to_owned())),
+    };
+    if headers.old_mode.is_some() != headers.new_mode.is_some()
+        || headers.old_mode.is_some() && matches!(kind, ChangeKind::Create | ChangeKind::Delete)
+    {
+        return Err(invalid("`old mode` and `new mode` go together, without others".to_owned()));
     }
-    match (words.next(), words.next()) {
-        (None, _) => Ok(None),
-        (Some(digits), None) => mode(digits).map(Some),
-        _ => Err("the `index` line is malformed; leave it out".to_owned()),
-    }
-}
-
-fn read_hunks<'a>(section: &Section<'a>) -> Result<Vec<Hunk<'a>>, ToolError> {
-    if section.hunks.is_empty() {
-        return Ok(Vec::new());
-    }
-    let wrong = |what: String| at(section.hunks_at, what);
-    let patch =
-        diffy::Patch::from_bytes(section.hunks).map_err(|error| wrong(error.to_string()))?;
-    let mut bodies = bodies(section.hunks).into_iter();
-    let mut hunks = Vec::with_capacity(patch.hunks().len());
-    for hunk in patch.hunks() {
-        let (old, new) = (hunk.old_range(), hunk.new_range());
-        if !old.is_empty() && old.start() == 0 || !new.is_empty() && new.start() == 0 {
-            return Err(wrong("a hunk starts at line 0; lines count from 1".to_owned()));
-        }
-        let lines = bodies.next().unwrap_or_default();
-        // INVARIANT: two readers, diffy and ours, have read the same lines.
-        if !hunk.lines().iter().copied().map(side_of).eq(lines.iter().copied()) {
-            return Err(wrong("the hunks are malformed".to_owned()));
-        }
-        let hunk = Hunk { old_start: old.start(), new_start: new.start(), lines };
-        for side in [hunk.old_lines(), hunk.new_lines()] {
-            let all_but_last = side.split_last().map_or(&[][..], |(_, before)| before);
-            if all_but_last.iter().any(|line| !line.ends_with(b"\n")) {
-                return Err(wrong(
-                    "`\\ No newline at end of file` stands before another line of the same side"
-                        .to_owned(),
-                ));
+    let path = path_of(if kind == ChangeKind::Delete { &old } else { &new })?;
+    let old_path = if kind == ChangeKind::Rename { Some(path_of(&old)?) } else { None };
+    let mut change = FileChange {
+        kind,
+        path,
+        old_path,
+        old_mode: headers.old_mode,
+        new_mode: headers.new_mode.or(headers.created),
+        hunks: Vec::new(),
+    };
+    if lines.peek().is_some_and(|line| line.starts_with("--- ")) {
+        let expected = |null: bool, name: String| if null { DEV_NULL.to_owned() } else { name };
+        let old = expected(kind == ChangeKind::Create, style.before(&old));
+        let new = expected(kind == ChangeKind::Delete, style.after(&new));
+        for (marker, expected) in [("--- ", old), ("+++ ", new)] {
+            let at = lines.number();
+            let found = read_name(lines, marker)?;
+            if found != expected {
+                return Err(ToolError::invalid(format!(
+                    "line {at} of the patch names `{found}`, but the lines above it say `{expected}`"
+                )));
             }
         }
-        hunks.push(hunk);
+        change.hunks = hunks::read(lines, change.path.as_str())?;
+        if change.hunks.is_empty() {
+            return Err(invalid("no hunk follows `---` and `+++`".to_owned()));
+        }
     }
-    if bodies.next().is_some() {
-        return Err(wrong("the hunks are malformed".to_owned()));
-    }
-    Ok(hunks)
+    check_change(&change, at)?;
+    Ok(change)
 }
 
-fn side_of<'l>(line: diffy::Line<'l, [u8]>) -> (Side, &'l [u8]) {
-    match line {
-        diffy::Line::Context(line) => (Side::Both, line),
-        diffy::Line::Delete(line) => (Side::Old, line),
-        diffy::Line::Insert(line) => (Side::New, line),
-    }
-}
-
-/// The lines of each hunk; the splitter has checked their marks and counts.
-fn bodies(hunks: &[u8]) -> Vec<Vec<(Side, &[u8])>> {
-    let mut bodies: Vec<Vec<(Side, &[u8])>> = Vec::new();
-    for line in lines_of(hunks) {
-        let content = match line {
-            [b'@', ..] => {
-                bodies.push(Vec::new());
-                continue;
+fn read_plain(lines: &mut Lines<'_>) -> Result<FileChange, ToolError> {
+    let at = lines.number();
+    let invalid = |what: String| ToolError::invalid(format!("line {at} of the patch: {what}"));
+    let old = read_name(lines, "--- ")?;
+    let new = read_name(lines, "+++ ")?;
+    let stripped = |name: &str, prefix| name.strip_prefix(prefix).unwrap_or(name).to_owned();
+    let (kind, name) = match (old.as_str(), new.as_str()) {
+        (DEV_NULL, DEV_NULL) => return Err(invalid("both names are `/dev/null`".to_owned())),
+        (DEV_NULL, new) => (ChangeKind::Create, stripped(new, "b/")),
+        (old, DEV_NULL) => (ChangeKind::Delete, stripped(old, "a/")),
+        (old, new) if old == new => (ChangeKind::Modify, new.to_owned()),
+        (old, new) => match (old.strip_prefix("a/"), new.strip_prefix("b/")) {
+            (Some(old), Some(new)) if old == new => (ChangeKind::Modify, new.to_owned()),
+            _ => {
+                return Err(invalid(format!("`{old}` and `{new}` are not the same file"))
+                    .hint("write `--- a/PATH` and `+++ b/PATH`; for a rename use `edits`"));
             }
-            [b' ', line @ ..] => (Side::Both, line),
-            [b'-', line @ ..] => (Side::Old, line),
-            [b'+', line @ ..] => (Side::New, line),
-            [b'\\', ..] => {
-                if let Some((_, last)) = bodies.last_mut().and_then(|body| body.last_mut()) {
-                    *last = last.strip_suffix(b"\n").unwrap_or(last);
+        },
+    };
+    let path = path_of(&name)?;
+    let hunks = hunks::read(lines, path.as_str())?;
+    if hunks.is_empty() {
+        return Err(invalid("no hunk follows `---` and `+++`".to_owned())
+            .hint("a hunk starts with `@@ -START,COUNT +START,COUNT @@`"));
+    }
+    let change = FileChange { kind, path, old_path: None, old_mode: None, new_mode: None, hunks };
+    check_change(&change, at)?;
+    Ok(change)
+}
+
+const DEV_NULL: &str = "/dev/null";
+
+/// Whether names have git's `a/` and `b/`.
+#[derive(Clone, Copy)]
+enum Style {
+    Prefixed,
+    Plain,
+}
+
+impl Style {
+    /// The style in which `diff --git <names>` names these two.
+    fn of(names: &str, old: &str, new: &str) -> Option<Style> {
+        [Style::Prefixed, Style::Plain].into_iter().find(|style| {
+            let (old, new) = (style.before(old), style.after(new));
+            let after = match unquote(names) {
+                Some((name, after)) => (name == old).then_some(after),
+                None => names.strip_prefix(old.as_str()),
+            };
+            after.and_then(|after| after.strip_prefix(' ')).is_some_and(|second| {
+                match unquote(second) {
+                    Some((name, after)) => name == new && after.is_empty(),
+                    None => second == new,
                 }
-                continue;
-            }
-            // git takes an empty line for an empty context line.
-            line => (Side::Both, line),
-        };
-        if let Some(body) = bodies.last_mut() {
-            body.push(content);
+            })
+        })
+    }
+
+    fn before(self, name: &str) -> String {
+        self.name("a/", name)
+    }
+
+    fn after(self, name: &str) -> String {
+        self.name("b/", name)
+    }
+
+    fn name(self, prefix: &str, name: &str) -> String {
+        match self {
+            Style::Prefixed => format!("{prefix}{name}"),
+            Style::Plain => name.to_owned(),
         }
     }
-    bodies
+}
+
+/// The name that both halves of a `diff --git` line agree on.
+fn one_name(names: &str) -> Option<String> {
+    let (old, new) = match unquote(names) {
+        Some((old, rest)) => (old, unquote(rest.strip_prefix(' ')?)?.0),
+        // The halves are equally long, so names with spaces need no quoting.
+        None => {
+            let (old, rest) = names.split_at_checked(names.len() / 2)?;
+            (old.to_owned(), rest.strip_prefix(' ')?.to_owned())
+        }
+    };
+    match (old.strip_prefix("a/"), new.strip_prefix("b/")) {
+        (Some(old), Some(new)) if old == new => Some(old.to_owned()),
+        _ if old == new => Some(old),
+        _ => None,
+    }
+}
+
+fn read_headers(lines: &mut Lines<'_>) -> Result<Headers, ToolError> {
+    let mut headers = Headers::default();
+    while let Some(line) = lines.peek() {
+        let at = lines.number();
+        let fresh = if let Some(mode) = lines.take("old mode ") {
+            headers.old_mode.replace(mode_of(mode, at)?).is_none()
+        } else if let Some(mode) = lines.take("new mode ") {
+            headers.new_mode.replace(mode_of(mode, at)?).is_none()
+        } else if let Some(mode) = lines.take("new file mode ") {
+            headers.created.replace(mode_of(mode, at)?).is_none()
+        } else if let Some(mode) = lines.take("deleted file mode ") {
+            headers.deleted.replace(mode_of(mode, at)?).is_none()
+        } else if let Some(name) = lines.take("rename from ") {
+            headers.rename_from.replace(bare_name(name, at)?).is_none()
+        } else if let Some(name) = lines.take("rename to ") {
+            headers.rename_to.replace(bare_name(name, at)?).is_none()
+        } else if let Some(index) = lines.take("index ") {
+            // The object ids say nothing that the server trusts; the mode names the kind of file.
+            if let Some((_, mode)) = index.split_once(' ') {
+                mode_of(mode, at)?;
+            }
+            true
+        } else if lines.take("similarity index ").is_some()
+            || lines.take("dissimilarity index ").is_some()
+        {
+            true
+        } else if line.starts_with("copy from ") || line.starts_with("copy to ") {
+            return Err(ToolError::invalid(format!("line {at} of the patch copies a file"))
+                .hint("create the new file with its whole content instead"));
+        } else if line.starts_with("GIT binary patch") || line.starts_with("Binary files ") {
+            return Err(ToolError::invalid(format!("line {at} of the patch is a binary change"))
+                .hint("only text files can be patched"));
+        } else {
+            break;
+        };
+        if !fresh {
+            return Err(ToolError::invalid(format!(
+                "line {at} of the patch repeats a header: `{}`",
+                shorten(line)
+            )));
+        }
+    }
+    Ok(headers)
+}
+
+fn mode_of(mode: &str, at: usize) -> Result<FileMode, ToolError> {
+    let what = match mode {
+        "100644" => return Ok(FileMode::Regular),
+        "100755" => return Ok(FileMode::Executable),
+        "120000" => "a symbolic link",
+        "160000" => "a submodule",
+        _ => "no mode of a regular file",
+    };
+    Err(ToolError::invalid(format!("line {at} of the patch: mode `{}` is {what}", shorten(mode)))
+        .hint("only regular files can be proposed, with mode 100644 or 100755"))
+}
+
+/// Takes `--- NAME` or `+++ NAME`, without the time stamp that may follow a tab.
+fn read_name(lines: &mut Lines<'_>, marker: &str) -> Result<String, ToolError> {
+    let at = lines.number();
+    let Some(rest) = lines.take(marker) else {
+        return Err(ToolError::invalid(format!("line {at} of the patch should start `{marker}`"))
+            .hint("a file's hunks follow `--- a/PATH` and `+++ b/PATH`"));
+    };
+    if rest.starts_with('"') {
+        let (name, after) = unquote(rest).ok_or_else(|| broken_name(rest, at))?;
+        return match after.is_empty() || after.starts_with('\t') {
+            true => Ok(name),
+            false => Err(broken_name(rest, at)),
+        };
+    }
+    Ok(rest.split_once('\t').map_or(rest, |(name, _)| name).to_owned())
+}
+
+fn bare_name(text: &str, at: usize) -> Result<String, ToolError> {
+    if !text.starts_with('"') {
+        return Ok(text.to_owned());
+    }
+    match unquote(text) {
+        Some((name, "")) => Ok(name),
+        _ => Err(broken_name(text, at)),
+    }
+}
+
+fn broken_name(text: &str, at: usize) -> ToolError {
+    ToolError::invalid(format!("line {at} of the patch: `{}` is no file name", shorten(text)))
+}
+
+/// A path in the one spelling that names it, outside git's own directory.
+fn path_of(name: &str) -> Result<WorkspacePath, ToolError> {
+    let path = WorkspacePath::parse(name).map_err(|error| {
+        let error = ToolError::from(error);
+        if name.ends_with('\r') {
+            error.hint("the patch's own header lines end in CRLF; end them in LF")
+        } else {
+            error
+        }
+    })?;
+    if path.is_root() || path.as_str() != name {
+        return Err(ToolError::invalid(format!("`{}` is no plain file name", shorten(name)))
+            .hint(format!("write `a/{path}` and `b/{path}`")));
+    }
+    refuse_git_directory(&path)?;
+    Ok(path)
+}
+
+/// Refuses what git itself would run or trust.
+pub(super) fn refuse_git_directory(path: &WorkspacePath) -> Result<(), ToolError> {
+    if path.components().any(|component| component.eq_ignore_ascii_case(".git")) {
+        return Err(ToolError::invalid(format!("`{path}` is inside a `.git` directory"))
+            .hint("git's own files cannot be proposed"));
+    }
+    Ok(())
+}
+
+/// What holds whatever the format was.
+fn check_change(change: &FileChange, at: usize) -> Result<(), ToolError> {
+    let path = &change.path;
+    let invalid = |what: String| Err(ToolError::invalid(format!("line {at} of the patch: {what}")));
+    let all = |tag| change.hunks.iter().flat_map(|hunk| &hunk.lines).all(|(line, _)| *line == tag);
+    let changes_mode = change.old_mode.is_some() && change.old_mode != change.new_mode;
+    match change.kind {
+        ChangeKind::Create if !all(Tag::Insert) || change.hunks.len() > 1 => {
+            invalid(format!("`{path}` is new, so it is one hunk of `+` lines"))
+        }
+        ChangeKind::Delete if !all(Tag::Delete) || change.hunks.len() > 1 => {
+            invalid(format!("`{path}` is deleted, so it is one hunk of `-` lines"))
+        }
+        ChangeKind::Modify if change.hunks.is_empty() && !changes_mode => {
+            invalid(format!("nothing of `{path}` is changed"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn not_a_patch(at: usize, line: &str) -> ToolError {
+    ToolError::invalid(format!("line {at} is not part of a patch: `{}`", shorten(line))).hint(
+        "give only a unified diff: `diff --git a/PATH b/PATH` or `--- a/PATH`, then `+++ b/PATH` \
+         and hunks; in hunks every line starts with a space, `+` or `-`",
+    )
 }

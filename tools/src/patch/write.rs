@@ -1,179 +1,160 @@
-//! The canonical writer: one git diff, made here from the contents before and after, so that a
-//! stored proposal does not depend on how it was written by the caller.
+//! The writer: one canonical git diff of a proposal, whatever its author gave.
 
-use std::collections::HashMap;
+use std::time::Instant;
 
-use similar::{Algorithm, DiffOp};
+use similar::{Algorithm, DiffOp, capture_diff_slices_deadline, group_diff_ops};
 
-use crate::error::{Code, ToolError};
+use crate::error::ToolError;
+use crate::path::WorkspacePath;
 
-use super::apply::apply;
-use super::names::quoted;
-use super::{Change, FileChange, MAX_CANONICAL_BYTES, lines_of, read};
+use super::name::quote;
+use super::{Change, FileMode, Outcome, lines};
 
-/// Unchanged lines around a change, as in git.
+/// Unchanged lines about each change, as git has it.
 const CONTEXT: usize = 3;
 
-/// A canonical patch.
+/// A canonical diff.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Canonical {
-    /// The text, which `git apply` takes. Not UTF-8 where the files are not.
-    pub bytes: Vec<u8>,
-    /// One entry a file, in the same order.
-    pub stats: Vec<FileStats>,
+pub struct Written {
+    /// The diff, which `git apply` takes.
+    pub patch: Vec<u8>,
+    /// Lines added and lines deleted, of each file in the order given.
+    pub counts: Vec<(usize, usize)>,
 }
 
-/// How many lines a change adds and removes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FileStats {
-    /// Lines added.
-    pub additions: u64,
-    /// Lines removed.
-    pub deletions: u64,
-}
-
-/// Writes the canonical patch of some changes, in their order.
+/// Writes the diff of these files. After `deadline` the diff is still right but no longer the
+/// smallest one, so a caller must not keep it then.
 ///
 /// # Errors
-/// `too_large` over [`MAX_CANONICAL_BYTES`]; `internal` if what was written does not lead to the
-/// new contents, which would be a fault of this module.
-pub fn canonical(files: &[FileChange]) -> Result<Canonical, ToolError> {
-    let mut canonical = Canonical { bytes: Vec::new(), stats: Vec::with_capacity(files.len()) };
-    for file in files {
-        let stats = write_file(&mut canonical.bytes, file);
-        canonical.stats.push(stats);
-        if canonical.bytes.len() > MAX_CANONICAL_BYTES {
-            return Err(ToolError::new(
-                Code::TooLarge,
-                format!("the proposal's patch would be over {MAX_CANONICAL_BYTES} bytes"),
-            )
-            .hint("propose it in parts"));
-        }
+/// [`Code::InvalidArgument`](crate::error::Code::InvalidArgument) for a change of binary content.
+pub fn write(outcomes: &[Outcome], deadline: Instant) -> Result<Written, ToolError> {
+    let mut written = Written { patch: Vec::new(), counts: Vec::new() };
+    for outcome in outcomes {
+        let counts = write_file(&mut written.patch, outcome, deadline)?;
+        written.counts.push(counts);
     }
-    verify(&canonical.bytes, files)?;
-    Ok(canonical)
+    Ok(written)
 }
 
-fn write_file(out: &mut Vec<u8>, file: &FileChange) -> FileStats {
-    let new_name = file.path.as_str();
-    let old_name = file.old_path.as_ref().map_or(new_name, |path| path.as_str());
-    let (a, b) = (format!("a/{old_name}"), format!("b/{new_name}"));
-    let mut header = format!("diff --git {} {}\n", quoted(&a), quoted(&b));
-    match (&file.old, &file.new) {
-        (None, Some(new)) => header.push_str(&format!("new file mode {}\n", new.mode.as_str())),
-        (Some(old), None) => header.push_str(&format!("deleted file mode {}\n", old.mode.as_str())),
-        (Some(old), Some(new)) if old.mode != new.mode => header.push_str(&format!(
-            "old mode {}\nnew mode {}\n",
-            old.mode.as_str(),
-            new.mode.as_str()
-        )),
+fn write_file(
+    patch: &mut Vec<u8>,
+    outcome: &Outcome,
+    deadline: Instant,
+) -> Result<(usize, usize), ToolError> {
+    let path = &outcome.path;
+    let old_path = outcome.old_path.as_ref().unwrap_or(path);
+    let content = |side: &Option<super::Base>| side.as_ref().map(|base| base.bytes.clone());
+    let old_bytes = content(&outcome.base).unwrap_or_default();
+    let new_bytes = content(&outcome.result).unwrap_or_default();
+    if old_bytes != new_bytes && (old_bytes.contains(&0) || new_bytes.contains(&0)) {
+        return Err(ToolError::invalid(format!("`{path}` is binary"))
+            .hint("only text can be proposed; leave the file out"));
+    }
+    let (old, new) = (lines(&old_bytes), lines(&new_bytes));
+    let operations = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, Some(deadline));
+    write_headers(patch, outcome, similarity(&operations, &old, &new));
+    let mut counts = (0, 0);
+    let groups = group_diff_ops(operations, CONTEXT);
+    if groups.is_empty() {
+        return Ok(counts);
+    }
+    let name = |side: &str, path: &WorkspacePath, exists: bool| match exists {
+        true => with_tab(quote(&format!("{side}/{path}"))),
+        false => "/dev/null".to_owned(),
+    };
+    let old_name = name("a", old_path, outcome.base.is_some());
+    let new_name = name("b", path, outcome.result.is_some());
+    patch.extend_from_slice(format!("--- {old_name}\n+++ {new_name}\n").as_bytes());
+    for group in groups {
+        write_hunk(patch, &group, &old, &new, &mut counts);
+    }
+    Ok(counts)
+}
+
+/// As git: a name with a space ends in a tab, so that no reader takes the rest for a time.
+fn with_tab(name: String) -> String {
+    if name.contains(' ') && !name.starts_with('"') { name + "\t" } else { name }
+}
+
+fn write_headers(patch: &mut Vec<u8>, outcome: &Outcome, similarity: usize) {
+    let path = &outcome.path;
+    let old_path = outcome.old_path.as_ref().unwrap_or(path);
+    let mode = |side: &Option<super::Base>| side.as_ref().map(|base| FileMode::of(base.executable));
+    let mut line = |text: String| {
+        patch.extend_from_slice(text.as_bytes());
+        patch.push(b'\n');
+    };
+    line(format!("diff --git {} {}", quote(&format!("a/{old_path}")), quote(&format!("b/{path}"))));
+    match (mode(&outcome.base), mode(&outcome.result)) {
+        (None, Some(new)) => line(format!("new file mode {}", new.as_str())),
+        (Some(old), None) => line(format!("deleted file mode {}", old.as_str())),
+        (Some(old), Some(new)) if old != new => {
+            line(format!("old mode {}", old.as_str()));
+            line(format!("new mode {}", new.as_str()));
+        }
         _ => {}
     }
-    if file.change() == Change::Renamed {
-        let (from, to) = (quoted(old_name), quoted(new_name));
-        header.push_str(&format!("rename from {from}\nrename to {to}\n"));
+    if outcome.change == Change::Renamed {
+        line(format!("similarity index {similarity}%"));
+        line(format!("rename from {}", quote(old_path.as_str())));
+        line(format!("rename to {}", quote(path.as_str())));
     }
-    let old = lines_of(file.old.as_ref().map_or(&[], |content| &content.bytes));
-    let new = lines_of(file.new.as_ref().map_or(&[], |content| &content.bytes));
-    if old != new {
-        // git puts a tab after a name with a space, which ends the name for older tools.
-        let side = |name: &str, there: bool| match (there, name.contains(' ')) {
-            (false, _) => "/dev/null".to_owned(),
-            (true, false) => quoted(name),
-            (true, true) => format!("{}\t", quoted(name)),
-        };
-        header.push_str(&format!(
-            "--- {}\n+++ {}\n",
-            side(&a, file.old.is_some()),
-            side(&b, file.new.is_some())
-        ));
-    }
-    out.extend_from_slice(header.as_bytes());
-    write_hunks(out, &old, &new)
 }
 
-fn write_hunks(out: &mut Vec<u8>, old: &[&[u8]], new: &[&[u8]]) -> FileStats {
-    let mut stats = FileStats::default();
-    for group in similar::group_diff_ops(diff(old, new), CONTEXT) {
-        let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
-        let (old_from, old_to) = (first.old_range().start, last.old_range().end);
-        let (new_from, new_to) = (first.new_range().start, last.new_range().end);
-        let header = format!("@@ -{} +{} @@\n", range(old_from, old_to), range(new_from, new_to));
-        out.extend_from_slice(header.as_bytes());
-        for op in group {
-            let (removed, added) = (op.old_range(), op.new_range());
-            if let DiffOp::Equal { .. } = op {
-                write_lines(out, b' ', old.get(removed).unwrap_or_default());
-            } else {
-                stats.deletions += removed.len() as u64;
-                stats.additions += added.len() as u64;
-                write_lines(out, b'-', old.get(removed).unwrap_or_default());
-                write_lines(out, b'+', new.get(added).unwrap_or_default());
+/// How much of the larger side both have in common, in percent; 100 only when they are equal.
+fn similarity(operations: &[DiffOp], old: &[&[u8]], new: &[&[u8]]) -> usize {
+    let size = |lines: &[&[u8]]| lines.iter().map(|line| line.len()).sum::<usize>();
+    let same: usize = operations
+        .iter()
+        .filter_map(|operation| match operation {
+            DiffOp::Equal { .. } => old.get(operation.old_range()).map(size),
+            _ => None,
+        })
+        .sum();
+    match size(old).max(size(new)) {
+        0 => 100,
+        larger => same * 100 / larger,
+    }
+}
+
+fn write_hunk(
+    patch: &mut Vec<u8>,
+    group: &[DiffOp],
+    old: &[&[u8]],
+    new: &[&[u8]],
+    (additions, deletions): &mut (usize, usize),
+) {
+    let (Some(first), Some(last)) = (group.first(), group.last()) else { return };
+    let old_range = first.old_range().start..last.old_range().end;
+    let new_range = first.new_range().start..last.new_range().end;
+    let header = format!("@@ -{} +{} @@\n", range(&old_range), range(&new_range));
+    patch.extend_from_slice(header.as_bytes());
+    let mut side = |mark: u8, lines: Option<&[&[u8]]>| {
+        for line in lines.unwrap_or_default() {
+            patch.push(mark);
+            patch.extend_from_slice(line);
+            if !line.ends_with(b"\n") {
+                patch.extend_from_slice(b"\n\\ No newline at end of file\n");
             }
         }
-    }
-    stats
-}
-
-/// The changes between two files, lines compared as numbers.
-fn diff<'a>(old: &[&'a [u8]], new: &[&'a [u8]]) -> Vec<DiffOp> {
-    let mut numbers: HashMap<&[u8], usize> = HashMap::new();
-    let mut number = |lines: &[&'a [u8]]| -> Vec<usize> {
-        lines
-            .iter()
-            .map(|line| {
-                let next = numbers.len();
-                *numbers.entry(line).or_insert(next)
-            })
-            .collect()
     };
-    let (old, new) = (number(old), number(new));
-    similar::capture_diff_slices(Algorithm::Myers, &old, &new)
-}
-
-/// `first,count` of lines from an index to another; git names the line before if there are none.
-fn range(from: usize, to: usize) -> String {
-    match to - from {
-        0 => format!("{from},0"),
-        1 => format!("{}", from + 1),
-        count => format!("{},{count}", from + 1),
-    }
-}
-
-fn write_lines(out: &mut Vec<u8>, mark: u8, lines: &[&[u8]]) {
-    for line in lines {
-        out.push(mark);
-        out.extend_from_slice(line);
-        if !line.ends_with(b"\n") {
-            out.extend_from_slice(b"\n\\ No newline at end of file\n");
+    for operation in group {
+        if let DiffOp::Equal { .. } = operation {
+            side(b' ', old.get(operation.old_range()));
+        } else {
+            side(b'-', old.get(operation.old_range()));
+            side(b'+', new.get(operation.new_range()));
+            *deletions += operation.old_range().len();
+            *additions += operation.new_range().len();
         }
     }
 }
 
-/// Reads what was written and applies it: a proposal is stored only if it leads from the files
-/// as they are to the files as proposed, hunk by hunk at its declared place.
-fn verify(bytes: &[u8], files: &[FileChange]) -> Result<(), ToolError> {
-    let broken = |cause: String| {
-        ToolError::new(Code::Internal, "the canonical patch does not lead to the proposed files")
-            .caused_by(cause)
-    };
-    let patches = read::read(bytes, usize::MAX).map_err(|error| broken(error.message))?;
-    if patches.len() != files.len() {
-        return Err(broken("other number of files".to_owned()));
+fn range(lines: &std::ops::Range<usize>) -> String {
+    match lines.len() {
+        // Without lines, the line before.
+        0 => format!("{},0", lines.start),
+        1 => format!("{}", lines.start + 1),
+        count => format!("{},{count}", lines.start + 1),
     }
-    for (patch, file) in patches.iter().zip(files) {
-        let old = file.old.as_ref().map_or(&[][..], |content| &content.bytes);
-        let new = file.new.as_ref().map_or(&[][..], |content| &content.bytes);
-        let applied = apply(old, &patch.hunks).map_err(|misfit| broken(format!("{misfit:?}")))?;
-        let old_path = file.old.as_ref().map(|_| file.old_path.as_ref().unwrap_or(&file.path));
-        let new_path = file.new.as_ref().map(|_| &file.path);
-        if applied.bytes != new
-            || !applied.moved.is_empty()
-            || patch.old.as_ref() != old_path
-            || patch.new.as_ref() != new_path
-        {
-            return Err(broken(format!("{} differs", file.path)));
-        }
-    }
-    Ok(())
 }

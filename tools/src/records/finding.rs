@@ -112,5 +112,5 @@ pub enum Verdict {
 
 /// The schema of a finding's JSON.
 pub fn schema() -> serde_json::Value {
-    crate::tool::schema_of_output::<Finding>()
+    crate::schema::of_output::<Finding>()
 }

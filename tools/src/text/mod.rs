@@ -1,1 +1,19 @@
-//! Text: encodings and windows of lines.
+//! Text: encodings and windows of lines, over anything that reads and seeks.
+
+mod blocks;
+mod encoding;
+mod lines;
+mod window;
+
+pub use encoding::{Encoding, Family, HEAD_BYTES};
+pub use lines::{LineEndings, MAX_LINE_CHARS};
+pub use window::{NoVersion, Request, TAIL_BYTES, Window, WindowError, read_head, read_window};
+
+/// A whole file as text, without its byte-order mark, and the name of its encoding; none when it
+/// is binary. Windows of the same file have the same text.
+pub fn decode_whole(bytes: &[u8]) -> Option<(String, &'static str)> {
+    let family = Family::of(bytes)?;
+    let text = bytes.get(family.mark_bytes()..).unwrap_or_default();
+    let encoding = family.encoding(std::str::from_utf8(text).is_ok());
+    Some((encoding.decode(text, usize::MAX).0, encoding.name()))
+}

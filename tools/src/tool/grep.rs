@@ -1,5 +1,6 @@
 //! `grep`: lines that match, over many files at once, in the order of paths, page by page.
 
+mod collect;
 mod page;
 mod pattern;
 mod render;
@@ -178,6 +179,7 @@ impl Tool for Grep {
     const EFFECT: Effect = Effect::Reads;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = false;
+    const ESSENTIAL: &'static [&'static str] = &["path", "glob", "mode", "cursor"];
     type Args = Args;
     type Output = Output;
 
@@ -191,6 +193,10 @@ impl Tool for Grep {
             directory_or_error(scope, &question.start)?;
             search_tree(scope, &question, call, &mut page)?
         };
+        // A file that was interrupted ends the page, whether by time or by cancellation.
+        if call.check() == Err(Stop::Cancelled) {
+            return Err(Stop::Cancelled.into());
+        }
         let mut output = page.finish(ended, &question)?;
         if args.format == Format::Text {
             output.shown = Some(render::text(&output, &args, &page));
@@ -213,6 +219,7 @@ impl Tool for Grep {
 struct Question {
     start: WorkspacePath,
     mode: Mode,
+    format: Format,
     limit: usize,
     before: usize,
     after: usize,
@@ -264,6 +271,7 @@ impl Question {
         Ok(Question {
             start,
             mode: args.mode,
+            format: args.format,
             limit,
             before,
             after,

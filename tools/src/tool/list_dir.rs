@@ -112,6 +112,7 @@ impl Tool for ListDir {
     const EFFECT: Effect = Effect::Reads;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = true;
+    const ESSENTIAL: &'static [&'static str] = &["path", "depth", "glob", "details", "cursor"];
     type Args = Args;
     type Output = Output;
 
@@ -137,9 +138,9 @@ impl Tool for ListDir {
         let options =
             Options { start, depth, after: after.map(|cursor| cursor.path), ..Options::default() };
         let visitor = Lister { glob, details: args.details };
-        let mut page = Page::new(limit, call.answer_chars);
+        let mut page = Page::new(limit, call.answer_chars, options.after.as_deref());
         let ended = walk(scope, &options, visitor, call, &mut |found| page.add(found))?;
-        page.finish(ended, &binding, options.after.as_deref())
+        page.finish(ended, &binding)
     }
 }
 
@@ -199,10 +200,12 @@ struct Page {
     output: Output,
     limit: usize,
     chars_left: usize,
+    /// The last place that is dealt with, in the order of the walk.
+    place: Option<String>,
 }
 
 impl Page {
-    fn new(limit: usize, answer_chars: usize) -> Page {
+    fn new(limit: usize, answer_chars: usize, after: Option<&str>) -> Page {
         let output = Output {
             entries: Vec::new(),
             more: false,
@@ -211,38 +214,42 @@ impl Page {
             unreadable: Vec::new(),
             unnameable: 0,
         };
-        Page { output, limit, chars_left: answer_chars.saturating_sub(1_024) }
+        let chars_left = answer_chars.saturating_sub(1_024);
+        Page { output, limit, chars_left, place: after.map(str::to_owned) }
     }
 
     fn add(&mut self, found: Found<ListedEntry>) -> ControlFlow<()> {
-        match found {
+        let place = found.place();
+        let cost = match &found {
             Found::Item(_, entry) => {
                 let extra = entry.target.as_ref().map_or(0, String::len)
                     + entry.modified.as_ref().map_or(0, |_| 64);
-                let cost = entry.path.len() + extra + ENTRY_CHARS;
-                if self.output.entries.len() == self.limit || cost > self.chars_left {
-                    self.output.more = true;
-                    return ControlFlow::Break(());
-                }
-                self.chars_left -= cost;
-                self.output.entries.push(entry);
+                entry.path.len() + extra + ENTRY_CHARS
             }
-            Found::Unreadable(path) => {
-                self.chars_left = self.chars_left.saturating_sub(path.as_str().len() + 4);
-                self.output.unreadable.push(path.to_string());
-            }
+            Found::Unreadable(path) => path.as_str().len() + 4,
+            Found::Unnameable(..) | Found::Ignored(_) => 0,
+        };
+        let is_entry = matches!(found, Found::Item(..));
+        // Something always fits: a page that never moves on helps nobody.
+        let is_empty = self.output.entries.is_empty() && self.output.unreadable.is_empty();
+        if is_entry && self.output.entries.len() == self.limit
+            || cost > self.chars_left && !is_empty
+        {
+            self.output.more = true;
+            return ControlFlow::Break(());
+        }
+        self.chars_left = self.chars_left.saturating_sub(cost);
+        match found {
+            Found::Item(_, entry) => self.output.entries.push(entry),
+            Found::Unreadable(path) => self.output.unreadable.push(path.to_string()),
             Found::Unnameable(_, count) => self.output.unnameable += count,
             Found::Ignored(_) => {}
         }
+        self.place = Some(place);
         ControlFlow::Continue(())
     }
 
-    fn finish(
-        mut self,
-        ended: Result<(), Stop>,
-        binding: &Binding,
-        after: Option<&str>,
-    ) -> Result<Output, ToolError> {
+    fn finish(mut self, ended: Result<(), Stop>, binding: &Binding) -> Result<Output, ToolError> {
         match ended {
             Err(Stop::Cancelled) => return Err(Stop::Cancelled.into()),
             Err(Stop::Deadline) if self.output.entries.is_empty() => {
@@ -255,8 +262,7 @@ impl Page {
             Ok(()) => {}
         }
         if self.output.more {
-            let last = self.output.entries.last().map(|entry| entry.path.as_str()).or(after);
-            self.output.next_cursor = last.map(|path| binding.at(path, None));
+            self.output.next_cursor = self.place.as_deref().map(|place| binding.at(place, None));
         }
         Ok(self.output)
     }

@@ -2,10 +2,7 @@
 
 mod arguments;
 mod cursor;
-mod schema;
 mod selection;
-
-pub(crate) use schema::of_output as schema_of_output;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,17 +12,20 @@ use serde_json::Value;
 use crate::answer::{Answer, Shown};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
+use crate::schema;
 use crate::workspace::Scope;
 
 pub mod grep;
 pub mod list_dir;
 pub mod propose_patch;
+pub mod read_file;
 pub mod write_finding;
 
 /// Every tool, in the order in which clients see them. Adding a tool is one line here.
 pub fn catalog() -> &'static [Entry] {
-    static CATALOG: [Entry; 4] = [
+    static CATALOG: [Entry; 5] = [
         entry::<list_dir::ListDir>(),
+        entry::<read_file::ReadFile>(),
         entry::<grep::Grep>(),
         entry::<write_finding::WriteFinding>(),
         entry::<propose_patch::ProposePatch>(),
@@ -63,6 +63,9 @@ pub trait Tool {
     const STRUCTURED: bool;
     /// Other names that arguments are understood by: `(alias, name)`.
     const ALIASES: &'static [(&'static str, &'static str)] = &[];
+    /// The optional arguments that matter most, in order: hosts that allow a tool only a few
+    /// parameters offer the required ones and these.
+    const ESSENTIAL: &'static [&'static str] = &[];
     /// The arguments; their doc comments are the schema's descriptions.
     type Args: DeserializeOwned + JsonSchema;
     /// The output in its JSON form.
@@ -94,6 +97,8 @@ pub struct Entry {
     pub idempotent: bool,
     /// Whether results carry structured content.
     pub structured: bool,
+    /// The optional arguments that matter most, in order.
+    pub essential: &'static [&'static str],
     input_schema: fn() -> Value,
     output_schema: fn() -> Value,
     run: fn(&Scope, Value, &Call) -> Result<Answer, ToolError>,
@@ -107,7 +112,12 @@ impl Entry {
 
     /// JSON Schema 2020-12 of the JSON output; none where results are text.
     pub fn output_schema(&self) -> Option<Value> {
-        self.structured.then(|| (self.output_schema)())
+        self.structured.then(|| self.answer_schema())
+    }
+
+    /// JSON Schema 2020-12 of the JSON output, for hosts that return it whatever a model is shown.
+    pub fn answer_schema(&self) -> Value {
+        (self.output_schema)()
     }
 
     /// Runs the tool on JSON arguments. Only the dispatcher calls this, so that every call is
@@ -128,6 +138,7 @@ const fn entry<T: Tool>() -> Entry {
         effect: T::EFFECT,
         idempotent: T::IDEMPOTENT,
         structured: T::STRUCTURED,
+        essential: T::ESSENTIAL,
         input_schema: schema::of_input::<T::Args>,
         output_schema: schema::of_output::<T::Output>,
         run: run::<T>,

@@ -1,4 +1,4 @@
-//! `propose_patch`: a change for people to decide on, stored as one canonical git diff.
+//! `propose_patch`: a change of sources, checked against them and stored for review.
 
 use std::collections::BTreeMap;
 
@@ -10,22 +10,23 @@ use sha2::{Digest, Sha256};
 use super::{Effect, Tool};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
-use crate::patch::edits::{Edit, MAX_EDITS};
-use crate::patch::{self, Canonical, Content, Found, Mode, Plan, Sources};
+use crate::patch::{self, Base, Draft, Edit, MAX_FILES, MAX_PATCH_BYTES, Outcome, Written};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
+use crate::records::fingerprint::hex;
 use crate::records::proposal::{FORMAT, PATCH, Proposal, ProposedFile, RECORD};
 use crate::workspace::{Kind, Published, Scope};
 
-/// Longest title in characters.
+/// Longest texts in characters.
 const MAX_TITLE: usize = 200;
-/// Longest rationale in bytes.
 const MAX_RATIONALE: usize = 16 * 1024;
-/// Longest name of a run or id of a finding in characters, and most findings.
-const MAX_NAME: usize = 300;
+const MAX_NAME: usize = 200;
+/// Most finding ids.
 const MAX_FINDINGS: usize = 100;
-/// Hex digits of an id: 128 bits.
-const ID_DIGITS: usize = 32;
+/// Most edits.
+const MAX_EDITS: usize = 1000;
+/// Largest diff that is stored, in bytes: deleting a file by an edit puts all of it there.
+const MAX_STORED_BYTES: usize = 4 * MAX_PATCH_BYTES;
 
 /// The tool.
 pub struct ProposePatch;
@@ -36,17 +37,17 @@ pub struct ProposePatch;
 pub struct Args {
     /// What the change does, in one line of at most 200 characters.
     title: String,
-    /// A unified or git diff. Give this or `edits`.
+    /// A unified diff, as `git diff` prints it. Give this or `edits`.
     patch: Option<String>,
-    /// Exact edits. Give this or `patch`.
+    /// Exact edits, done in order. Give this or `patch`.
     edits: Option<Vec<Edit>>,
-    /// The `version` of files as you read them, by path: `{"input/a.py": "9f86…"}`. If a file
-    /// has changed since, the answer is a conflict.
+    /// For each path the version that you have read, as read_file gives it. The proposal is
+    /// refused if one has changed.
     #[serde(default)]
     expected_versions: BTreeMap<String, String>,
-    /// Why the change is right and what it may break; at most 16 KiB.
+    /// Why the change is right, for the people who review it.
     rationale: Option<String>,
-    /// Ids of the findings that it resolves.
+    /// Ids of the findings that it answers.
     #[serde(default)]
     finding_ids: Vec<String>,
     /// The name of the run that this belongs to.
@@ -54,22 +55,22 @@ pub struct Args {
 }
 
 /// Output of `propose_patch`.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Output {
-    /// The proposal's id: the hash of the patch and the versions that it is based on.
+    /// The proposal's id: the hash of the diff and of the versions that it is made for.
     id: String,
-    /// The folder where it is stored.
+    /// The directory where it lies.
     path: String,
-    /// `created`, or `duplicate` when the same proposal was stored before.
+    /// `created`, or `duplicate` when the same change was proposed before.
     status: Status,
-    /// What it does to each file.
+    /// What changes, by path.
     files: Vec<ProposedFile>,
-    /// What to know about it, such as hunks that had moved.
+    /// Hunks that were not at the lines that the patch said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Status {
     Created,
@@ -78,225 +79,263 @@ enum Status {
 
 impl Tool for ProposePatch {
     const NAME: &'static str = "propose_patch";
-    const TITLE: &'static str = "Propose a patch";
+    const TITLE: &'static str = "Propose a change";
     const DESCRIPTION: &'static str = include_str!("propose_patch.md");
     const EFFECT: Effect = Effect::Records;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = true;
+    const ALIASES: &'static [(&'static str, &'static str)] = &[("diff", "patch")];
     type Args = Args;
     type Output = Output;
 
     fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
         check(&args)?;
-        let sources = InScope { scope, call };
-        let plan = match (&args.patch, &args.edits) {
-            (Some(text), None) => patch::from_patch(text.as_bytes(), &sources)?,
-            (None, Some(edits)) => patch::from_edits(edits, &sources)?,
-            (Some(_), Some(_)) => {
-                return Err(ToolError::invalid("`patch` and `edits` exclude each other; give one"));
-            }
-            (None, None) => {
-                return Err(ToolError::invalid("missing argument `edits` or `patch`")
-                    .hint("`edits` are the surer way: [{\"path\", \"old_text\", \"new_text\"}]"));
-            }
-        };
-        check_expected(&args.expected_versions, &plan, &sources)?;
+        let (outcomes, notes) = draft(scope, &args, call)?;
+        if outcomes.len() > MAX_FILES {
+            return Err(too_large(format!(
+                "the proposal changes {} files; the limit is {MAX_FILES}",
+                outcomes.len()
+            )));
+        }
+        let written = patch::write(&outcomes, call.deadline)?;
+        // Past the deadline the diff is not the canonical one.
         call.check()?;
-        let canonical = patch::canonical(&plan.files)?;
-        let files = files_of(&plan, &canonical);
-        let id = id_of(&canonical, &files);
-        let folder = scope.layout().proposals().join(&id)?;
-        let status = store(scope, args, call, &id, &folder, &files, &canonical)?;
-        Ok(Output { id, path: folder.as_str().to_owned(), status, files, notes: plan.notes })
+        if written.patch.len() > MAX_STORED_BYTES {
+            return Err(too_large(format!(
+                "the diff has {} bytes; the limit is {MAX_STORED_BYTES}",
+                written.patch.len()
+            )));
+        }
+        let files = files(&outcomes, &written);
+        let id = id_of(&written.patch, &files);
+        let path = scope.layout().proposals().join(&id)?;
+        let agent = scope.grant().granting_role(Access::Write, &path).ok_or_else(|| {
+            ToolError::new(Code::Denied, format!("this caller may not write `{path}`"))
+                .hint("its role needs `write` on the folder of proposals; ask the operator")
+        })?;
+        let proposal = Proposal {
+            format: FORMAT,
+            id,
+            title: args.title.trim().to_owned(),
+            rationale: args.rationale,
+            finding_ids: args.finding_ids,
+            run: args.run,
+            agent: agent.to_owned(),
+            caller: call.caller.to_string(),
+            created: Timestamp::now().to_string(),
+            files,
+        };
+        let mut json = serde_json::to_vec_pretty(&proposal).map_err(|error| {
+            ToolError::new(Code::Internal, "the proposal could not be written as JSON")
+                .caused_by(error)
+        })?;
+        json.push(b'\n');
+        let record: [(&str, &[u8]); 2] = [(RECORD, &json), (PATCH, &written.patch)];
+        let status = match scope.publish_directory(&path, &record)? {
+            Published::Created => Status::Created,
+            Published::AlreadyThere => Status::Duplicate,
+        };
+        let Proposal { id, files, .. } = proposal;
+        Ok(Output { id, path: path.as_str().to_owned(), status, files, notes })
     }
+}
+
+fn too_large(message: String) -> ToolError {
+    ToolError::new(Code::TooLarge, message).hint("propose it in several parts")
 }
 
 /// The bounds of the arguments.
 fn check(args: &Args) -> Result<(), ToolError> {
-    let title = args.title.chars().count();
-    if args.title.trim().is_empty() || args.title.chars().any(char::is_control) {
-        return Err(ToolError::invalid("`title` must be one line that says what the change does"));
+    let texts = [
+        ("title", Some(&args.title), MAX_TITLE),
+        ("rationale", args.rationale.as_ref(), MAX_RATIONALE),
+        ("run", args.run.as_ref(), MAX_NAME),
+    ];
+    for (name, text, most) in texts {
+        let Some(text) = text else { continue };
+        if text.trim().is_empty() {
+            return Err(ToolError::invalid(format!("`{name}` is empty")));
+        }
+        let length = text.chars().count();
+        if length > most {
+            return Err(ToolError::invalid(format!(
+                "`{name}` has {length} characters; the limit is {most}"
+            )));
+        }
     }
-    if title > MAX_TITLE {
-        return Err(ToolError::invalid(format!(
-            "`title` has {title} characters; the limit is {MAX_TITLE}"
-        ))
-        .hint("put the details into `rationale`"));
+    if args.title.trim().chars().any(char::is_control) {
+        return Err(ToolError::invalid("`title` is more than one line")
+            .hint("put the explanation into `rationale`"));
     }
-    if let Some(rationale) = &args.rationale
-        && rationale.len() > MAX_RATIONALE
+    if args.finding_ids.len() > MAX_FINDINGS
+        || args.finding_ids.iter().any(|id| id.is_empty() || id.chars().count() > MAX_NAME)
     {
-        return Err(ToolError::new(
-            Code::TooLarge,
-            format!("`rationale` has {} bytes; the limit is {MAX_RATIONALE}", rationale.len()),
-        ));
-    }
-    let bad = |name: &str| {
-        name.trim().is_empty()
-            || name.chars().count() > MAX_NAME
-            || name.chars().any(char::is_control)
-    };
-    if args.run.as_deref().is_some_and(bad) {
-        return Err(ToolError::invalid(format!("`run` must have 1 to {MAX_NAME} characters")));
-    }
-    if args.finding_ids.len() > MAX_FINDINGS || args.finding_ids.iter().any(|id| bad(id)) {
         return Err(ToolError::invalid(format!(
             "`finding_ids` may have {MAX_FINDINGS} ids of 1 to {MAX_NAME} characters"
         )));
     }
-    let edits = args.edits.as_ref().map_or(0, Vec::len);
-    if edits > MAX_EDITS {
-        return Err(ToolError::new(
-            Code::TooLarge,
-            format!("there are {edits} edits; the limit is {MAX_EDITS}"),
-        )
-        .hint("propose the change in parts"));
+    let Some(edits) = &args.edits else { return Ok(()) };
+    let texts = edits.iter().flat_map(|edit| [&edit.old_text, &edit.new_text]).flatten();
+    let bytes: usize = texts.map(String::len).sum();
+    if edits.len() > MAX_EDITS || bytes > MAX_PATCH_BYTES {
+        return Err(too_large(format!(
+            "{} edits with {bytes} bytes of text; the limit is {MAX_EDITS} with {MAX_PATCH_BYTES}",
+            edits.len()
+        )));
     }
     Ok(())
 }
 
-/// Refuses a proposal on top of a change that its author has not seen.
-fn check_expected(
-    expected: &BTreeMap<String, String>,
-    plan: &Plan,
-    sources: &InScope,
-) -> Result<(), ToolError> {
-    for (name, version) in expected {
-        let path = WorkspacePath::parse(name)?;
-        let planned = plan
-            .files
-            .iter()
-            .find(|file| {
-                file.old.is_some() && *file.old_path.as_ref().unwrap_or(&file.path) == path
-            })
-            .and_then(|file| file.old.as_ref());
-        let current = match planned {
-            Some(content) => content.version(),
-            None => sources.read(&path)?.version(),
-        };
-        if !current.eq_ignore_ascii_case(version.trim()) {
-            return Err(ToolError::new(
-                Code::Conflict,
-                format!(
-                    "`{path}` has changed: you expect version {}, and its current version is \
-                     {current}",
-                    version.trim().chars().take(100).collect::<String>()
-                ),
-            )
-            .hint("read the file again and make the proposal from what is there"));
+/// The files as they are and as the proposal would have them.
+fn draft(
+    scope: &Scope,
+    args: &Args,
+    call: &Call,
+) -> Result<(Vec<Outcome>, Vec<String>), ToolError> {
+    let mut sources = Sources::new(scope, args, call)?;
+    let mut load = |path: &WorkspacePath| sources.load(path);
+    let mut draft = Draft::new(&mut load);
+    match (&args.patch, args.edits.as_deref()) {
+        (Some(text), None | Some([])) => {
+            for change in patch::read(text)? {
+                draft.apply(&change)?;
+            }
+        }
+        (None, Some(edits @ [_, ..])) => {
+            for (index, edit) in edits.iter().enumerate() {
+                call.check()?;
+                draft.edit(index + 1, edit)?;
+            }
+        }
+        (Some(_), Some(_)) => {
+            return Err(ToolError::invalid("`patch` and `edits` are both given; give one"));
+        }
+        (None, _) => {
+            return Err(ToolError::invalid("neither `patch` nor `edits` is given")
+                .hint("`edits`: [{path, old_text, new_text}] is the simplest form"));
         }
     }
-    Ok(())
+    let done = draft.finish()?;
+    sources.check_the_rest()?;
+    Ok(done)
 }
 
-fn files_of(plan: &Plan, canonical: &Canonical) -> Vec<ProposedFile> {
-    plan.files
-        .iter()
-        .zip(&canonical.stats)
-        .map(|(file, stats)| ProposedFile {
-            path: file.path.as_str().to_owned(),
-            change: file.change(),
-            old_path: file.old_path.as_ref().map(|path| path.as_str().to_owned()),
-            additions: stats.additions,
-            deletions: stats.deletions,
-            base_version: file.old.as_ref().map(Content::version),
-            result_version: file.new.as_ref().map(Content::version),
-        })
-        .collect()
-}
-
-/// The same change of the same files has the same id, whoever proposes it and however.
-fn id_of(canonical: &Canonical, files: &[ProposedFile]) -> String {
-    let mut hash = Sha256::new();
-    hash.update(b"mcp-workspace proposal 1\n");
-    for file in files {
-        hash.update(file.path.as_bytes());
-        hash.update(b"\0");
-        hash.update(file.base_version.as_deref().unwrap_or_default());
-        hash.update(b"\n");
-    }
-    hash.update(&canonical.bytes);
-    let mut id = patch::hex(&hash.finalize());
-    id.truncate(ID_DIGITS);
-    id
-}
-
-fn store(
-    scope: &Scope,
-    args: Args,
-    call: &Call,
-    id: &str,
-    folder: &WorkspacePath,
-    files: &[ProposedFile],
-    canonical: &Canonical,
-) -> Result<Status, ToolError> {
-    let role = scope.grant().granting_role(Access::Write, folder).ok_or_else(|| {
-        ToolError::new(Code::Denied, "this caller may not store proposals").hint(format!(
-            "its role needs `write` on `{}/**`; ask the operator",
-            scope.layout().proposals()
-        ))
-    })?;
-    let proposal = Proposal {
-        format: FORMAT,
-        id: id.to_owned(),
-        title: args.title.trim().to_owned(),
-        rationale: args.rationale,
-        finding_ids: args.finding_ids,
-        run: args.run,
-        caller: call.caller.to_string(),
-        role: role.to_owned(),
-        created: Timestamp::now().to_string(),
-        files: files.to_vec(),
-    };
-    let mut json = serde_json::to_vec_pretty(&proposal).map_err(|error| {
-        ToolError::new(Code::Internal, "the proposal could not be written as JSON").caused_by(error)
-    })?;
-    json.push(b'\n');
-    call.check()?;
-    let contents = [(RECORD, json.as_slice()), (PATCH, canonical.bytes.as_slice())];
-    Ok(match scope.publish_directory(folder, &contents)? {
-        Published::Created => Status::Created,
-        Published::AlreadyThere => Status::Duplicate,
-    })
-}
-
-/// The files of the workspace, as this caller may propose to change them.
-struct InScope<'a> {
+/// Reads the files that a proposal touches, within the caller's rights.
+struct Sources<'a> {
     scope: &'a Scope,
     call: &'a Call,
+    /// What the caller has read, as far as it has not been compared yet.
+    expected: BTreeMap<WorkspacePath, String>,
+    bytes_left: u64,
 }
 
-impl Sources for InScope<'_> {
-    fn read(&self, path: &WorkspacePath) -> Result<Content, ToolError> {
-        let opened = self.scope.open_file(path, self.call)?;
-        let mode = if opened.executable { Mode::Executable } else { Mode::Regular };
-        let bytes = self.scope.read_opened(path, opened, self.call)?;
-        Ok(Content { bytes, mode })
+impl<'a> Sources<'a> {
+    fn new(scope: &'a Scope, args: &Args, call: &'a Call) -> Result<Self, ToolError> {
+        let expected = args
+            .expected_versions
+            .iter()
+            .map(|(path, version)| Ok((WorkspacePath::parse(path)?, version.clone())))
+            .collect::<Result<_, ToolError>>()?;
+        Ok(Sources { scope, call, expected, bytes_left: scope.grant().limits().max_file_bytes })
     }
 
-    fn look(&self, path: &WorkspacePath) -> Result<Option<Found>, ToolError> {
-        Ok(self.scope.stat(path)?.map(|metadata| match metadata.kind {
-            Kind::File => Found::File,
-            Kind::Directory => Found::Directory,
-            Kind::Symlink | Kind::Other => Found::Other,
-        }))
-    }
-
-    fn permit(&self, path: &WorkspacePath) -> Result<(), ToolError> {
-        if !self.scope.grant().may(Access::Read, path) {
-            return Err(self.scope.not_found(path));
+    fn load(&mut self, path: &WorkspacePath) -> Result<Option<Base>, ToolError> {
+        let scope = self.scope;
+        if !scope.grant().may(Access::Read, path) {
+            return Err(scope.not_found(path));
         }
-        if !self.scope.grant().may(Access::Propose, path) {
+        if !scope.grant().may(Access::Propose, path) {
             return Err(ToolError::new(
                 Code::Denied,
-                format!("this caller may not propose changes to `{path}`"),
+                format!("this caller may not propose changes of `{path}`"),
             )
-            .hint("the policy's `propose` list of the caller's role decides; report a finding"));
+            .hint("the policy's `propose` list of the caller's role decides; ask the operator"));
+        }
+        if scope.stat(path)?.is_none() {
+            self.check_above(path)?;
+            return match self.expected.remove(path) {
+                Some(expected) => Err(ToolError::new(
+                    Code::Conflict,
+                    format!("`{path}` is not there any more; version {expected} was expected"),
+                )),
+                None => Ok(None),
+            };
+        }
+        let opened = scope.open_file(path, self.call)?;
+        let executable = opened.executable;
+        if opened.size > self.bytes_left {
+            return Err(too_large(format!(
+                "the files have more than {} bytes together, with `{path}` (max_file_bytes)",
+                scope.grant().limits().max_file_bytes
+            )));
+        }
+        let bytes = scope.read_opened(path, opened, self.call)?;
+        self.bytes_left = self.bytes_left.saturating_sub(bytes.len() as u64);
+        self.compare(path, &bytes)?;
+        Ok(Some(Base { bytes, executable }))
+    }
+
+    /// A new file needs directories above it, or nothing.
+    fn check_above(&self, path: &WorkspacePath) -> Result<(), ToolError> {
+        for above in path.parent().iter().flat_map(|parent| parent.ancestors_and_self()) {
+            let above = WorkspacePath::parse(above)?;
+            if self.scope.stat(&above)?.is_some_and(|there| there.kind != Kind::Directory) {
+                return Err(ToolError::invalid(format!(
+                    "`{above}` is not a directory, so `{path}` cannot be"
+                )));
+            }
         }
         Ok(())
     }
 
-    fn check(&self) -> Result<(), ToolError> {
-        Ok(self.call.check()?)
+    fn compare(&mut self, path: &WorkspacePath, bytes: &[u8]) -> Result<(), ToolError> {
+        let Some(expected) = self.expected.remove(path) else { return Ok(()) };
+        let current = patch::version(bytes);
+        if expected.eq_ignore_ascii_case(&current) {
+            return Ok(());
+        }
+        Err(ToolError::new(
+            Code::Conflict,
+            format!("`{path}` has changed: its version is {current}, {expected} was expected"),
+        )
+        .hint("read the file again and make the change from what is there"))
     }
+
+    /// Compares what the proposal builds on without touching it.
+    fn check_the_rest(&mut self) -> Result<(), ToolError> {
+        for path in self.expected.keys().cloned().collect::<Vec<_>>() {
+            let bytes = self.scope.read_whole(&path, self.call)?;
+            self.compare(&path, &bytes)?;
+        }
+        Ok(())
+    }
+}
+
+fn files(outcomes: &[Outcome], written: &Written) -> Vec<ProposedFile> {
+    let version = |side: &Option<Base>| side.as_ref().map(|base| patch::version(&base.bytes));
+    outcomes
+        .iter()
+        .zip(&written.counts)
+        .map(|(outcome, (additions, deletions))| ProposedFile {
+            path: outcome.path.as_str().to_owned(),
+            change: outcome.change,
+            old_path: outcome.old_path.as_ref().map(|path| path.as_str().to_owned()),
+            additions: *additions,
+            deletions: *deletions,
+            base_version: version(&outcome.base),
+            result_version: version(&outcome.result),
+        })
+        .collect()
+}
+
+/// The identity of a change: the diff, and the versions that it is made for.
+fn id_of(patch: &[u8], files: &[ProposedFile]) -> String {
+    let mut hash = Sha256::new();
+    hash.update((patch.len() as u64).to_be_bytes());
+    hash.update(patch);
+    for base in files.iter().filter_map(|file| file.base_version.as_ref()) {
+        hash.update(base);
+    }
+    let digest = hash.finalize();
+    hex(digest.get(..16).unwrap_or_default())
 }

@@ -12,6 +12,7 @@ use crate::path::WorkspacePath;
 use crate::policy::Access;
 use crate::records::finding::{FORMAT, Finding, Location, Severity, Verdict};
 use crate::records::fingerprint::{self, Region};
+use crate::text::decode_whole;
 use crate::workspace::Scope;
 
 /// Longest text fields in characters.
@@ -103,6 +104,7 @@ impl Tool for WriteFinding {
     // The names of Claude Code's own ReportFindings.
     const ALIASES: &'static [(&'static str, &'static str)] =
         &[("file", "path"), ("line", "start_line"), ("summary", "message")];
+    const ESSENTIAL: &'static [&'static str] = &["path", "start_line"];
     type Args = Args;
     type Output = Output;
 
@@ -270,16 +272,9 @@ fn location(path: &WorkspacePath, file_version: Option<String>) -> Location {
 }
 
 fn text_of(path: &WorkspacePath, bytes: &[u8]) -> Result<String, ToolError> {
-    if let Some((encoding, _)) = encoding_rs::Encoding::for_bom(bytes) {
-        return Ok(encoding.decode(bytes).0.into_owned());
-    }
-    if bytes.contains(&0) {
-        return Err(ToolError::invalid(format!("`{path}` is binary and has no lines"))
-            .hint("leave `start_line` out to report on the file as a whole"));
-    }
-    Ok(match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => encoding_rs::WINDOWS_1252.decode(bytes).0.into_owned(),
+    decode_whole(bytes).map(|(text, _)| text).ok_or_else(|| {
+        ToolError::invalid(format!("`{path}` is binary and has no lines"))
+            .hint("leave `start_line` out to report on the file as a whole")
     })
 }
 

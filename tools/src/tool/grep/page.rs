@@ -1,25 +1,30 @@
 //! One page of a search: what is found in the order of paths, until it is full.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
-use super::search::{Line, Lines, Searched};
-use super::{FileWithMatches, Match, Mode, Output, Question, Skipped, Stopped};
+use super::collect::{Line, Lines};
+use super::search::Searched;
+use super::{FileWithMatches, Format, Match, Mode, Output, Question, Skipped, Stopped};
 use crate::call::{Call, Stop};
 use crate::error::ToolError;
 use crate::path::WorkspacePath;
 use crate::workspace::walk::Found;
 
-/// What the footer and the JSON around a file or a line cost of the answer's budget.
-const FOOTER_CHARS: usize = 600;
-const LINE_CHARS: usize = 24;
+/// What the footer with its cursor, and the text or JSON around a file or a line, cost of the
+/// answer's budget.
+const FOOTER_CHARS: usize = 2_000;
+const LINE_CHARS: usize = 12;
+const MATCH_CHARS: usize = 64;
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// The page as it fills.
 pub(super) struct Page {
     mode: Mode,
+    format: Format,
     limit: usize,
+    before: u64,
     after: u64,
     chars_left: usize,
     pub groups: Vec<Group>,
@@ -31,7 +36,7 @@ pub(super) struct Page {
     /// The last place that is dealt with: a path, or a line inside of it.
     place: Option<(String, Option<u64>)>,
     interrupted: bool,
-    reported: Instant,
+    reported: Option<Instant>,
 }
 
 /// The lines of one file.
@@ -44,7 +49,9 @@ impl Page {
     pub(super) fn new(question: &Question, answer_chars: usize) -> Page {
         Page {
             mode: question.mode,
+            format: question.format,
             limit: question.limit,
+            before: question.before as u64,
             after: question.after as u64,
             chars_left: answer_chars.saturating_sub(FOOTER_CHARS),
             groups: Vec::new(),
@@ -55,18 +62,20 @@ impl Page {
             stopped: None,
             place: question.resume.as_ref().map(|cursor| (cursor.path.clone(), cursor.line)),
             interrupted: false,
-            reported: Instant::now(),
+            reported: None,
         }
     }
 
     /// Takes the next find of a walk.
     pub(super) fn add(&mut self, found: Found<Searched>) -> ControlFlow<()> {
+        let place = found.place();
         match found {
             Found::Item(path, searched) => return self.add_file(&path, searched),
             Found::Unreadable(_) => self.skipped.unreadable += 1,
             Found::Ignored(_) => self.skipped.ignored += 1,
             Found::Unnameable(_, count) => self.skipped.unreadable += count,
         }
+        self.place = Some((place, None));
         ControlFlow::Continue(())
     }
 
@@ -91,7 +100,7 @@ impl Page {
             return self.add_matches(path, found);
         }
         if found.matches > 0 {
-            let cost = path.len() + LINE_CHARS;
+            let cost = path.len() + MATCH_CHARS;
             if cost > self.chars_left && !self.files.is_empty() {
                 return self.stop(Stopped::Bytes);
             }
@@ -110,46 +119,109 @@ impl Page {
     }
 
     fn add_matches(&mut self, path: &str, found: Lines) -> ControlFlow<()> {
-        let mut group = Group { path: path.to_owned(), lines: Vec::new() };
+        let mut lines = found.lines;
         let mut full = None;
-        self.chars_left =
-            self.chars_left.saturating_sub(if found.lines.is_empty() { 0 } else { path.len() + 2 });
-        for line in found.lines {
-            let cost = line.text.len() + LINE_CHARS;
-            if line.is_match {
-                if self.matches >= self.limit {
-                    full = Some(Stopped::Limit);
-                    break;
-                }
-                // The first match always fits: an answer that never moves on helps nobody.
-                if cost > self.chars_left && self.matches > 0 {
+        // What is shown of the lines, and the last match of it.
+        let (mut from, mut to, mut last) = (0, 0, None);
+        let matches = lines.iter().enumerate().filter(|(_, line)| line.is_match);
+        for (index, line) in matches {
+            if self.matches >= self.limit {
+                full = Some(Stopped::Limit);
+                break;
+            }
+            let near = |other: &Line| {
+                other.last + self.before >= line.number && other.number <= line.last + self.after
+            };
+            let start = lines.iter().position(near).unwrap_or(index);
+            let end = lines.iter().rposition(near).unwrap_or(index) + 1;
+            // Text shows a line once; JSON gives each match its own copy.
+            let first = if self.format == Format::Text { start.max(to) } else { start };
+            let header = if self.format == Format::Json {
+                path.len() + MATCH_CHARS
+            } else if last.is_none() {
+                path.len() + LINE_CHARS
+            } else {
+                0
+            };
+            let cost = header + lines.get(first..end).map_or(0, |new| self.cost(new));
+            if cost > self.chars_left {
+                if self.matches > 0 {
                     full = Some(Stopped::Bytes);
                     break;
                 }
-                self.matches += 1;
-                self.place = Some((path.to_owned(), Some(line.number)));
+                // The first match always fits, with what there is room for around it: an answer
+                // that never moves on helps nobody.
+                let room = self.chars_left.saturating_sub(header);
+                (from, to) = self.around(&lines, start..end, index, room);
+                full = Some(Stopped::Bytes);
+            } else {
+                to = end;
+                from = if last.is_none() { start } else { from };
             }
             self.chars_left = self.chars_left.saturating_sub(cost);
-            group.lines.push(line);
+            self.matches += 1;
+            last = Some(index);
+            if full.is_some() {
+                break;
+            }
         }
-        if full.is_none() && found.cut {
-            full = Some(if self.matches >= self.limit { Stopped::Limit } else { Stopped::Bytes });
+        let more = last.map_or(0, |last| last + 1);
+        let more = lines.get(more..).is_some_and(|rest| rest.iter().any(|line| line.is_match));
+        if !more {
+            full = found.cut.then_some(if self.matches >= self.limit {
+                Stopped::Limit
+            } else {
+                Stopped::Bytes
+            });
         }
         self.searched += 1;
-        if full.is_some() {
-            // What stands after the last match's own context belongs to the next page.
-            let last = group.lines.iter().rfind(|line| line.is_match).map_or(0, |line| line.last);
-            group.lines.retain(|line| line.number <= last + self.after);
-        } else {
-            self.place = Some((path.to_owned(), None));
+        if let Some(last) = last {
+            self.place = lines.get(last).map(|line| (path.to_owned(), Some(line.number)));
+            // A match of the next page is here a line around the last one.
+            lines.iter_mut().skip(last + 1).for_each(|line| line.is_match = false);
+            lines.truncate(to);
+            lines.drain(..from);
+            self.groups.push(Group { path: path.to_owned(), lines });
         }
-        if group.lines.iter().any(|line| line.is_match) {
-            self.groups.push(group);
+        if full.is_none() {
+            self.place = Some((path.to_owned(), None));
         }
         match full {
             Some(stopped) => self.stop(stopped),
             None if self.matches >= self.limit => self.stop(Stopped::Limit),
             None => ControlFlow::Continue(()),
+        }
+    }
+
+    fn cost(&self, lines: &[Line]) -> usize {
+        let text = |line: &Line| match self.format {
+            Format::Text => {
+                let more = usize::try_from(line.last - line.number).unwrap_or(0);
+                line.text.len() + more.saturating_mul(LINE_CHARS)
+            }
+            Format::Json => line.text.bytes().map(json_bytes).sum(),
+        };
+        lines.iter().map(|line| text(line) + LINE_CHARS).sum()
+    }
+
+    /// The lines around a match that fit into `room`, the nearest first.
+    fn around(
+        &self,
+        lines: &[Line],
+        all: Range<usize>,
+        index: usize,
+        room: usize,
+    ) -> (usize, usize) {
+        let (mut from, mut to) = (index, index + 1);
+        let fits = |from, to| lines.get(from..to).is_some_and(|some| self.cost(some) <= room);
+        loop {
+            let earlier = from > all.start && fits(from - 1, to);
+            from -= usize::from(earlier);
+            let later = to < all.end && fits(from, to + 1);
+            to += usize::from(later);
+            if !earlier && !later {
+                return (from, to);
+            }
         }
     }
 
@@ -160,8 +232,9 @@ impl Page {
 
     /// Tells the client how far the search is, not too often.
     pub(super) fn report(&mut self, call: &Call) {
-        if call.reports_progress() && self.reported.elapsed() >= PROGRESS_EVERY {
-            self.reported = Instant::now();
+        let due = self.reported.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY);
+        if due && call.reports_progress() {
+            self.reported = Some(Instant::now());
             call.report(
                 self.searched,
                 &format!("{} files searched, {} matches", self.searched, self.matches),
@@ -223,5 +296,14 @@ impl Page {
             }
         }
         matches
+    }
+}
+
+/// The length of a byte in a JSON string.
+fn json_bytes(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\t' | b'\r' => 2,
+        0..0x20 => 6,
+        _ => 1,
     }
 }

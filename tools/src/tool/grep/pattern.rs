@@ -11,6 +11,9 @@ const MAX_PATTERN_BYTES: usize = 8_192;
 /// Largest compiled pattern. It also bounds the time that one byte of text can cost.
 const MAX_COMPILED_BYTES: usize = 8 * 1024 * 1024;
 
+/// Largest cache of a matching thread; there may be 64 of them.
+const MAX_CACHE_BYTES: usize = 2 * 1024 * 1024;
+
 /// A pattern, ready to search.
 #[derive(Debug, Clone)]
 pub(super) struct Compiled {
@@ -37,7 +40,8 @@ pub(super) fn compile(args: &Args) -> Result<Compiled, ToolError> {
         .octal(false)
         .case_insensitive(args.ignore_case)
         .fixed_strings(args.literal)
-        .size_limit(MAX_COMPILED_BYTES);
+        .size_limit(MAX_COMPILED_BYTES)
+        .dfa_size_limit(MAX_CACHE_BYTES);
     if !args.multiline {
         builder.line_terminator(Some(b'\n'));
     }

@@ -4,12 +4,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use grep_matcher::Matcher;
 use grep_regex::RegexMatcher;
-use grep_searcher::{
-    BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContext, SinkFinish, SinkMatch,
-};
+use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder};
 
+use super::collect::{Collector, Lines};
 use super::{Mode, Question};
 use crate::call::Call;
 use crate::path::WorkspacePath;
@@ -24,13 +22,8 @@ const BUFFER_BYTES: usize = 128 * 1024;
 const PAGE_BYTES: usize = 4_096;
 /// Files above this are searched by few threads at once, since a single line of theirs may have
 /// to fit into memory.
-const LARGE_BYTES: u64 = 4 * 1024 * 1024;
-const LARGE_AT_ONCE: usize = 2;
-/// Longest part of a line that is kept, in characters.
-const MAX_LINE_CHARS: usize = 500;
-/// What of it may stand before the match when a line is cut.
-const CHARS_BEFORE_MATCH: usize = 100;
-
+const LARGE_BYTES: u64 = 1024 * 1024;
+const LARGE_AT_ONCE: usize = 4;
 /// What a search of one file gives.
 #[derive(Debug)]
 pub(super) enum Searched {
@@ -43,39 +36,21 @@ pub(super) enum Searched {
     Interrupted,
 }
 
-/// The matches of one file and the lines around them.
-#[derive(Debug, Default)]
-pub(super) struct Lines {
-    pub lines: Vec<Line>,
-    /// Matching lines (spans with `multiline`).
-    pub matches: u64,
-    /// Whether the search ended before the file did, because nothing more fits on a page.
-    pub cut: bool,
-}
-
-/// A line of a file.
-#[derive(Debug)]
-pub(super) struct Line {
-    pub number: u64,
-    /// The number of its last line, where a match spans several.
-    pub last: u64,
-    pub text: String,
-    pub is_match: bool,
-}
-
 /// Searches files for one question; shared by the threads of a walk.
 pub(super) struct Search {
     glob: Option<PathGlob>,
     types: Option<ignore::types::Types>,
-    mode: Mode,
+    pub(super) mode: Mode,
     matcher: RegexMatcher,
     searcher: SearcherBuilder,
     max_file_bytes: u64,
-    most_matches: usize,
-    most_chars: usize,
+    pub(super) most_matches: usize,
+    pub(super) most_chars: usize,
+    pub(super) before: usize,
+    pub(super) after: u64,
     /// Where the page begins inside a file.
     resume: Option<(String, u64)>,
-    call: Call,
+    pub(super) call: Call,
     idle: Mutex<Vec<Worker>>,
     large: Arc<Gate>,
 }
@@ -109,6 +84,8 @@ impl Search {
             max_file_bytes: question.max_file_bytes,
             most_matches: question.limit,
             most_chars: call.answer_chars,
+            before: question.before,
+            after: question.after as u64,
             resume: question
                 .resume
                 .as_ref()
@@ -156,14 +133,7 @@ impl Search {
             .as_ref()
             .and_then(|(resumed, line)| (resumed == path).then_some(*line))
             .unwrap_or(0);
-        let mut sink = Collector {
-            search: self,
-            matcher: &worker.matcher,
-            skip_to,
-            chars: 0,
-            binary: false,
-            found: Lines::default(),
-        };
+        let mut sink = Collector::new(self, &worker.matcher, skip_to);
         if whole {
             if length as u64 > self.max_file_bytes {
                 return Ok(Searched::TooLarge);
@@ -289,118 +259,5 @@ impl Drop for Permit {
     fn drop(&mut self) {
         *self.0.inside.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
         self.0.left.notify_one();
-    }
-}
-
-struct Collector<'a> {
-    search: &'a Search,
-    matcher: &'a RegexMatcher,
-    /// Matches up to this line were on an earlier page.
-    skip_to: u64,
-    chars: usize,
-    binary: bool,
-    found: Lines,
-}
-
-impl Collector<'_> {
-    fn push(&mut self, number: u64, bytes: &[u8], is_match: bool) {
-        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        let at = if is_match && bytes.len() > MAX_LINE_CHARS {
-            self.matcher.find(bytes).ok().flatten().map_or(0, |found| found.start())
-        } else {
-            0
-        };
-        let text = cut(bytes, at);
-        self.chars += text.len();
-        let breaks = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
-        self.found.lines.push(Line { number, last: number + breaks, text, is_match });
-    }
-}
-
-impl Sink for Collector<'_> {
-    type Error = io::Error;
-
-    fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> io::Result<bool> {
-        let number = found.line_number().unwrap_or(0);
-        if number <= self.skip_to {
-            return Ok(true);
-        }
-        if self.search.call.check().is_err() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        match self.search.mode {
-            Mode::Files => {
-                self.found.matches = 1;
-                Ok(false)
-            }
-            Mode::Count => {
-                self.found.matches += 1;
-                Ok(true)
-            }
-            Mode::Content => {
-                let full = self.found.matches as usize >= self.search.most_matches
-                    || self.chars > self.search.most_chars;
-                if full {
-                    self.found.cut = true;
-                    return Ok(false);
-                }
-                self.found.matches += 1;
-                self.push(number, found.bytes(), true);
-                Ok(true)
-            }
-        }
-    }
-
-    fn context(&mut self, _: &Searcher, context: &SinkContext<'_>) -> io::Result<bool> {
-        let number = context.line_number().unwrap_or(0);
-        self.push(number, context.bytes(), false);
-        Ok(true)
-    }
-
-    fn binary_data(&mut self, _: &Searcher, _: u64) -> io::Result<bool> {
-        self.binary = true;
-        Ok(false)
-    }
-
-    fn finish(&mut self, _: &Searcher, _: &SinkFinish) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The line as text, at most [`MAX_LINE_CHARS`] of it, beginning a little before byte `at`.
-fn cut(bytes: &[u8], at: usize) -> String {
-    // Four bytes are the longest character.
-    let from = at.saturating_sub(CHARS_BEFORE_MATCH);
-    let from = if bytes.len() <= MAX_LINE_CHARS { 0 } else { from };
-    let window_end = from.saturating_add(4 * MAX_LINE_CHARS).min(bytes.len());
-    let window = bytes.get(from..window_end).unwrap_or_default();
-    // Begin at a character, not inside one.
-    let inside = window.iter().take(3).take_while(|byte| from > 0 && **byte & 0xC0 == 0x80).count();
-    let text = String::from_utf8_lossy(window.get(inside..).unwrap_or_default());
-    let from = from + inside;
-    let kept: String = text.chars().take(MAX_LINE_CHARS).collect();
-    let shorter = kept.len() < text.len() || window_end < bytes.len();
-    if from == 0 && !shorter {
-        return kept;
-    }
-    let left_out = bytes.len().saturating_sub(kept.len());
-    let lead = if from > 0 { format!("…[from byte {}] ", from + 1) } else { String::new() };
-    let trail = if shorter { "…" } else { "" };
-    format!("{lead}{kept}{trail} [{left_out} of the line's {} bytes cut]", bytes.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_lines_are_cut_around_the_match() {
-        assert_eq!(cut(b"short", 0), "short");
-        let long = "é".repeat(2_000);
-        let shown = cut(long.as_bytes(), 3_001);
-        assert!(shown.starts_with("…[from byte 2903] éé"), "{shown}");
-        assert!(shown.ends_with("[3000 of the line's 4000 bytes cut]"), "{shown}");
-        assert!(!shown.contains('\u{FFFD}'));
     }
 }

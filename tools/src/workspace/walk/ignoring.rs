@@ -17,29 +17,28 @@ use crate::workspace::entries::Listing;
 
 /// An ignore file longer than this is left unread.
 const MAX_BYTES: u64 = 1 << 20;
-/// The later one has the last word, as in ripgrep.
-const NAMES: [&str; 2] = [".gitignore", ".ignore"];
+/// As in ripgrep, an `.ignore` at any level outweighs every `.gitignore`.
+const NAMES: [&str; 2] = [".ignore", ".gitignore"];
 
 /// The rules of one directory and of those above it.
 #[derive(Debug)]
 pub(super) struct IgnoreRules {
-    own: Gitignore,
+    /// In the order of [`NAMES`].
+    own: [Option<Gitignore>; 2],
     above: Option<Arc<IgnoreRules>>,
 }
 
 impl IgnoreRules {
-    /// Whether the rules leave `path` out; the nearest file that has an opinion decides.
+    /// Whether the rules leave `path` out; of each kind of file the nearest one that has an
+    /// opinion decides.
     pub(super) fn ignores(&self, path: &WorkspacePath, is_directory: bool) -> bool {
         let absolute = format!("/{}", path.as_str());
-        let mut rules = Some(self);
-        while let Some(level) = rules {
-            let verdict = level.own.matched(Path::new(&absolute), is_directory);
-            if !verdict.is_none() {
-                return verdict.is_ignore();
-            }
-            rules = level.above.as_deref();
-        }
-        false
+        let levels = || std::iter::successors(Some(self), |level| level.above.as_deref());
+        let verdict = (0..NAMES.len())
+            .flat_map(|kind| levels().filter_map(move |level| level.own.get(kind)?.as_ref()))
+            .map(|rules| rules.matched(Path::new(&absolute), is_directory))
+            .find(|verdict| !verdict.is_none());
+        verdict.is_some_and(|verdict| verdict.is_ignore())
     }
 
     /// The rules of the directories above `start`.
@@ -49,13 +48,13 @@ impl IgnoreRules {
         let parents = start.ancestors_and_self().filter(|path| *path != start.as_str());
         let parents = parents.filter_map(|path| WorkspacePath::parse(path).ok());
         for directory in (!start.is_root()).then_some(root).into_iter().chain(parents) {
-            let texts = NAMES.iter().filter_map(|name| {
+            let texts = NAMES.map(|name| {
                 let path = directory.join(name).ok()?;
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
                 let handle = scope.workspace().open(&path, flags).ok()?;
                 scope.grant().may(Access::Read, &path).then(|| text_of(handle.into()))?
             });
-            rules = IgnoreRules::build(&directory, texts.collect(), rules);
+            rules = IgnoreRules::build(&directory, &texts, rules);
         }
         rules
     }
@@ -68,40 +67,35 @@ impl IgnoreRules {
         handle: &DirectoryHandle,
         above: Option<Arc<IgnoreRules>>,
     ) -> Option<Arc<IgnoreRules>> {
-        let mut texts = Vec::new();
-        for name in NAMES {
-            if !listing.entries.iter().any(|entry| entry.name == name) {
-                continue;
-            }
-            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let text = directory
-                .join(name)
-                .ok()
-                .filter(|path| scope.grant().may(Access::Read, path))
-                .and_then(|path| handle.open(&path, flags).ok())
-                .and_then(|file| text_of(file.into()));
-            texts.extend(text);
-        }
-        IgnoreRules::build(directory, texts, above)
+        let flags =
+            OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let texts = NAMES.map(|name| {
+            listing.entries.iter().find(|entry| entry.name == name)?;
+            let path = directory.join(name).ok()?;
+            let file = || handle.open(&path, flags).ok();
+            scope.grant().may(Access::Read, &path).then(file)?.and_then(|file| text_of(file.into()))
+        });
+        IgnoreRules::build(directory, &texts, above)
     }
 
     fn build(
         directory: &WorkspacePath,
-        texts: Vec<String>,
+        texts: &[Option<String>; 2],
         above: Option<Arc<IgnoreRules>>,
     ) -> Option<Arc<IgnoreRules>> {
-        if texts.is_empty() {
+        if texts.iter().all(Option::is_none) {
             return above;
         }
-        let mut builder = GitignoreBuilder::new(format!("/{}", directory.as_str()));
-        for line in texts.iter().flat_map(|text| text.lines()) {
-            // A line that is no glob rules nothing; git passes over it as well.
-            let _ = builder.add_line(None, line);
-        }
-        match builder.build() {
-            Ok(own) => Some(Arc::new(IgnoreRules { own, above })),
-            Err(_) => above,
-        }
+        let own = texts.each_ref().map(|text| {
+            let mut builder = GitignoreBuilder::new(format!("/{}", directory.as_str()));
+            let text = text.as_deref()?;
+            for line in text.strip_prefix('\u{feff}').unwrap_or(text).lines() {
+                // A line that is no glob rules nothing; git passes over it as well.
+                let _ = builder.add_line(None, line);
+            }
+            builder.build().ok()
+        });
+        Some(Arc::new(IgnoreRules { own, above }))
     }
 }
 

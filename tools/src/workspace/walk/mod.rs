@@ -81,6 +81,16 @@ pub enum Found<I> {
     Unnameable(WorkspacePath, u64),
 }
 
+impl<I> Found<I> {
+    /// Its place in the order of the walk; `after` this place the walk goes on behind it.
+    pub fn place(&self) -> String {
+        match self {
+            Found::Item(path, _) | Found::Ignored(path) => path.as_str().to_owned(),
+            Found::Unreadable(directory) | Found::Unnameable(directory, _) => below(directory),
+        }
+    }
+}
+
 /// One entry during its visit.
 #[derive(Debug)]
 pub struct Entry<'a> {

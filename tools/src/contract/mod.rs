@@ -1,0 +1,31 @@
+//! The tools in the form of each host that can offer them: pure functions from the catalog to
+//! JSON. The generated files lie in `tools/contracts/`.
+
+pub mod agentcore;
+pub mod bedrock_functions;
+pub mod bedrock_openapi;
+pub mod converse;
+pub mod mcp;
+pub mod reference;
+mod shape;
+
+use serde_json::Value;
+
+use crate::tool::Entry;
+use shape::Shape;
+
+/// A tool's description without the end of its file.
+fn description(entry: &Entry) -> Value {
+    Value::from(entry.description.trim_end())
+}
+
+/// What a tool takes.
+fn input(entry: &Entry) -> Shape {
+    // The model has the tool's own description; the type's adds nothing to it.
+    Shape { description: None, ..Shape::read(&entry.input_schema()) }
+}
+
+/// What a tool answers in JSON.
+fn answer(entry: &Entry) -> Shape {
+    Shape { description: None, ..Shape::read(&entry.answer_schema()) }
+}

@@ -1,0 +1,199 @@
+//! `read_file`: a window of a text file's lines, or an image, a sound, a description of a binary.
+
+mod binary;
+mod render;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, Tool};
+use crate::answer::Shown;
+use crate::call::Call;
+use crate::error::ToolError;
+use crate::path::WorkspacePath;
+use crate::text::{
+    Family, LineEndings, NoVersion, Request, TAIL_BYTES, Window, WindowError, read_head,
+    read_window,
+};
+use crate::workspace::{Scope, read_error};
+
+/// Lines of one answer unless the caller says otherwise.
+const DEFAULT_LIMIT: u64 = 2_000;
+/// Most lines of one answer.
+const MAX_LIMIT: u64 = 100_000;
+/// What of the answer's characters is left for all that is not content.
+const CHARS_AROUND: usize = 1_000;
+
+/// The tool.
+pub struct ReadFile;
+
+/// Arguments of `read_file`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Args {
+    /// The file, relative to the workspace root.
+    path: String,
+    /// The first line, from 1; a negative number counts from the end (-20: the last 20 lines). Default: 1.
+    offset: Option<i64>,
+    /// Most lines to return, up to 100000. Default: 2000.
+    limit: Option<u64>,
+    /// `text` for reading, with line numbers; `json` for the exact text. Default: text.
+    #[serde(default)]
+    format: Format,
+}
+
+/// How an answer is written.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Output of `read_file`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Output {
+    /// The file.
+    path: String,
+    /// The exact text of the lines; base64 of an image or a sound; empty for other binary files.
+    content: String,
+    /// `utf-8`, `utf-8-bom`, `utf-16le`, `utf-16be`, `iso-8859-1`, `base64` or `binary`.
+    encoding: &'static str,
+    /// Number of the first line; negative when counted from the end; 0 for what has no lines.
+    start_line: i64,
+    /// Number of the last line; one less than `start_line` for an empty file.
+    end_line: i64,
+    /// Whether lines follow.
+    more: bool,
+    /// The offset to continue with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_offset: Option<i64>,
+    /// The file's size in bytes.
+    size: u64,
+    /// SHA-256 of the file's content, in hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    /// Lines of the whole file, where it was read whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_lines: Option<u64>,
+    /// How the lines end that were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line_endings: Option<LineEndings>,
+    /// The media type of a binary file, by its first bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media_type: Option<String>,
+    /// What is missing in this answer and why, such as the version of a very large file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+    #[serde(skip)]
+    format: Format,
+}
+
+impl Tool for ReadFile {
+    const NAME: &'static str = "read_file";
+    const TITLE: &'static str = "Read a file";
+    const DESCRIPTION: &'static str = include_str!("read_file.md");
+    const EFFECT: Effect = Effect::Reads;
+    const IDEMPOTENT: bool = true;
+    const STRUCTURED: bool = false;
+    const ESSENTIAL: &'static [&'static str] = &["offset", "limit", "format"];
+    type Args = Args;
+    type Output = Output;
+
+    fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
+        let path = WorkspacePath::parse(&args.path)?;
+        let request = request(&args, scope, call)?;
+        let mut opened = scope.open_file(&path, call)?;
+        let head = read_head(&mut opened.file).map_err(|error| read_error(&path, &error))?;
+        let Some(family) = Family::of(&head).filter(|_| binary::media(&head).is_none()) else {
+            return binary::read(&path, opened, head, request.whole_bytes, args.format, call);
+        };
+        match read_window(&mut opened.file, opened.size, &head, family, &request, call) {
+            Ok(window) => Ok(Output::text(&path, window, &request, args.format)),
+            Err(WindowError::PastEnd(lines)) => Err(past_end(&path, request.offset, lines)),
+            Err(WindowError::Stopped(stop)) => Err(stop.into()),
+            Err(WindowError::Io(error)) => Err(read_error(&path, &error)),
+        }
+    }
+
+    fn show(output: &Output) -> Shown {
+        match (output.format, &output.media_type) {
+            (Format::Json, _) => Shown::Json,
+            (Format::Text, Some(media_type)) if output.encoding == binary::BASE64 => {
+                binary::show(output, media_type)
+            }
+            (Format::Text, _) => Shown::Text(render::text(output)),
+        }
+    }
+}
+
+fn request(args: &Args, scope: &Scope, call: &Call) -> Result<Request, ToolError> {
+    let offset = args.offset.unwrap_or(1);
+    if offset == 0 {
+        return Err(ToolError::invalid("`offset` is 0; lines count from 1")
+            .hint("1 is the first line, -1 the last"));
+    }
+    let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
+    if limit == 0 || limit > MAX_LIMIT {
+        return Err(ToolError::invalid(format!("`limit` is {limit}; it goes from 1 to 100000")));
+    }
+    Ok(Request {
+        offset,
+        limit,
+        whole_bytes: scope.grant().limits().max_file_bytes,
+        room: call.answer_chars.saturating_sub(CHARS_AROUND),
+        cost: match args.format {
+            Format::Text => render::text_cost,
+            Format::Json => render::json_cost,
+        },
+    })
+}
+
+fn past_end(path: &WorkspacePath, offset: i64, lines: u64) -> ToolError {
+    let counted = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
+    ToolError::invalid(format!("`offset` is {offset}, but `{path}` has {counted}")).hint(
+        if lines == 0 {
+            "the file is empty; offset 1 reads it".to_owned()
+        } else {
+            format!("give an offset from 1 to {lines}, or -1 for the last line")
+        },
+    )
+}
+
+impl Output {
+    fn text(path: &WorkspacePath, window: Window, request: &Request, format: Format) -> Output {
+        let mut notes = Vec::new();
+        match &window.version {
+            Ok(_) => {}
+            Err(NoVersion::TooLarge) => notes.push(format!(
+                "no version: the file is over {} bytes (max_file_bytes)",
+                request.whole_bytes
+            )),
+            Err(NoVersion::Deadline) => {
+                notes.push("no version: time ran out before the file's end".to_owned());
+            }
+        }
+        if window.short_tail {
+            notes.push(format!(
+                "earlier lines lie more than {TAIL_BYTES} bytes before the end; reach them with a positive offset"
+            ));
+        }
+        Output {
+            path: path.as_str().to_owned(),
+            content: window.content,
+            encoding: window.encoding.name(),
+            start_line: window.start_line,
+            end_line: window.end_line,
+            more: window.more,
+            next_offset: window.next_offset,
+            size: window.size,
+            version: window.version.ok(),
+            total_lines: window.total_lines,
+            line_endings: Some(window.endings),
+            media_type: None,
+            notes,
+            format,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! How a model sees lines: numbered, with control characters visible, and one last line about
+//! the file.
+
+use std::fmt::Write;
+
+use super::Output;
+use crate::text::LineEndings;
+
+/// What a line costs as text, with its number and a tab. Numbers are as wide as the widest.
+pub(super) fn text_cost(line: &str, number: i64) -> usize {
+    let digits = number.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
+    line.chars().count() + 1 + (digits + 1).max(5)
+}
+
+/// What a line costs inside a JSON string.
+pub(super) fn json_cost(line: &str, _number: i64) -> usize {
+    line.chars()
+        .map(|character| match character {
+            '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+            '\0'..='\u{1f}' => 6,
+            _ => 1,
+        })
+        .sum()
+}
+
+/// The answer as text.
+pub(super) fn text(output: &Output) -> String {
+    let mut text = String::with_capacity(output.content.len() * 5 / 4 + 256);
+    let width = [output.start_line, output.end_line]
+        .map(|number| number.to_string().len())
+        .into_iter()
+        .max()
+        .unwrap_or(1);
+    for (line, number) in output.content.split_inclusive('\n').zip(output.start_line..) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{number:>width$}\t");
+        let line =
+            line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
+        text.extend(line.chars().map(visible));
+        text.push('\n');
+    }
+    text.push_str(&last_line(output));
+    text
+}
+
+/// `[lines 1-20 of 340 · utf-8 · 12345 bytes · version … · more: continue with offset 21]`.
+fn last_line(output: &Output) -> String {
+    let mut parts = vec![range(output), output.encoding.to_owned()];
+    match output.line_endings {
+        Some(LineEndings::Crlf) => parts.push("CRLF".to_owned()),
+        Some(LineEndings::Mixed) => parts.push("LF and CRLF mixed".to_owned()),
+        Some(LineEndings::Lf | LineEndings::None) | None => {}
+    }
+    parts.push(format!("{} bytes", output.size));
+    let is_last = !output.more && output.line_endings.is_some();
+    if is_last && !output.content.is_empty() && !output.content.ends_with('\n') {
+        parts.push("no newline at end of file".to_owned());
+    }
+    parts.extend(about(output));
+    if let Some(next) = output.next_offset {
+        parts.push(format!("more: continue with offset {next}"));
+    }
+    format!("[{}]", parts.join(" · "))
+}
+
+/// The version, and what is missing.
+pub(super) fn about(output: &Output) -> impl Iterator<Item = String> {
+    let version = output.version.iter().map(|version| format!("version {version}"));
+    version.chain(output.notes.iter().cloned())
+}
+
+fn range(output: &Output) -> String {
+    let Output { start_line: start, end_line: end, .. } = output;
+    if output.line_endings.is_none() {
+        return output.media_type.as_deref().unwrap_or("application/octet-stream").to_owned();
+    }
+    if end < start {
+        return "empty file".to_owned();
+    }
+    let lines = match (start, end) {
+        (start, end) if start == end => format!("line {start}"),
+        (..0, _) => format!("lines {start} to {end}"),
+        _ => format!("lines {start}-{end}"),
+    };
+    match output.total_lines {
+        Some(total) => format!("{lines} of {total}"),
+        None if *start < 0 => format!("{lines}, counted from the end"),
+        None => lines,
+    }
+}
+
+/// C0 control characters and DEL as their pictures.
+fn visible(character: char) -> char {
+    match character {
+        '\t' => '\t',
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(character)).unwrap_or('\u{fffd}'),
+        '\u{7f}' => '\u{2421}',
+        other => other,
+    }
+}
