@@ -1,5 +1,10 @@
 //! Patches and edits that must be refused, several of which git itself accepts.
-#![allow(clippy::disallowed_methods, reason = "tests build their trees with the standard library")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test prepares workspaces and may panic"
+)]
 
 mod desk;
 
@@ -18,6 +23,8 @@ fn desk() -> Desk {
         ("crlf.txt", "one\r\ntwo\r\nthree\r\n"),
         ("open.txt", "one\ntwo"),
         ("sub/g.txt", "one\ntwo\nthree\n"),
+        ("a/f.txt", "one\ntwo\nthree\n"),
+        ("b/f.txt", "one\ntwo\nthree\n"),
         ("src/a.rs", "fn a() {}\n"),
         ("hidden/secret.txt", "one\ntwo\nthree\n"),
         (".env", "one\ntwo\nthree\n"),
@@ -79,6 +86,8 @@ fn names_that_leave_the_workspace_or_hide_are_refused() {
         ("below a file", added("f.txt/x")),
         ("over a directory", added("sub")),
         ("the root", change("a/", "b/")),
+        ("git, both a/", git_change("a/f.txt a/f.txt", "a/f.txt", "a/f.txt")),
+        ("added under a/", "--- /dev/null\n+++ a/n\n@@ -0,0 +1 @@\n+x\n".into()),
         ("both nothing", change("/dev/null", "/dev/null")),
     ];
     for name in [
@@ -230,6 +239,29 @@ fn hunks_that_lie_are_refused() {
         ("over 1 MiB", added("n").replace("+x", &format!("+{}", "x".repeat(1024 * 1024)))),
         ("too many files", (0..201).map(|n| added(&format!("n{n}"))).collect()),
     ]);
+}
+
+#[test]
+fn ordinary_patches_are_accepted() {
+    for patch in [
+        change("a/f.txt", "b/f.txt"),
+        change("f.txt", "f.txt"),
+        change("a/a/f.txt", "b/a/f.txt"),
+        format!("\n```diff\n{}```\n", change("a/f.txt", "b/f.txt")),
+        git_change("a/f.txt b/f.txt", "a/f.txt", "b/f.txt"),
+        git_change("\"a/f.txt\" \"b/f.txt\"", "\"a/f\\056txt\"", "b/f.txt"),
+        added("n"),
+        added("a/n"),
+        added(".gitignore"),
+        "--- a/open.txt\n+++ b/open.txt\n@@ -2 +2 @@\n-two\n\\ No newline at end of file\n+2\n\\ No \
+         newline at end of file"
+            .into(),
+        "--- a/f.txt\n+++ b/f.txt\n@@ -3,0 +4 @@\n+four\n".into(),
+        "--- a/twice.txt\n+++ b/twice.txt\n@@ -3,3 +3,3 @@\n y\n-z\n+Z\n x\n".into(),
+    ] {
+        let answer = desk().patch(&patch);
+        assert!(answer.is_ok(), "{patch}\n{answer:?}");
+    }
 }
 
 #[test]
