@@ -4,6 +4,9 @@ use crate::error::ToolError;
 
 use super::{Hunk, Tag};
 
+/// What follows a line without a newline at its end.
+pub(super) const NO_NEWLINE: &str = "\\ No newline at end of file";
+
 /// The lines of a diff with their numbers, from 1, and without their `\n`.
 pub(super) struct Lines<'t> {
     lines: Vec<&'t str>,
@@ -22,6 +25,10 @@ impl<'t> Lines<'t> {
 
     pub(super) fn peek(&self) -> Option<&'t str> {
         self.lines.get(self.next).copied()
+    }
+
+    pub(super) fn last(&self) -> Option<&'t str> {
+        self.lines.last().copied()
     }
 
     /// The line after the next one.
@@ -58,10 +65,6 @@ pub(super) fn read(lines: &mut Lines<'_>, path: &str) -> Result<Vec<Hunk>, ToolE
     Ok(hunks)
 }
 
-/// What stands after a last line that no line feed ends. git takes it in any language, from
-/// twelve bytes on; a shortened one is a patch that was cut off.
-const NO_NEWLINE: &str = "\\ No newline at end of file";
-
 fn read_hunk(lines: &mut Lines<'_>, path: &str, number: usize) -> Result<Hunk, ToolError> {
     let at = lines.number();
     let header = lines.peek().unwrap_or_default();
@@ -97,15 +100,7 @@ fn read_hunk(lines: &mut Lines<'_>, path: &str, number: usize) -> Result<Hunk, T
         old_count += usize::from(tag != Tag::Insert);
         new_count += usize::from(tag != Tag::Delete);
         let mut content = content.as_bytes().to_vec();
-        if let Some(marker) = lines.peek().filter(|next| next.starts_with('\\')) {
-            if marker.trim_end() != NO_NEWLINE {
-                return Err(ToolError::invalid(format!(
-                    "line {} of the patch is `{}`",
-                    lines.number(),
-                    shorten(marker)
-                ))
-                .hint(format!("write `{NO_NEWLINE}`, or leave the line out")));
-            }
+        if lines.peek().is_some_and(|next| next.trim_end_matches('\r') == NO_NEWLINE) {
             lines.skip();
             old_ended |= tag != Tag::Insert;
             new_ended |= tag != Tag::Delete;
