@@ -7,6 +7,8 @@ mod render;
 mod search;
 
 use std::ops::ControlFlow;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,18 +19,20 @@ use super::selection::PathGlob;
 use super::{Effect, Tool};
 use crate::answer::Shown;
 use crate::call::{Call, Stop};
-use crate::error::ToolError;
+use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 use crate::workspace::walk::{Options, walk};
 use crate::workspace::{Kind, Scope};
 
 use page::Page;
-use search::Search;
+use search::{Search, Searched};
 
 /// Matches of one page in mode `content`, and files in the other modes.
 const DEFAULT_MATCHES: usize = 200;
 const DEFAULT_FILES: usize = 1_000;
 const MAX_LIMIT: usize = 5_000;
+/// How often the search of a single file looks whether the call has ended.
+const TICK: Duration = Duration::from_millis(25);
 /// Most lines of context on one side.
 const MAX_CONTEXT: usize = 50;
 
@@ -318,8 +322,34 @@ fn search_file(
     if question.resume.as_ref().is_some_and(|cursor| cursor.line.is_none()) {
         return Ok(Ok(()));
     }
-    let opened = scope.open_file(path, call)?;
-    let searched = Search::new(question, call).search(path.as_str(), opened.file);
+    let file = scope.open_file(path, call)?.file;
+    let search = Search::new(question, call);
+    let name = path.as_str().to_owned();
+    // In a thread that is never joined, as in a walk: nothing stops a regular expression inside
+    // of one long line, and the answer must not wait for it.
+    let (sender, receiver) = mpsc::channel();
+    std::thread::Builder::new()
+        .name("search".into())
+        .spawn(move || sender.send(search.search(&name, file)))
+        .map_err(|error| {
+            ToolError::new(Code::Overloaded, "the server cannot start another thread")
+                .hint("try again in a few seconds")
+                .caused_by(error)
+        })?;
+    let searched = loop {
+        match receiver.recv_timeout(TICK.min(call.time_left())) {
+            Ok(searched) => break searched,
+            Err(RecvTimeoutError::Timeout) if call.check().is_ok() => {}
+            Err(RecvTimeoutError::Timeout) => break Searched::Interrupted,
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(ToolError::new(
+                    Code::Internal,
+                    format!("the search of `{path}` failed"),
+                )
+                .hint("tell the operator; a simpler pattern may avoid it"));
+            }
+        }
+    };
     match page.add_file(path, searched) {
         ControlFlow::Break(()) | ControlFlow::Continue(()) => Ok(call.check()),
     }
