@@ -1,5 +1,14 @@
 //! Each tool's contract keeps within what its host accepts.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
 
 use mcp_workspace_tools::contract::{agentcore, bedrock_functions, bedrock_openapi, converse, mcp};
 use mcp_workspace_tools::tool::{Entry, catalog};

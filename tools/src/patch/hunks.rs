@@ -7,6 +7,9 @@ use super::{Hunk, Tag};
 /// What follows a line without a newline at its end.
 pub(super) const NO_NEWLINE: &str = "\\ No newline at end of file";
 
+/// Most hunks of one file. One that has moved is looked for in the whole file.
+const MAX_HUNKS: usize = 2_000;
+
 /// The lines of a diff with their numbers, from 1, and without their `\n`.
 pub(super) struct Lines<'t> {
     lines: Vec<&'t str>,
@@ -60,6 +63,12 @@ impl<'t> Lines<'t> {
 pub(super) fn read(lines: &mut Lines<'_>, path: &str) -> Result<Vec<Hunk>, ToolError> {
     let mut hunks = Vec::new();
     while lines.peek().is_some_and(|line| line.starts_with("@@")) {
+        if hunks.len() == MAX_HUNKS {
+            return Err(ToolError::invalid(format!(
+                "the patch has more than {MAX_HUNKS} hunks for `{path}`"
+            ))
+            .hint("propose it in several parts"));
+        }
         hunks.push(read_hunk(lines, path, hunks.len() + 1)?);
     }
     Ok(hunks)
