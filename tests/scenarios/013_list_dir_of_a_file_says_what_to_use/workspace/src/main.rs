@@ -1,0 +1,4 @@
+fn main() {
+    // TODO: greet
+    println!("hi");
+}
