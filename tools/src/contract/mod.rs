@@ -8,6 +8,7 @@ pub mod converse;
 pub mod mcp;
 pub mod reference;
 mod shape;
+pub mod text_arguments;
 
 use serde_json::Value;
 
