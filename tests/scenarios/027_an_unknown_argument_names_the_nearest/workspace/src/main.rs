@@ -1,4 +1,0 @@
-fn main() {
-    // TODO: greet
-    println!("hi");
-}
