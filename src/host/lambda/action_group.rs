@@ -68,11 +68,13 @@ fn response(call: &ActionGroupCall, body: &str, error: Option<Code>) -> Value {
             "responseBody": { "application/json": { "body": body } },
         });
     };
-    let mut response = json!({ "responseBody": { "TEXT": { "body": body } } });
+    let text = json!({ "TEXT": { "body": body } });
     // The other state, FAILURE, ends the agent's turn before its model has read why.
-    if error == Some(Code::InvalidArgument) {
-        response["responseState"] = Value::from("REPROMPT");
-    }
+    let response = if error == Some(Code::InvalidArgument) {
+        json!({ "responseState": "REPROMPT", "responseBody": text })
+    } else {
+        json!({ "responseBody": text })
+    };
     json!({
         "actionGroup": call.action_group,
         "function": function,
