@@ -74,12 +74,7 @@ impl Record {
     }
 
     fn write(&self, outcome: &str, error: Option<&ToolError>, bytes_out: usize) {
-        let refused = error.is_some_and(|error| {
-            matches!(error.code, Code::Denied | Code::UnknownTool)
-                || error.code == Code::NotFound
-                    && self.rule.as_deref() != Some("-")
-                    && self.role.is_none()
-        });
+        let refused = !self.allowed || error.is_some_and(|error| error.code == Code::Denied);
         tracing::info!(
             target: TARGET,
             caller = &*self.caller.id,

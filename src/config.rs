@@ -142,6 +142,54 @@ pub struct CallOptions {
     pub caller: String,
 }
 
+/// The function on AWS Lambda, set by the environment alone
+#[derive(Debug, Parser)]
+#[command(name = "mcp-workspace")]
+pub struct LambdaOptions {
+    #[command(flatten)]
+    pub workspace: WorkspaceOptions,
+    /// Where Lambda hands out invocations
+    #[arg(long, env = "AWS_LAMBDA_RUNTIME_API")]
+    pub runtime_api: String,
+    /// Invocations at a time, where Lambda gives an environment more than one
+    #[arg(long, env = "AWS_LAMBDA_MAX_CONCURRENCY", default_value_t = 1)]
+    pub max_concurrency: usize,
+    /// A host name beside the function URL's own that a request may carry
+    #[arg(long, env = "MCP_WORKSPACE_ALLOWED_HOSTS", value_delimiter = ',')]
+    pub allowed_host: Vec<String>,
+    /// An origin beside the function URL's own whose pages may call
+    #[arg(long, env = "MCP_WORKSPACE_ALLOWED_ORIGINS", value_delimiter = ',')]
+    pub allowed_origin: Vec<String>,
+}
+
+impl LambdaOptions {
+    /// Where the workspace is mounted unless `MCP_WORKSPACE_ROOT` says otherwise.
+    pub const MOUNT: &str = "/mnt/workspace";
+
+    /// Where Lambda hands out invocations; none when this process is no Lambda function: outside
+    /// of Lambda, or started with a subcommand.
+    pub fn runtime_api() -> Option<String> {
+        let alone = std::env::args_os().len() == 1;
+        std::env::var("AWS_LAMBDA_RUNTIME_API").ok().filter(|api| alone && !api.is_empty())
+    }
+
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// With the setting that is wrong or missing.
+    pub fn read() -> anyhow::Result<LambdaOptions> {
+        let options = LambdaOptions::try_parse_from(["mcp-workspace"])?;
+        if options.workspace.policy.is_none() {
+            bail!(
+                "MCP_WORKSPACE_POLICY is not set: on Lambda nobody has a role by default; put a \
+                 policy into the function's package and set it to the path, such as \
+                 /var/task/policy.toml"
+            );
+        }
+        Ok(options)
+    }
+}
+
 /// Print the tools as a host's own definitions
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

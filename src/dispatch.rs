@@ -1,7 +1,7 @@
 //! The one way to run a tool: caller and call in, grant, scope, tool, answer and audit record out.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::{Call, ProgressSink};
@@ -27,7 +27,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Request {
     /// Who calls.
     pub caller: Caller,
-    /// The host that received it: `stdio`, `http`, `call`.
+    /// The host that received it, such as `stdio` or `function-url`.
     pub host: &'static str,
     /// The tool's name.
     pub tool: String,
@@ -37,7 +37,13 @@ pub struct Request {
     pub request_id: String,
     /// Where progress goes, when the client asked for it.
     pub progress: Option<Arc<ProgressSink>>,
+    /// When the host itself must answer, where it knows: no call goes on longer.
+    pub deadline: Option<Instant>,
 }
+
+/// When the host must answer a request, carried beside it through MCP.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(pub Instant);
 
 /// Runs tools.
 pub struct Dispatcher {
@@ -78,6 +84,9 @@ impl Dispatcher {
         cancelled: CancellationToken,
     ) -> Result<Answer, ToolError> {
         let mut call = Call::new(&request.caller.id, self.time_for_a_call);
+        if let Some(deadline) = request.deadline {
+            call.deadline = call.deadline.min(deadline);
+        }
         if let Some(sink) = &request.progress {
             call = call.with_progress(Arc::clone(sink));
         }
@@ -114,7 +123,10 @@ impl Dispatcher {
         record.role = explained.role().map(str::to_owned);
         record.rule = explained.rule().map(str::to_owned);
 
-        let place = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.places).acquire_owned());
+        let place = tokio::time::timeout(
+            MAX_WAIT.min(call.time_left()),
+            Arc::clone(&self.places).acquire_owned(),
+        );
         let Ok(Ok(place)) = place.await else {
             return Err(ToolError::new(
                 Code::Overloaded,

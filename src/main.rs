@@ -14,10 +14,14 @@ use std::time::Duration;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use config::{Command, CommandLine};
+use config::{Command, CommandLine, LambdaOptions};
 
 fn main() -> ExitCode {
-    match run(CommandLine::parse().command) {
+    let result = match LambdaOptions::runtime_api() {
+        Some(api) => serving(command::lambda::run(api)),
+        None => run(CommandLine::parse().command),
+    };
+    match result {
         Ok(code) => code,
         Err(error) => {
             eprintln!("mcp-workspace: {error:#}");

@@ -18,7 +18,7 @@ use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::Value;
 
 use crate::caller::Caller;
-use crate::dispatch::{Dispatcher, Request};
+use crate::dispatch::{Deadline, Dispatcher, Request};
 
 /// How long a client may keep a tool list, in milliseconds: policies change with the server's
 /// restart only, but a gateway may put another server behind the same address.
@@ -45,10 +45,7 @@ impl Handler {
     }
 
     fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
-        let proven = context
-            .extensions
-            .get::<axum::http::request::Parts>()
-            .and_then(|parts| parts.extensions.get::<Caller>());
+        let proven = beside::<Caller>(context);
         proven.or(self.caller.as_ref()).cloned().ok_or_else(|| {
             ErrorData::invalid_request(
                 "the request carries no caller that could be identified",
@@ -107,6 +104,7 @@ impl ServerHandler for Handler {
             arguments: request.arguments.map_or(Value::Null, Value::Object),
             request_id: context.id.to_string(),
             progress: sink,
+            deadline: beside::<Deadline>(&context).map(|deadline| deadline.0),
         };
         let result = self.dispatcher.dispatch(request, context.ct.clone()).await;
         if let Some((sender, mut forward)) = progress {
@@ -125,6 +123,11 @@ impl ServerHandler for Handler {
             Err(error) => Ok(render_error(&error).into()),
         }
     }
+}
+
+/// What the HTTP host put beside the request.
+fn beside<T: Clone + Send + Sync + 'static>(context: &RequestContext<RoleServer>) -> Option<&T> {
+    context.extensions.get::<axum::http::request::Parts>()?.extensions.get::<T>()
 }
 
 async fn forward(

@@ -13,6 +13,16 @@
 //! `UPDATE_SCENARIOS=1 cargo test --test scenarios` writes `answer.json`, `audit.json` and
 //! `changes.json` anew; read the difference before you commit it. A new folder needs its line
 //! below, and a test says so when it is forgotten.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -43,6 +43,7 @@ pub async fn run(options: CallOptions) -> anyhow::Result<ExitCode> {
         arguments,
         request_id: "1".to_owned(),
         progress: None,
+        deadline: None,
     };
     let interrupted = cancelled.clone();
     tokio::spawn(async move {

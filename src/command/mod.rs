@@ -1,6 +1,7 @@
 //! One file a subcommand.
 
 pub mod call;
+pub mod lambda;
 pub mod policy;
 pub mod serve;
 pub mod stdio;

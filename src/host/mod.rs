@@ -1,4 +1,5 @@
 //! The ways in: each translates between its wire and the dispatcher.
 
 pub mod http;
+pub mod lambda;
 pub mod stdio;

@@ -1,5 +1,15 @@
 //! Files that are hard to search: binary, giant, badly encoded; and patterns that are hopeless.
 //! Always a clear answer, in bounded time and memory.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
 
 mod tree;
 

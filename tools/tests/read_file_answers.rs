@@ -131,7 +131,7 @@ fn an_empty_file_is_empty() {
 fn other_encodings_are_named() {
     assert_snapshot!(one(b"caf\xe9 \x80\n").text(json!({"path": "f"})), @r#"
     1	café €
-    [line 1 of 1 · iso-8859-1 · 7 bytes · version 279b2e00b6bce308c0e164c3de47b48db7cb2546519332baba3973853edae1e9]
+    [line 1 of 1 · windows-1252 · 7 bytes · version 279b2e00b6bce308c0e164c3de47b48db7cb2546519332baba3973853edae1e9]
     "#);
     assert_snapshot!(one(b"\xff\xfeh\0i\0\r\0\n\0").text(json!({"path": "f"})), @r#"
     1	hi

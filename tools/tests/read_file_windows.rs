@@ -67,7 +67,9 @@ fn encoded(text: &str, encoding: Encoding) -> Vec<u8> {
         Encoding::Utf16Be => {
             [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect()
         }
-        Encoding::Latin1 => text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect(),
+        Encoding::Latin1 | Encoding::Windows1252 => {
+            text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
+        }
     }
 }
 

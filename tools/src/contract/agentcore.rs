@@ -18,6 +18,6 @@ pub fn tool(entry: &Entry) -> Value {
     json!({
         "name": entry.name,
         "description": super::description(entry),
-        "inputSchema": super::input(entry).to_plain_schema(),
+        "inputSchema": super::input_of_json_host(entry).to_plain_schema(),
     })
 }

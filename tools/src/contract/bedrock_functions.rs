@@ -20,7 +20,7 @@ pub fn document(tools: &[Entry]) -> Value {
 /// essential, then any others, as far as there is room. Objects and lists of objects cannot be
 /// said here.
 pub fn function(entry: &Entry) -> Option<Value> {
-    let input = super::input(entry);
+    let input = super::input_of_json_host(entry);
     let mut chosen: Vec<&Property> =
         input.properties.iter().filter(|property| property.required).collect();
     if chosen.len() > MAX_PARAMETERS || !chosen.iter().all(|property| is_flat(&property.shape)) {

@@ -24,7 +24,7 @@ pub fn document(tools: &[Entry]) -> Value {
 /// A tool as an operation: its name is the path and the operation's id, its arguments are the
 /// body.
 pub fn operation(entry: &Entry) -> Value {
-    let input = super::input(entry);
+    let input = super::input_of_json_host(entry);
     let required = input.properties.iter().any(|property| property.required);
     json!({
         "operationId": entry.name,

@@ -19,9 +19,9 @@ pub fn tool(entry: &Entry) -> Value {
     tool.insert("name".to_owned(), Value::from(entry.name));
     tool.insert("title".to_owned(), Value::from(entry.title));
     tool.insert("description".to_owned(), super::description(entry));
-    tool.insert("inputSchema".to_owned(), entry.input_schema());
+    tool.insert("inputSchema".to_owned(), unnamed(entry.input_schema()));
     if let Some(schema) = entry.output_schema() {
-        tool.insert("outputSchema".to_owned(), schema);
+        tool.insert("outputSchema".to_owned(), unnamed(schema));
     }
     let annotations = json!({
         "readOnlyHint": entry.effect == Effect::Reads,
@@ -32,4 +32,12 @@ pub fn tool(entry: &Entry) -> Value {
     tool.insert("annotations".to_owned(), annotations);
     tool.insert("_meta".to_owned(), json!({ "anthropic/maxResultSizeChars": MAX_RESULT_CHARS }));
     Value::Object(tool)
+}
+
+/// The tool's own description says what the type's would say again.
+fn unnamed(mut schema: Value) -> Value {
+    if let Some(schema) = schema.as_object_mut() {
+        schema.remove("description");
+    }
+    schema
 }

@@ -8,6 +8,7 @@ pub mod converse;
 pub mod mcp;
 pub mod reference;
 mod shape;
+pub mod text_arguments;
 
 use serde_json::Value;
 
@@ -23,6 +24,14 @@ fn description(entry: &Entry) -> Value {
 fn input(entry: &Entry) -> Shape {
     // The model has the tool's own description; the type's adds nothing to it.
     Shape { description: None, ..Shape::read(&entry.input_schema()) }
+}
+
+/// What a tool takes on a host that returns the JSON answer always: `format` has nothing to choose
+/// there.
+fn input_of_json_host(entry: &Entry) -> Shape {
+    let mut shape = input(entry);
+    shape.properties.retain(|property| property.name != "format");
+    shape
 }
 
 /// What a tool answers in JSON.

@@ -120,6 +120,10 @@ fn locate(file: &[&[u8]], hunk: &Hunk, place: Place, done: usize) -> Result<usiz
             }
         }
     };
+    // Its first line would be joined to the last one of the file.
+    if old.is_empty() && start > 0 && file.last().is_some_and(|line| !line.ends_with(b"\n")) {
+        return Err(Reason::OpenEnd { line: file.len() });
+    }
     if start < done {
         return Err(Reason::OutOfOrder { line: start + 1 });
     }

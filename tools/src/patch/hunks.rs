@@ -4,6 +4,12 @@ use crate::error::ToolError;
 
 use super::{Hunk, Tag};
 
+/// What follows a line without a newline at its end.
+pub(super) const NO_NEWLINE: &str = "\\ No newline at end of file";
+
+/// Most hunks of one file. One that has moved is looked for in the whole file.
+const MAX_HUNKS: usize = 2_000;
+
 /// The lines of a diff with their numbers, from 1, and without their `\n`.
 pub(super) struct Lines<'t> {
     lines: Vec<&'t str>,
@@ -22,6 +28,10 @@ impl<'t> Lines<'t> {
 
     pub(super) fn peek(&self) -> Option<&'t str> {
         self.lines.get(self.next).copied()
+    }
+
+    pub(super) fn last(&self) -> Option<&'t str> {
+        self.lines.last().copied()
     }
 
     /// The line after the next one.
@@ -53,6 +63,12 @@ impl<'t> Lines<'t> {
 pub(super) fn read(lines: &mut Lines<'_>, path: &str) -> Result<Vec<Hunk>, ToolError> {
     let mut hunks = Vec::new();
     while lines.peek().is_some_and(|line| line.starts_with("@@")) {
+        if hunks.len() == MAX_HUNKS {
+            return Err(ToolError::invalid(format!(
+                "the patch has more than {MAX_HUNKS} hunks for `{path}`"
+            ))
+            .hint("propose it in several parts"));
+        }
         hunks.push(read_hunk(lines, path, hunks.len() + 1)?);
     }
     Ok(hunks)
@@ -93,7 +109,7 @@ fn read_hunk(lines: &mut Lines<'_>, path: &str, number: usize) -> Result<Hunk, T
         old_count += usize::from(tag != Tag::Insert);
         new_count += usize::from(tag != Tag::Delete);
         let mut content = content.as_bytes().to_vec();
-        if lines.peek().is_some_and(|next| next.starts_with("\\ ")) {
+        if lines.peek().is_some_and(|next| next.trim_end_matches('\r') == NO_NEWLINE) {
             lines.skip();
             old_ended |= tag != Tag::Insert;
             new_ended |= tag != Tag::Delete;

@@ -54,6 +54,11 @@ pub enum Reason {
         /// Where the lines are instead.
         line: usize,
     },
+    /// The hunk only adds lines, after a last line that has no newline.
+    OpenEnd {
+        /// That line.
+        line: usize,
+    },
     /// The hunk starts at line 1, and does not fit there.
     NotAtStart {
         /// Where the lines are instead.
@@ -79,6 +84,7 @@ impl Mismatch {
             | Reason::AlreadyApplied { line }
             | Reason::NotAtEnd { line }
             | Reason::NotAtStart { line }
+            | Reason::OpenEnd { line }
             | Reason::OutOfOrder { line } => Some(*line),
             Reason::Ambiguous { .. } => None,
         };
@@ -223,6 +229,11 @@ fn explain(reason: &Reason) -> (String, String) {
         Reason::NotAtStart { line } => (
             format!("its header says line 1, but its lines are at line {line}"),
             "correct the line number of the hunk's header".to_owned(),
+        ),
+        Reason::OpenEnd { line } => (
+            format!("it adds lines after line {line}, the last one, which has no newline"),
+            "replace that line too: `-` with `\\ No newline at end of file` below it, then `+`"
+                .to_owned(),
         ),
         Reason::OutOfOrder { line } => (
             format!("it fits at line {line}, which the hunk before it covers or has passed"),

@@ -15,6 +15,7 @@ mod hunks;
 mod mismatch;
 mod name;
 mod read;
+mod style;
 mod write;
 
 use sha2::{Digest, Sha256};

@@ -9,8 +9,9 @@ use std::collections::HashSet;
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 
-use super::hunks::{self, Lines, shorten};
+use super::hunks::{self, Lines, NO_NEWLINE, shorten};
 use super::name::unquote;
+use super::style::{Style, ambiguous, looks_prefixed, one_name};
 use super::{ChangeKind, FileChange, FileMode, Tag};
 
 /// Longest diff in bytes.
@@ -18,7 +19,8 @@ pub const MAX_PATCH_BYTES: usize = 1024 * 1024;
 /// Most files in one diff.
 pub const MAX_FILES: usize = 200;
 
-/// Reads a diff. A Markdown fence around it and a missing newline at its end are forgiven.
+/// Reads a diff. A Markdown fence around it is forgiven; a text that ends within a line is not,
+/// since nobody can tell it from one that was cut off.
 ///
 /// # Errors
 /// [`Code::TooLarge`] over [`MAX_PATCH_BYTES`] or [`MAX_FILES`]; else
@@ -30,10 +32,17 @@ pub fn read(text: &str) -> Result<Vec<FileChange>, ToolError> {
             text.len()
         )));
     }
-    let mut lines = Lines::new(unfenced(text));
+    let text = unfenced(text)?;
+    let mut lines = Lines::new(text);
+    if !text.is_empty() && !text.ends_with('\n') && lines.last() != Some(NO_NEWLINE) {
+        return Err(ToolError::invalid("the patch ends in the middle of a line").hint(
+            "end it with a newline; where the file has none, the next line is \
+             `\\ No newline at end of file`",
+        ));
+    }
     let mut changes = Vec::new();
     let mut touched = HashSet::new();
-    let mut git = None;
+    let (mut git, mut style) = (None, None);
     while let Some(line) = lines.peek() {
         if line.is_empty() {
             lines.skip();
@@ -41,12 +50,18 @@ pub fn read(text: &str) -> Result<Vec<FileChange>, ToolError> {
         }
         let at = lines.number();
         let is_git = line.starts_with("diff --git ");
-        let change = match (is_git, git) {
+        let (change, its_style) = match (is_git, git) {
             (true, None | Some(true)) => read_git(&mut lines)?,
             (false, None | Some(false)) if line.starts_with("--- ") => read_plain(&mut lines)?,
             _ => return Err(not_a_patch(at, line)),
         };
         git = Some(is_git);
+        if *style.get_or_insert(its_style) != its_style {
+            return Err(ToolError::invalid(format!(
+                "line {at} of the patch: some names have `a/` and `b/`, and some have not"
+            ))
+            .hint("write `a/PATH` and `b/PATH` throughout"));
+        }
         for path in std::iter::once(&change.path).chain(&change.old_path) {
             if !touched.insert(path.clone()) {
                 return Err(ToolError::invalid(format!("`{path}` is in the patch twice"))
@@ -70,17 +85,21 @@ fn too_large(message: String) -> ToolError {
 }
 
 /// The text within a Markdown fence, if one stands around all of it.
-fn unfenced(text: &str) -> &str {
+fn unfenced(text: &str) -> Result<&str, ToolError> {
     let trimmed = text.trim_start_matches(['\n', '\r']);
     let inside = trimmed
         .strip_prefix("```")
         .and_then(|rest| rest.split_once('\n'))
         .filter(|(language, _)| language.trim_end().chars().all(|c| c.is_ascii_alphanumeric()))
-        .and_then(|(_, rest)| rest.trim_end().strip_suffix("\n```"));
+        .map(|(_, rest)| {
+            let inside = rest.trim_end().strip_suffix("```")?;
+            inside.ends_with('\n').then_some(inside)
+        });
     match inside {
-        // The newline before the closing fence ends the last line of the diff.
-        Some(inside) => inside,
-        None => text,
+        Some(Some(inside)) => Ok(inside),
+        Some(None) => Err(ToolError::invalid("the ``` fence around the patch is not closed")
+            .hint("send the whole patch again; it may have been cut off")),
+        None => Ok(text),
     }
 }
 
@@ -95,7 +114,7 @@ struct Headers {
     rename_to: Option<String>,
 }
 
-fn read_git(lines: &mut Lines<'_>) -> Result<FileChange, ToolError> {
+fn read_git(lines: &mut Lines<'_>) -> Result<(FileChange, Style), ToolError> {
     let at = lines.number();
     let names = lines.take("diff --git ").unwrap_or_default();
     let headers = read_headers(lines)?;
@@ -114,6 +133,9 @@ fn read_git(lines: &mut Lines<'_>) -> Result<FileChange, ToolError> {
     // All names of this file in one style: with `a/` and `b/`, or as they are.
     let style = Style::of(names, &old, &new)
         .ok_or_else(|| invalid(format!("its names are not `{old}` and `{new}` throughout")))?;
+    if style == Style::Plain && [&old, &new].into_iter().any(|name| looks_prefixed(name)) {
+        return Err(ambiguous(at));
+    }
     let kind = match (headers.created, headers.deleted, headers.rename_from.is_some()) {
         (None, None, false) => ChangeKind::Modify,
         (Some(_), None, false) => ChangeKind::Create,
@@ -155,28 +177,36 @@ fn read_git(lines: &mut Lines<'_>) -> Result<FileChange, ToolError> {
         }
     }
     check_change(&change, at)?;
-    Ok(change)
+    Ok((change, style))
 }
 
-fn read_plain(lines: &mut Lines<'_>) -> Result<FileChange, ToolError> {
+fn read_plain(lines: &mut Lines<'_>) -> Result<(FileChange, Style), ToolError> {
     let at = lines.number();
     let invalid = |what: String| ToolError::invalid(format!("line {at} of the patch: {what}"));
     let old = read_name(lines, "--- ")?;
     let new = read_name(lines, "+++ ")?;
-    let stripped = |name: &str, prefix| name.strip_prefix(prefix).unwrap_or(name).to_owned();
-    let (kind, name) = match (old.as_str(), new.as_str()) {
+    let stripped = |name: &str, prefix| match name.strip_prefix(prefix) {
+        Some(name) => (Style::Prefixed, name.to_owned()),
+        None => (Style::Plain, name.to_owned()),
+    };
+    let (kind, (style, name)) = match (old.as_str(), new.as_str()) {
         (DEV_NULL, DEV_NULL) => return Err(invalid("both names are `/dev/null`".to_owned())),
         (DEV_NULL, new) => (ChangeKind::Create, stripped(new, "b/")),
         (old, DEV_NULL) => (ChangeKind::Delete, stripped(old, "a/")),
-        (old, new) if old == new => (ChangeKind::Modify, new.to_owned()),
+        (old, new) if old == new => (ChangeKind::Modify, (Style::Plain, new.to_owned())),
         (old, new) => match (old.strip_prefix("a/"), new.strip_prefix("b/")) {
-            (Some(old), Some(new)) if old == new => (ChangeKind::Modify, new.to_owned()),
+            (Some(old), Some(new)) if old == new => {
+                (ChangeKind::Modify, (Style::Prefixed, new.to_owned()))
+            }
             _ => {
                 return Err(invalid(format!("`{old}` and `{new}` are not the same file"))
                     .hint("write `--- a/PATH` and `+++ b/PATH`; for a rename use `edits`"));
             }
         },
     };
+    if style == Style::Plain && looks_prefixed(&name) {
+        return Err(ambiguous(at));
+    }
     let path = path_of(&name)?;
     let hunks = hunks::read(lines, path.as_str())?;
     if hunks.is_empty() {
@@ -185,68 +215,10 @@ fn read_plain(lines: &mut Lines<'_>) -> Result<FileChange, ToolError> {
     }
     let change = FileChange { kind, path, old_path: None, old_mode: None, new_mode: None, hunks };
     check_change(&change, at)?;
-    Ok(change)
+    Ok((change, style))
 }
 
 const DEV_NULL: &str = "/dev/null";
-
-/// Whether names have git's `a/` and `b/`.
-#[derive(Clone, Copy)]
-enum Style {
-    Prefixed,
-    Plain,
-}
-
-impl Style {
-    /// The style in which `diff --git <names>` names these two.
-    fn of(names: &str, old: &str, new: &str) -> Option<Style> {
-        [Style::Prefixed, Style::Plain].into_iter().find(|style| {
-            let (old, new) = (style.before(old), style.after(new));
-            let after = match unquote(names) {
-                Some((name, after)) => (name == old).then_some(after),
-                None => names.strip_prefix(old.as_str()),
-            };
-            after.and_then(|after| after.strip_prefix(' ')).is_some_and(|second| {
-                match unquote(second) {
-                    Some((name, after)) => name == new && after.is_empty(),
-                    None => second == new,
-                }
-            })
-        })
-    }
-
-    fn before(self, name: &str) -> String {
-        self.name("a/", name)
-    }
-
-    fn after(self, name: &str) -> String {
-        self.name("b/", name)
-    }
-
-    fn name(self, prefix: &str, name: &str) -> String {
-        match self {
-            Style::Prefixed => format!("{prefix}{name}"),
-            Style::Plain => name.to_owned(),
-        }
-    }
-}
-
-/// The name that both halves of a `diff --git` line agree on.
-fn one_name(names: &str) -> Option<String> {
-    let (old, new) = match unquote(names) {
-        Some((old, rest)) => (old, unquote(rest.strip_prefix(' ')?)?.0),
-        // The halves are equally long, so names with spaces need no quoting.
-        None => {
-            let (old, rest) = names.split_at_checked(names.len() / 2)?;
-            (old.to_owned(), rest.strip_prefix(' ')?.to_owned())
-        }
-    };
-    match (old.strip_prefix("a/"), new.strip_prefix("b/")) {
-        (Some(old), Some(new)) if old == new => Some(old.to_owned()),
-        _ if old == new => Some(old),
-        _ => None,
-    }
-}
 
 fn read_headers(lines: &mut Lines<'_>) -> Result<Headers, ToolError> {
     let mut headers = Headers::default();
@@ -312,6 +284,12 @@ fn read_name(lines: &mut Lines<'_>, marker: &str) -> Result<String, ToolError> {
         return Err(ToolError::invalid(format!("line {at} of the patch should start `{marker}`"))
             .hint("a file's hunks follow `--- a/PATH` and `+++ b/PATH`"));
     };
+    // git takes a file of that time for one that does not exist.
+    let stamp = rest.split_once('\t').map_or("", |(_, stamp)| stamp);
+    if stamp.starts_with("1970-01-01") || stamp.starts_with("1969-12-31") {
+        return Err(ToolError::invalid(format!("line {at} of the patch has a time stamp of 1970"))
+            .hint("leave time stamps out, and write `/dev/null` for a file that is not there"));
+    }
     if rest.starts_with('"') {
         let (name, after) = unquote(rest).ok_or_else(|| broken_name(rest, at))?;
         return match after.is_empty() || after.starts_with('\t') {
@@ -356,7 +334,12 @@ fn path_of(name: &str) -> Result<WorkspacePath, ToolError> {
 
 /// Refuses what git itself would run or trust.
 pub(super) fn refuse_git_directory(path: &WorkspacePath) -> Result<(), ToolError> {
-    if path.components().any(|component| component.eq_ignore_ascii_case(".git")) {
+    // git refuses what some file system takes for `.git`, so a patch of it would never apply.
+    let is_git = |component: &str| {
+        let name = component.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        matches!(name.trim_end_matches([' ', '.']), ".git" | "git~1")
+    };
+    if path.components().any(is_git) {
         return Err(ToolError::invalid(format!("`{path}` is inside a `.git` directory"))
             .hint("git's own files cannot be proposed"));
     }

@@ -27,6 +27,8 @@ impl Family {
     pub fn of(head: &[u8]) -> Option<Family> {
         match head {
             [0xEF, 0xBB, 0xBF, ..] => Some(Family::Bytes { marked: true }),
+            // UTF-32 begins like UTF-16, and nobody begins a text with NUL.
+            [0xFF, 0xFE, 0, 0, ..] => None,
             [0xFF, 0xFE, ..] => Some(Family::Utf16 { big_endian: false }),
             [0xFE, 0xFF, ..] => Some(Family::Utf16 { big_endian: true }),
             _ if head.iter().take(HEAD_BYTES).any(|byte| *byte == 0) => None,
@@ -51,17 +53,6 @@ impl Family {
         }
     }
 
-    /// The encoding, given whether all that was read is UTF-8.
-    pub fn encoding(self, is_utf8: bool) -> Encoding {
-        match self {
-            Family::Bytes { marked: true } => Encoding::Utf8Marked,
-            Family::Bytes { marked: false } if is_utf8 => Encoding::Utf8,
-            Family::Bytes { marked: false } => Encoding::Latin1,
-            Family::Utf16 { big_endian: true } => Encoding::Utf16Be,
-            Family::Utf16 { big_endian: false } => Encoding::Utf16Le,
-        }
-    }
-
     /// Whether `unit` is the character `wanted`, an ASCII one.
     pub(super) fn is(self, unit: &[u8], wanted: u8) -> bool {
         match self {
@@ -83,8 +74,10 @@ pub enum Encoding {
     Utf16Le,
     /// UTF-16, high byte first.
     Utf16Be,
-    /// Latin-1, read as Windows-1252, which fills its unused places.
+    /// Latin-1.
     Latin1,
+    /// Windows-1252: Latin-1 with printable characters in the bytes 0x80 to 0x9F.
+    Windows1252,
 }
 
 impl Encoding {
@@ -96,6 +89,7 @@ impl Encoding {
             Encoding::Utf16Le => "utf-16le",
             Encoding::Utf16Be => "utf-16be",
             Encoding::Latin1 => "iso-8859-1",
+            Encoding::Windows1252 => "windows-1252",
         }
     }
 
@@ -106,7 +100,7 @@ impl Encoding {
             Encoding::Utf8 | Encoding::Utf8Marked => decode_utf8(bytes, most),
             Encoding::Utf16Le => decode_utf16(bytes, most, u16::from_le_bytes),
             Encoding::Utf16Be => decode_utf16(bytes, most, u16::from_be_bytes),
-            Encoding::Latin1 => {
+            Encoding::Latin1 | Encoding::Windows1252 => {
                 let taken = bytes.get(..most).unwrap_or(bytes);
                 (WINDOWS_1252.decode_without_bom_handling(taken).0.into_owned(), taken.len())
             }
@@ -157,16 +151,20 @@ fn decode_utf16(bytes: &[u8], most: usize, unit: fn([u8; 2]) -> u16) -> (String,
     (text, used)
 }
 
-/// Whether a stream of bytes is UTF-8, block by block.
+/// What tells encodings apart that extend ASCII, block by block.
 #[derive(Debug, Default)]
-pub(super) struct Utf8Check {
+pub(super) struct ByteCheck {
+    /// Not UTF-8.
     invalid: bool,
+    /// Whether a byte from 0x80 to 0x9F was there.
+    windows: bool,
     /// The beginning of a character whose rest is in the next block.
     pending: Vec<u8>,
 }
 
-impl Utf8Check {
+impl ByteCheck {
     pub(super) fn feed(&mut self, mut block: &[u8]) {
+        self.windows = self.windows || block.iter().any(|byte| byte & 0xE0 == 0x80);
         while !self.invalid && !self.pending.is_empty() {
             let Some((byte, rest)) = block.split_first() else { return };
             self.pending.push(*byte);
@@ -186,9 +184,18 @@ impl Utf8Check {
         }
     }
 
-    /// Whether all of it is UTF-8; a character may be unfinished only where more would follow.
-    pub(super) fn is_utf8(&self, at_end: bool) -> bool {
-        !self.invalid && (!at_end || self.pending.is_empty())
+    /// The encoding of a file of this family. At its end a character may not be unfinished.
+    pub(super) fn encoding(&self, family: Family, at_end: bool) -> Encoding {
+        match family {
+            Family::Bytes { marked: true } => Encoding::Utf8Marked,
+            Family::Bytes { .. } if !self.invalid && (!at_end || self.pending.is_empty()) => {
+                Encoding::Utf8
+            }
+            Family::Bytes { .. } if self.windows => Encoding::Windows1252,
+            Family::Bytes { .. } => Encoding::Latin1,
+            Family::Utf16 { big_endian: true } => Encoding::Utf16Be,
+            Family::Utf16 { big_endian: false } => Encoding::Utf16Le,
+        }
     }
 
     /// Forgets an unfinished character, before a part that does not follow on the last one.

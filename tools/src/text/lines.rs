@@ -31,20 +31,24 @@ pub(super) struct RawLine {
     /// Its length in bytes without the line end.
     length: u64,
     end: &'static str,
+    /// Whether it goes on after `length`.
+    open: bool,
 }
 
 impl RawLine {
     /// The line with its end; over [`MAX_LINE_CHARS`] it is cut, and a marker says by how much.
-    pub(super) fn decode(&self, encoding: Encoding) -> String {
+    /// Also whether that is so.
+    pub(super) fn decode(&self, encoding: Encoding) -> (String, bool) {
         let length = usize::try_from(self.length).unwrap_or(usize::MAX);
         let body = self.kept.get(..length).unwrap_or(&self.kept);
         let (mut text, used) = encoding.decode(body, MAX_LINE_CHARS);
         let cut = self.length.saturating_sub(used as u64);
         if cut > 0 {
-            text.push_str(&format!("… [line cut: {cut} more bytes]"));
+            let over = if self.open { "over " } else { "" };
+            text.push_str(&format!("… [line cut: {over}{cut} more bytes]"));
         }
         text.push_str(self.end);
-        text
+        (text, cut > 0)
     }
 }
 
@@ -113,6 +117,17 @@ impl Lines {
         }
     }
 
+    /// Ends the window where time ran out, and tells whether it has a line. The line that is being
+    /// read is given too if it would be cut anyway.
+    pub(super) fn stop(&mut self) -> bool {
+        if self.wanted() && self.kept.len() == KEPT_BYTES {
+            let kept = std::mem::take(&mut self.kept);
+            self.taken.push(RawLine { kept, length: self.length, end: "", open: true });
+        }
+        self.full = true;
+        !self.taken.is_empty()
+    }
+
     /// Lines that have ended.
     pub(super) fn ended(&self) -> u64 {
         self.number.saturating_sub(1)
@@ -173,7 +188,8 @@ impl Lines {
             self.full = least_chars > self.room;
             self.room = self.room.saturating_sub(least_chars);
             let end_bytes = (end.len() * self.family.unit_bytes()) as u64;
-            self.taken.push(RawLine { kept, length: self.length.saturating_sub(end_bytes), end });
+            let length = self.length.saturating_sub(end_bytes);
+            self.taken.push(RawLine { kept, length, end, open: false });
         }
         self.number = self.number.saturating_add(1);
         self.length = 0;

@@ -3,17 +3,21 @@
 mod blocks;
 mod encoding;
 mod lines;
+mod tail;
 mod window;
 
 pub use encoding::{Encoding, Family, HEAD_BYTES};
 pub use lines::{LineEndings, MAX_LINE_CHARS};
-pub use window::{NoVersion, Request, TAIL_BYTES, Window, WindowError, read_head, read_window};
+pub use tail::TAIL_BYTES;
+pub use window::{NoVersion, Request, Window, WindowError, read_head, read_window};
 
 /// A whole file as text, without its byte-order mark, and the name of its encoding; none when it
 /// is binary. Windows of the same file have the same text.
 pub fn decode_whole(bytes: &[u8]) -> Option<(String, &'static str)> {
     let family = Family::of(bytes)?;
     let text = bytes.get(family.mark_bytes()..).unwrap_or_default();
-    let encoding = family.encoding(std::str::from_utf8(text).is_ok());
+    let mut check = encoding::ByteCheck::default();
+    check.feed(text);
+    let encoding = check.encoding(family, true);
     Some((encoding.decode(text, usize::MAX).0, encoding.name()))
 }

@@ -12,8 +12,8 @@ use crate::call::Call;
 use crate::error::ToolError;
 use crate::path::WorkspacePath;
 use crate::text::{
-    Family, LineEndings, NoVersion, Request, TAIL_BYTES, Window, WindowError, read_head,
-    read_window,
+    Encoding, Family, LineEndings, MAX_LINE_CHARS, NoVersion, Request, TAIL_BYTES, Window,
+    WindowError, read_head, read_window,
 };
 use crate::workspace::{Scope, read_error};
 
@@ -58,7 +58,7 @@ pub struct Output {
     path: String,
     /// The exact text of the lines; base64 of an image or a sound; empty for other binary files.
     content: String,
-    /// `utf-8`, `utf-8-bom`, `utf-16le`, `utf-16be`, `iso-8859-1`, `base64` or `binary`.
+    /// `utf-8`, `utf-8-bom`, `utf-16le`, `utf-16be`, `iso-8859-1`, `windows-1252`, `base64` or `binary`.
     encoding: &'static str,
     /// Number of the first line; negative when counted from the end; 0 for what has no lines.
     start_line: i64,
@@ -77,6 +77,9 @@ pub struct Output {
     /// Lines of the whole file, where it was read whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     total_lines: Option<u64>,
+    /// Lines of this answer that were cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines_cut: Option<u64>,
     /// How the lines end that were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     line_endings: Option<LineEndings>,
@@ -107,7 +110,12 @@ impl Tool for ReadFile {
         let mut opened = scope.open_file(&path, call)?;
         let head = read_head(&mut opened.file).map_err(|error| read_error(&path, &error))?;
         let Some(family) = Family::of(&head).filter(|_| binary::media(&head).is_none()) else {
-            return binary::read(&path, opened, head, request.whole_bytes, args.format, call);
+            let mut output =
+                binary::read(&path, opened, head, request.whole_bytes, args.format, call)?;
+            if args.offset.is_some() || args.limit.is_some() {
+                output.notes.push("it has no lines, so offset and limit were not used".to_owned());
+            }
+            return Ok(output);
         };
         match read_window(&mut opened.file, opened.size, &head, family, &request, call) {
             Ok(window) => Ok(Output::text(&path, window, &request, args.format)),
@@ -128,6 +136,11 @@ impl Tool for ReadFile {
     }
 }
 
+/// Characters that content may take of an answer.
+fn room(path: &str, call: &Call) -> usize {
+    call.answer_chars.saturating_sub(CHARS_AROUND + path.len())
+}
+
 fn request(args: &Args, scope: &Scope, call: &Call) -> Result<Request, ToolError> {
     let offset = args.offset.unwrap_or(1);
     if offset == 0 {
@@ -142,7 +155,7 @@ fn request(args: &Args, scope: &Scope, call: &Call) -> Result<Request, ToolError
         offset,
         limit,
         whole_bytes: scope.grant().limits().max_file_bytes,
-        room: call.answer_chars.saturating_sub(CHARS_AROUND),
+        room: room(&args.path, call),
         cost: match args.format {
             Format::Text => render::text_cost,
             Format::Json => render::json_cost,
@@ -173,10 +186,27 @@ impl Output {
             Err(NoVersion::Deadline) => {
                 notes.push("no version: time ran out before the file's end".to_owned());
             }
+            Err(NoVersion::Changed) => {
+                notes.push("no version: the file changed while it was read; read it again".into());
+            }
         }
         if window.short_tail {
             notes.push(format!(
                 "earlier lines lie more than {TAIL_BYTES} bytes before the end; reach them with a positive offset"
+            ));
+        }
+        if window.lines_cut > 0 {
+            let lines = if window.lines_cut == 1 { "line" } else { "lines" };
+            notes.push(format!(
+                "{} {lines} cut at {MAX_LINE_CHARS} characters; grep finds what is further on",
+                window.lines_cut
+            ));
+        }
+        let may_replace = !matches!(window.encoding, Encoding::Latin1 | Encoding::Windows1252);
+        if may_replace && window.content.contains(char::REPLACEMENT_CHARACTER) {
+            notes.push(format!(
+                "\u{fffd} stands for bytes that are not valid {}, unless the file has it itself",
+                window.encoding.name()
             ));
         }
         Output {
@@ -190,6 +220,7 @@ impl Output {
             size: window.size,
             version: window.version.ok(),
             total_lines: window.total_lines,
+            lines_cut: (window.lines_cut > 0).then_some(window.lines_cut),
             line_endings: Some(window.endings),
             media_type: None,
             notes,

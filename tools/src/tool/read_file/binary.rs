@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use std::io::Read;
 
 use super::render::about;
-use super::{Format, Output};
+use super::{Format, Output, room};
 use crate::answer::Shown;
 use crate::call::{Call, Stop};
 use crate::error::ToolError;
@@ -58,11 +58,22 @@ pub(super) fn read(
     let media_type = media
         .map(|(_, media_type)| media_type)
         .or_else(|| infer::get(&head).map(|kind| kind.mime_type()));
-    let keep = media.is_some() && opened.size <= MAX_MEDIA_BYTES;
+    // A media block is for eyes and ears; as JSON it is text, which has to fit like any other.
+    let most_bytes = match format {
+        Format::Text => MAX_MEDIA_BYTES,
+        Format::Json => MAX_MEDIA_BYTES.min((room(path.as_str(), call) / 4 * 3) as u64),
+    };
+    let keep = (media.is_some() && opened.size <= most_bytes).then_some(most_bytes);
     let whole = Whole::read(path, opened, head, whole_bytes, keep, call)?;
     let mut notes = Vec::new();
     if media.is_some() && whole.bytes.is_none() {
-        notes.push(format!("not shown: over {} bytes", MAX_MEDIA_BYTES.min(whole_bytes)));
+        let most = most_bytes.min(whole_bytes);
+        notes.push(match format {
+            Format::Json if whole.size <= MAX_MEDIA_BYTES.min(whole_bytes) => {
+                format!("not in JSON: over {most} bytes; leave out `format` to see or hear it")
+            }
+            _ => format!("not shown: over {most} bytes"),
+        });
     }
     if whole.version.is_none() {
         notes.push(if whole.out_of_time {
@@ -82,6 +93,7 @@ pub(super) fn read(
         size: whole.size,
         version: whole.version,
         total_lines: None,
+        lines_cut: None,
         line_endings: None,
         media_type: media_type.map(str::to_owned),
         notes,
@@ -104,7 +116,7 @@ impl Whole {
         mut opened: OpenFile,
         head: Vec<u8>,
         whole_bytes: u64,
-        keep: bool,
+        keep: Option<u64>,
         call: &Call,
     ) -> Result<Whole, ToolError> {
         let mut found = Whole { size: opened.size, version: None, bytes: None, out_of_time: false };
@@ -114,7 +126,7 @@ impl Whole {
         let mut hasher = Sha256::new();
         hasher.update(&head);
         let mut size = head.len() as u64;
-        let mut kept = keep.then_some(head);
+        let mut kept = keep.is_some().then_some(head);
         let mut block = vec![0; BLOCK_BYTES];
         loop {
             match call.check() {
@@ -138,7 +150,7 @@ impl Whole {
                 return Ok(found);
             }
             hasher.update(read);
-            kept = kept.filter(|_| size <= MAX_MEDIA_BYTES);
+            kept = kept.filter(|_| keep.is_some_and(|most| size <= most));
             if let Some(kept) = &mut kept {
                 kept.extend_from_slice(read);
             }

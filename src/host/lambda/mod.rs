@@ -1,0 +1,90 @@
+//! The function on AWS Lambda: four kinds of event, one dispatcher.
+
+mod action_group;
+mod event;
+mod gateway;
+pub mod runtime_api;
+mod url;
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use tokio::task::JoinSet;
+
+use crate::dispatch::Dispatcher;
+use event::Event;
+use runtime_api::{Fault, Invocation, RuntimeApi};
+
+/// Largest answer that Lambda takes, in bytes.
+const MAX_ANSWER_BYTES: usize = 6 * 1024 * 1024;
+
+/// The function: what its invocations share.
+pub struct Function {
+    pub dispatcher: Arc<Dispatcher>,
+    /// Names beside the URL's own that a `Host` header may carry.
+    pub allowed_hosts: Vec<String>,
+    /// Origins beside the URL's own that a browser's page may have.
+    pub allowed_origins: Vec<String>,
+}
+
+/// Serves invocations, `workers` at a time, until the Runtime API goes away.
+///
+/// # Errors
+/// When it does, or cannot be reached from the start.
+pub async fn serve(function: Function, api: &RuntimeApi, workers: usize) -> anyhow::Result<()> {
+    let function = Arc::new(function);
+    let mut running = JoinSet::new();
+    for _ in 0..workers.max(1) {
+        running.spawn(work(Arc::clone(&function), api.clone()));
+    }
+    while let Some(ended) = running.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+async fn work(function: Arc<Function>, api: RuntimeApi) -> anyhow::Result<()> {
+    let mut connection = api.connect().await?;
+    loop {
+        let invocation = connection.next().await?;
+        let request_id = invocation.request_id.clone();
+        let function = Arc::clone(&function);
+        // A task of its own: a panic costs this invocation and no other.
+        let answered = tokio::spawn(async move { function.answer(invocation).await }).await;
+        let answer = answered.unwrap_or_else(|failed| {
+            tracing::error!(request_id, %failed, "an invocation failed");
+            Err(Fault { kind: "Internal", message: "the function failed".to_owned() })
+        });
+        match answer.and_then(within_limit) {
+            Ok(answer) => connection.respond(&request_id, answer).await?,
+            Err(fault) => {
+                tracing::warn!(request_id, kind = fault.kind, fault.message, "invocation refused");
+                connection.fail(&request_id, &fault).await?;
+            }
+        }
+    }
+}
+
+impl Function {
+    async fn answer(&self, invocation: Invocation) -> Result<Bytes, Fault> {
+        let answer = match event::read(&invocation)? {
+            Event::Url(request) => url::answer(self, *request, &invocation).await,
+            Event::Gateway(call) => gateway::answer(self, call, &invocation).await,
+            Event::ActionGroup(call) => action_group::answer(self, *call, &invocation).await?,
+        };
+        Ok(Bytes::from(answer.to_string()))
+    }
+}
+
+/// Answers are bounded far below Lambda's limit; this is for what nobody has thought of.
+fn within_limit(answer: Bytes) -> Result<Bytes, Fault> {
+    if answer.len() <= MAX_ANSWER_BYTES {
+        return Ok(answer);
+    }
+    let message = format!(
+        "the answer has {} bytes and Lambda takes {MAX_ANSWER_BYTES}; ask for less: a smaller \
+         limit, a narrower path",
+        answer.len()
+    );
+    Err(Fault { kind: "AnswerTooLarge", message })
+}

@@ -1,0 +1,136 @@
+//! MCP over the function URL or an HTTP API: stateless, buffered, both eras of the protocol.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::{Request, Response, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::{BodyExt, Full};
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::{Map, Value, json};
+
+use super::Function;
+use super::event::UrlRequest;
+use super::runtime_api::Invocation;
+use crate::dispatch::Deadline;
+use crate::mcp::Handler;
+
+/// Largest request; patches and findings have limits below it.
+const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// Answers a request in payload format 2.0. Whatever is wrong with it is an HTTP status.
+pub async fn answer(function: &Function, event: UrlRequest, invocation: &Invocation) -> Value {
+    let response = match respond(function, event, invocation).await {
+        Ok(response) => response,
+        Err((status, message)) => refusal(status, message),
+    };
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let headers: Map<String, Value> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| {
+            (name.to_string(), Value::from(String::from_utf8_lossy(value.as_bytes())))
+        })
+        .collect();
+    let (body, encoded) = match String::from_utf8(bytes.into()) {
+        Ok(text) => (text, false),
+        Err(binary) => (STANDARD.encode(binary.as_bytes()), true),
+    };
+    json!({
+        "statusCode": parts.status.as_u16(),
+        "headers": headers,
+        "body": body,
+        "isBase64Encoded": encoded,
+    })
+}
+
+type Refused = (StatusCode, &'static str);
+
+async fn respond(
+    function: &Function,
+    event: UrlRequest,
+    invocation: &Invocation,
+) -> Result<Response<Body>, Refused> {
+    let Some(caller) = event.request_context.caller() else {
+        return Err((
+            StatusCode::UNAUTHORIZED,
+            "no caller: sign the request with IAM credentials (SigV4, service `lambda`); the \
+             function URL's auth type must be AWS_IAM",
+        ));
+    };
+    if !matches!(event.raw_path.as_str(), "/mcp" | "/mcp/" | "/") {
+        return Err((StatusCode::NOT_FOUND, "nothing here; MCP is at /mcp"));
+    }
+    let (hosts, origins) = names(function, &event);
+    // An empty list would turn rmcp's check off.
+    if hosts.is_empty() {
+        return Err((StatusCode::BAD_REQUEST, "the event has no `requestContext.domainName`"));
+    }
+    let mut request = request_of(event)?;
+    request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(Deadline(invocation.deadline));
+
+    let dispatcher = Arc::clone(&function.dispatcher);
+    let config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .with_allowed_hosts(hosts)
+        .with_allowed_origins(origins)
+        .with_max_request_body_bytes(MAX_REQUEST_BYTES);
+    let service = StreamableHttpService::new(
+        move || Ok(Handler::new(Arc::clone(&dispatcher), "function-url", None)),
+        Arc::new(NeverSessionManager::default()),
+        config,
+    );
+    Ok(service.handle(request).await.map(Body::new))
+}
+
+/// The hosts and origins that are the URL's own, as Lambda says, and those of the configuration.
+fn names(function: &Function, event: &UrlRequest) -> (Vec<String>, Vec<String>) {
+    let mut hosts = function.allowed_hosts.clone();
+    let mut origins = function.allowed_origins.clone();
+    if let Some(domain) = event.request_context.domain_name.as_deref()
+        && !domain.is_empty()
+    {
+        hosts.push(domain.to_owned());
+        origins.push(format!("https://{domain}:443"));
+    }
+    (hosts, origins)
+}
+
+fn request_of(event: UrlRequest) -> Result<Request<Full<Bytes>>, Refused> {
+    let body = match event.body {
+        Some(text) if event.is_base64_encoded => STANDARD.decode(text).map_err(|_| {
+            (StatusCode::BAD_REQUEST, "the body is not the base64 it is said to be")
+        })?,
+        Some(text) => text.into_bytes(),
+        None => Vec::new(),
+    };
+    let query = event.raw_query_string;
+    let uri = if query.is_empty() { event.raw_path } else { format!("{}?{query}", event.raw_path) };
+    let mut request = Request::builder()
+        .method(event.request_context.http.method.as_str())
+        .uri(uri)
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|_| (StatusCode::BAD_REQUEST, "the request line is not one of HTTP"))?;
+    for (name, value) in event.headers {
+        let pair = HeaderName::try_from(name)
+            .ok()
+            .zip(value.as_str().and_then(|text| HeaderValue::from_str(text).ok()));
+        if let Some((name, value)) = pair {
+            request.headers_mut().insert(name, value);
+        }
+    }
+    Ok(request)
+}
+
+fn refusal(status: StatusCode, message: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(json!({ "error": message }).to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
