@@ -64,9 +64,6 @@ impl WorkspacePath {
         if text.contains('\\') {
             return Err(PathError::Backslash(shown()));
         }
-        if text == "~" || text.starts_with("~/") {
-            return Err(PathError::Home(shown()));
-        }
         let relative = match text.strip_prefix(MOUNT_PREFIX) {
             Some("") => "",
             Some(rest) if rest.starts_with('/') => rest,
@@ -87,6 +84,9 @@ impl WorkspacePath {
                 normal.push('/');
             }
             normal.push_str(component);
+        }
+        if normal == "~" || normal.starts_with("~/") {
+            return Err(PathError::Home(shown()));
         }
         if normal.len() > MAX_PATH_BYTES {
             return Err(PathError::PathTooLong(normal.len()));
@@ -232,6 +232,8 @@ mod tests {
             "a\\b",
             "~/x",
             "~",
+            ".//~",
+            "./~/x",
             "a\u{202e}b",
             "a\u{200b}b",
             "C:\\x",
