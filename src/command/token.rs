@@ -1,6 +1,7 @@
 //! `mcp-workspace token`: makes a bearer token.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -13,7 +14,6 @@ use crate::host::http::hash_of;
 ///
 /// # Errors
 /// When the name is not usable or the system has no randomness.
-#[expect(clippy::print_stdout, reason = "the token is this command's output")]
 pub fn run(options: &TokenOptions) -> anyhow::Result<ExitCode> {
     check_name(&options.name)?;
     let mut random = [0_u8; 32];
@@ -23,8 +23,9 @@ pub fn run(options: &TokenOptions) -> anyhow::Result<ExitCode> {
     for byte in random {
         write!(token, "{byte:02x}")?;
     }
-    println!("# for the client, shown once:\n{token}\n");
-    println!("# for the server's --tokens file:\n{} {}", options.name, hash_of(&token));
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "# for the client, shown once:\n{token}\n")?;
+    writeln!(out, "# for the server's --tokens file:\n{} {}", options.name, hash_of(&token))?;
     Ok(ExitCode::SUCCESS)
 }
 
