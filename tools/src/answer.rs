@@ -1,5 +1,7 @@
 //! What a tool answers: one JSON value, and how it is shown to a model.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// The output of a tool, before a host renders it.
@@ -37,4 +39,13 @@ pub enum Shown {
         /// A line about the file: path, size, version.
         note: String,
     },
+}
+
+/// How an answer is written.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    #[default]
+    Text,
+    Json,
 }

@@ -17,7 +17,7 @@ use super::cursor::{Binding, Cursor};
 use super::list_dir::directory_or_error;
 use super::selection::PathGlob;
 use super::{Effect, Tool};
-use crate::answer::Shown;
+use crate::answer::{Format, Shown};
 use crate::call::{Call, Stop};
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
@@ -91,15 +91,6 @@ enum Mode {
     Content,
     Files,
     Count,
-}
-
-/// How an answer is written.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 /// Output of `grep`.

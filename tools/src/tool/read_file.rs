@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Tool};
-use crate::answer::Shown;
+use crate::answer::{Format, Shown};
 use crate::call::Call;
 use crate::error::ToolError;
 use crate::path::WorkspacePath;
@@ -40,15 +40,6 @@ pub struct Args {
     /// `text` for reading, with line numbers; `json` for the exact text. Default: text.
     #[serde(default)]
     format: Format,
-}
-
-/// How an answer is written.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 /// Output of `read_file`.
