@@ -8,6 +8,7 @@ mod check;
 mod explain;
 mod glob;
 mod grant;
+mod matcher;
 
 use std::sync::Arc;
 
