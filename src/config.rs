@@ -44,6 +44,8 @@ pub enum Command {
     #[command(subcommand)]
     Policy(crate::command::policy::PolicyCommand),
     Token(TokenOptions),
+    Completions(CompletionsOptions),
+    Man(ManOptions),
 }
 
 /// Which workspace, under which policy.
@@ -347,6 +349,29 @@ pub struct ToolsOptions {
 pub struct TokenOptions {
     /// The token's name, which is the caller's id in policies
     pub name: String,
+}
+
+/// Print a completion script for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mcp-workspace completions bash > ~/.local/share/bash-completion/completions/mcp-workspace
+  mcp-workspace completions zsh > ~/.zfunc/_mcp-workspace
+  mcp-workspace completions fish > ~/.config/fish/completions/mcp-workspace.fish")]
+pub struct CompletionsOptions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// Write the manual pages, one a subcommand, or print the main one
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mcp-workspace man | man -l -
+  mcp-workspace man --directory ~/.local/share/man/man1")]
+pub struct ManOptions {
+    /// The directory to write all pages to; it must exist [default: print the main page]
+    #[arg(long, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
 }
 
 /// A policy that checks, and what to call it.

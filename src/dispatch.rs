@@ -72,6 +72,11 @@ impl Dispatcher {
         &self.policy
     }
 
+    /// Where records lie in the workspace.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// The tools that this caller may use, in the catalog's order.
     pub fn tools_for(&self, caller: &Caller) -> Vec<&'static Entry> {
         let Some(grant) = self.policy.grant(caller) else { return Vec::new() };

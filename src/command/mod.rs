@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod lambda;
+pub mod manual;
 pub mod policy;
 pub mod serve;
 pub mod stdio;

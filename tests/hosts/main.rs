@@ -11,6 +11,7 @@
 )]
 
 mod http;
+mod resources;
 mod seccomp;
 mod server;
 mod stdio;

@@ -9,6 +9,7 @@ mod delegate;
 mod explain;
 mod glob;
 mod grant;
+mod matcher;
 mod subject;
 
 use std::sync::Arc;

@@ -58,13 +58,35 @@ pub(super) fn parse<T: DeserializeOwned>(
     })
 }
 
+/// What other file tools call an argument, and what it may be called here.
+const ELSEWHERE: [(&[&str], &[&str]); 7] = [
+    (
+        &["length", "max_results", "max_count", "head_limit", "num_lines", "count", "max"],
+        &["limit"],
+    ),
+    (&["file_path", "filepath", "filename", "directory", "dir", "uri"], &["path"]),
+    (&["query", "regex", "regexp", "search", "text"], &["pattern", "message"]),
+    (&["include", "include_pattern", "file_pattern", "patterns"], &["glob"]),
+    (&["start", "start_line", "line_offset", "line", "from"], &["offset", "start_line"]),
+    (&["diff", "unified_diff"], &["patch"]),
+    (&["description", "body", "details"], &["message", "rationale"]),
+];
+
 fn unknown_argument(unknown: &str, known: &[&str]) -> ToolError {
-    let nearest = known
+    let elsewhere = ELSEWHERE
         .iter()
-        .map(|name| (strsim::jaro_winkler(unknown, name), *name))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name);
+        .filter(|(others, _)| others.contains(&unknown.to_ascii_lowercase().as_str()))
+        .flat_map(|(_, ours)| *ours)
+        .find(|name| known.contains(*name))
+        .copied();
+    let nearest = elsewhere.or_else(|| {
+        known
+            .iter()
+            .map(|name| (strsim::jaro_winkler(unknown, name), *name))
+            .filter(|(likeness, _)| *likeness > 0.75)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, name)| name)
+    });
     let error = ToolError::invalid(format!("unknown argument `{unknown}`"));
     let all = format!("the arguments are: {}", known.join(", "));
     match nearest {
@@ -92,5 +114,28 @@ fn kind(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_argument_names_the_one_that_was_meant() {
+        let hint = |unknown: &str, known: &[&str]| unknown_argument(unknown, known).hint.unwrap();
+        let reading = ["format", "limit", "offset", "path"];
+        for (unknown, meant) in [
+            ("length", "limit"),
+            ("max_results", "limit"),
+            ("file_path", "path"),
+            ("line", "offset"),
+            ("limt", "limit"),
+        ] {
+            let hint = hint(unknown, &reading);
+            assert!(hint.starts_with(&format!("did you mean `{meant}`?")), "{unknown}: {hint}");
+        }
+        assert!(hint("query", &["pattern", "path"]).starts_with("did you mean `pattern`?"));
+        assert!(hint("zzz", &reading).starts_with("the arguments are"));
     }
 }
