@@ -1,19 +1,19 @@
 //! The command line and the environment, read here and nowhere else.
 
+mod callers;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::http::HeaderName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::workspace::{Resolution, Workspace};
 
 use crate::caller::Caller;
-use crate::caller::delegation::Delegation;
-use crate::caller::jwt::{self, Jwt, Location};
 use crate::dispatch::Dispatcher;
+pub use callers::CallerOptions;
 
 /// The policy that holds when none is given.
 pub const LOCAL_POLICY: &str = include_str!("../policies/local.toml");
@@ -73,136 +73,6 @@ pub enum ResolutionChoice {
     Auto,
     /// Component by component
     Components,
-}
-
-/// How callers over HTTP prove who they are, beside what the host itself knows.
-///
-/// Access tokens are believed where an issuer, an audience and the issuer's keys are set.
-#[derive(Debug, Args)]
-pub struct CallerOptions {
-    /// The issuer of access tokens (JWT), exactly as their `iss`; with it every request needs one
-    #[arg(long, value_name = "URL", env = "MCP_WORKSPACE_JWT_ISSUER")]
-    pub jwt_issuer: Option<String>,
-    /// What tokens must be for, by their `aud` (repeatable, one must match); best the server's URL
-    #[arg(long, value_name = "NAME", env = "MCP_WORKSPACE_JWT_AUDIENCE", value_delimiter = ',')]
-    pub jwt_audience: Vec<String>,
-    /// The issuer's keys as a JSON Web Key Set: the JSON itself, a file or a URL
-    #[arg(
-        long,
-        value_name = "JSON|FILE|URL",
-        env = "MCP_WORKSPACE_JWT_JWKS",
-        hide_env_values = true
-    )]
-    pub jwt_jwks: Option<String>,
-    /// The issuer's keys in a file
-    #[arg(long, value_name = "FILE", env = "MCP_WORKSPACE_JWT_JWKS_FILE")]
-    pub jwt_jwks_file: Option<PathBuf>,
-    /// The issuer's keys behind a URL, its `jwks_uri` (https; read when needed, kept 10 minutes)
-    #[arg(long, value_name = "URL", env = "MCP_WORKSPACE_JWT_JWKS_URL")]
-    pub jwt_jwks_url: Option<String>,
-    /// Algorithms that tokens may be signed with: RS256 to RS512, PS256 to PS512, ES256, ES384, EdDSA
-    #[arg(
-        long,
-        value_name = "NAMES",
-        env = "MCP_WORKSPACE_JWT_ALGORITHMS",
-        default_value = "RS256,ES256",
-        value_delimiter = ','
-    )]
-    pub jwt_algorithms: Vec<String>,
-    /// Seconds by which the issuer's clock may differ
-    #[arg(long, value_name = "SECONDS", env = "MCP_WORKSPACE_JWT_CLOCK_SKEW", default_value_t = 60,
-          value_parser = clap::value_parser!(u64).range(0..=300))]
-    pub jwt_clock_skew: u64,
-    /// The server's URL as clients know it [default: an audience that is one, else the host's own]
-    #[arg(long, value_name = "URL", env = "MCP_WORKSPACE_JWT_RESOURCE")]
-    pub jwt_resource: Option<String>,
-    /// The header by which an IAM role that the policy trusts says for whom it calls
-    #[arg(long, value_name = "NAME", env = "MCP_WORKSPACE_DELEGATION_HEADER",
-          default_value = Delegation::HEADER)]
-    pub delegation_header: HeaderName,
-}
-
-impl CallerOptions {
-    /// The proof by access tokens; none where nothing of it is set. An empty setting is as good
-    /// as none, since templates cannot leave a variable out.
-    ///
-    /// # Errors
-    /// When a part is missing or wrong.
-    pub fn jwt(&self) -> anyhow::Result<Option<Jwt>> {
-        let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let audiences: Vec<String> =
-            self.jwt_audience.iter().filter(|one| !one.is_empty()).cloned().collect();
-        let (issuer, keys, resource) =
-            (set(&self.jwt_issuer), self.keys()?, set(&self.jwt_resource));
-        let (issuer, keys) = match (issuer, keys) {
-            (None, None) if audiences.is_empty() && resource.is_none() => return Ok(None),
-            (Some(issuer), Some(keys)) if !audiences.is_empty() => (issuer, keys),
-            (issuer, keys) => {
-                let missing = [
-                    issuer.is_none().then_some("--jwt-issuer (MCP_WORKSPACE_JWT_ISSUER)"),
-                    audiences.is_empty().then_some("--jwt-audience (MCP_WORKSPACE_JWT_AUDIENCE)"),
-                    keys.is_none().then_some(
-                        "the keys: --jwt-jwks-url, --jwt-jwks-file or MCP_WORKSPACE_JWT_JWKS",
-                    ),
-                ];
-                let missing: Vec<_> = missing.into_iter().flatten().collect();
-                bail!(
-                    "access tokens need an issuer, an audience and keys; missing: {}",
-                    missing.join(", ")
-                );
-            }
-        };
-        let algorithms =
-            self.jwt_algorithms.iter().map(|name| {
-                name.trim().parse().map_err(|_| anyhow::anyhow!(
-                "`{name}` is no algorithm of tokens: RS256, RS384, RS512, PS256, PS384, PS512, \
-                 ES256, ES384 or EdDSA"
-            ))
-            });
-        Jwt::new(jwt::Settings {
-            issuer,
-            audiences,
-            algorithms: algorithms.collect::<anyhow::Result<_>>()?,
-            clock_skew: Duration::from_secs(self.jwt_clock_skew),
-            resource,
-            keys,
-        })
-        .map(Some)
-    }
-
-    fn keys(&self) -> anyhow::Result<Option<jwt::Source>> {
-        let url = |text: &str| Location::parse(text).map(jwt::Source::Url);
-        let any = match self.jwt_jwks.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
-            Some(text) if text.starts_with('{') => Some(jwt::Source::Inline(text.to_owned())),
-            Some(text) if text.contains("://") => Some(url(text)?),
-            Some(text) => Some(jwt::Source::File(text.into())),
-            None => None,
-        };
-        let file = self.jwt_jwks_file.clone().filter(|file| !file.as_os_str().is_empty());
-        let behind = self.jwt_jwks_url.as_deref().filter(|text| !text.is_empty());
-        let mut given =
-            [any, file.map(jwt::Source::File), behind.map(url).transpose()?].into_iter().flatten();
-        match (given.next(), given.next()) {
-            (one, None) => Ok(one),
-            _ => bail!("the issuer's keys are given twice; keep one of --jwt-jwks, -file and -url"),
-        }
-    }
-
-    /// How roles speak for others.
-    ///
-    /// # Errors
-    /// When the header already means something else.
-    pub fn delegation(&self) -> anyhow::Result<Delegation> {
-        let name = self.delegation_header.as_str();
-        if matches!(
-            name,
-            "authorization" | "host" | "origin" | "cookie" | "content-type" | "accept"
-        ) || name.starts_with("mcp-")
-        {
-            bail!("`{name}` cannot be the delegation header: it already means something else");
-        }
-        Ok(Delegation::by(self.delegation_header.clone()))
-    }
 }
 
 /// Serve MCP over HTTP at /mcp, with /healthz beside it
