@@ -23,4 +23,5 @@ mod metadata;
 #[allow(dead_code, reason = "shared with the tests of the hosts")]
 #[path = "../hosts/server.rs"]
 mod server;
+mod tls;
 mod tokens;
