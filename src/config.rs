@@ -1,5 +1,7 @@
 //! The command line and the environment, read here and nowhere else.
 
+mod callers;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +13,7 @@ use mcp_workspace_tools::workspace::{Resolution, Workspace};
 
 use crate::caller::Caller;
 use crate::dispatch::Dispatcher;
+pub use callers::CallerOptions;
 
 /// The policy that holds when none is given.
 pub const LOCAL_POLICY: &str = include_str!("../policies/local.toml");
@@ -34,7 +37,7 @@ const EXAMPLES: &str = "Examples:
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Serve(ServeOptions),
+    Serve(Box<ServeOptions>),
     Stdio(StdioOptions),
     Call(CallOptions),
     Tools(ToolsOptions),
@@ -75,12 +78,14 @@ pub enum ResolutionChoice {
 /// Serve MCP over HTTP at /mcp, with /healthz beside it
 ///
 /// Without --workspace the bundled example is unpacked into a fresh directory and served.
-/// Anywhere but on loopback, bearer tokens are required (see `mcp-workspace token`).
+/// Anywhere but on loopback, callers must prove who they are: by bearer tokens (see
+/// `mcp-workspace token`) or by access tokens of an OAuth issuer (--jwt-issuer).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mcp-workspace serve
   mcp-workspace serve --workspace ~/repo --policy policies/read-only.toml
-  mcp-workspace serve --workspace /srv/data --listen 0.0.0.0:8787 --tokens tokens.txt --allowed-host files.example.com")]
+  mcp-workspace serve --workspace /srv/data --listen 0.0.0.0:8787 --tokens tokens.txt --allowed-host files.example.com
+  mcp-workspace serve --jwt-issuer https://idp.example.com --jwt-audience http://127.0.0.1:8787/mcp --jwt-jwks-url https://idp.example.com/keys")]
 pub struct ServeOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
@@ -106,6 +111,8 @@ pub struct ServeOptions {
         value_delimiter = ','
     )]
     pub allowed_origin: Vec<String>,
+    #[command(flatten)]
+    pub callers: CallerOptions,
 }
 
 /// Serve MCP over stdin and stdout, as editors and desktop clients start servers
@@ -162,6 +169,8 @@ pub struct LambdaOptions {
     /// An origin beside the function URL's own whose pages may call
     #[arg(long, env = "MCP_WORKSPACE_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub allowed_origin: Vec<String>,
+    #[command(flatten)]
+    pub callers: CallerOptions,
 }
 
 impl LambdaOptions {
