@@ -13,7 +13,7 @@ use crate::policy::Access;
 use crate::records::finding::{FORMAT, Finding, Location, Severity, Verdict};
 use crate::records::fingerprint::{self, Region};
 use crate::text::decode_whole;
-use crate::workspace::Scope;
+use crate::workspace::{Published, Scope};
 
 /// Longest text fields in characters.
 const MAX_MESSAGE: usize = 8_000;
@@ -154,8 +154,9 @@ impl Tool for WriteFinding {
         })?;
         json.push(b'\n');
         call.check()?;
-        scope.publish_file(&record, &json)?;
-        output.status = Status::Created;
+        if scope.publish_new_file(&record, &json)? == Published::Created {
+            output.status = Status::Created;
+        }
         Ok(output)
     }
 }
