@@ -114,11 +114,9 @@ fn every_acknowledged_finding_is_there_once_whoever_is_killed() {
             if write >= writes {
                 break;
             }
-            // The last tenth is written again by whoever comes, often at the same instant: a
-            // tenth of the others is held back for that.
+            // Each tenth write is of a finding that others have just written, or are writing.
             let number = if write % 10 == 9 {
                 let before = (write / 10 * 9).max(1);
-                // Mostly what others are writing right now.
                 before - 1 - random.below(before.min(processes))
             } else {
                 write / 10 * 9 + write % 10
@@ -169,7 +167,9 @@ fn a_counter_loses_no_step() {
     let fleet = desk.fleet(processes);
     let (next, conflicts) = (AtomicUsize::new(0), AtomicUsize::new(0));
     fleet.run(None, MOST, |worker| {
+        let mut random = Random::new();
         while next.fetch_add(1, Ordering::Relaxed) < steps {
+            let mut tries = 0;
             loop {
                 let read = worker.call("read_state", &json!({ "key": "counter" })).unwrap();
                 let (count, version) = match &read {
@@ -183,6 +183,9 @@ fn a_counter_loses_no_step() {
                     Ok(_) => break,
                     Err(error) if error.starts_with("conflict") => {
                         conflicts.fetch_add(1, Ordering::Relaxed);
+                        tries += 1;
+                        let wait = random.below(tries.min(8) * 20);
+                        std::thread::sleep(Duration::from_millis(wait as u64));
                     }
                     Err(error) => panic!("{error}"),
                 }
