@@ -128,6 +128,10 @@ impl Dispatcher {
         };
         // A writing tool's path is not that of the record it writes: there only the tool is explained.
         let path = (entry.effect == Effect::Reads).then_some(record.path.as_str());
+        // A key is judged as a path below the state; a list of keys is judged key by key.
+        let key = (entry.name == "read_state" && !record.path.is_empty())
+            .then(|| format!("{}/{}", self.layout.state, record.path));
+        let path = if entry.name == "read_state" { key.as_deref() } else { path };
         let explained = self.policy.explain(&request.caller, entry.name, path);
         record.allowed = explained.is_allowed();
         record.role = explained.role().map(str::to_owned);
