@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use axum::http::{Request, Response, StatusCode};
+use axum::http::{Method, Request, Response, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full};
@@ -16,6 +16,7 @@ use super::Function;
 use super::event::UrlRequest;
 use super::runtime_api::Invocation;
 use crate::dispatch::Deadline;
+use crate::host::doctor::{self, Question};
 use crate::mcp::Handler;
 
 /// Largest request; patches and findings have limits below it.
@@ -62,6 +63,18 @@ async fn respond(
              function URL's auth type must be AWS_IAM",
         ));
     };
+    if event.raw_path == doctor::PATH {
+        let method = event.request_context.http.method.parse().unwrap_or(Method::TRACE);
+        let question = Question {
+            method: &method,
+            query: &event.raw_query_string,
+            caller,
+            host: "function-url",
+            request_id: invocation.request_id.clone(),
+            deadline: Some(invocation.deadline),
+        };
+        return Ok(doctor::answer(&function.dispatcher, question).await);
+    }
     if !matches!(event.raw_path.as_str(), "/mcp" | "/mcp/" | "/") {
         return Err((StatusCode::NOT_FOUND, "nothing here; MCP is at /mcp"));
     }

@@ -235,8 +235,10 @@ impl Check<'_> {
         table: &Table<'_>,
         layout: &Option<Layout>,
     ) -> Option<Role> {
-        const KEYS: [&str; 9] =
-            ["name", "callers", "tools", "read", "write", "propose", "decide", "deny", "limits"];
+        const KEYS: [&str; 10] = [
+            "name", "callers", "tools", "read", "write", "propose", "decide", "deny", "limits",
+            "doctor",
+        ];
         self.known_keys(table, &KEYS, "a role");
         let name = self.role_name(&span, table);
         let callers = self.strings(table, "callers");
@@ -261,6 +263,7 @@ impl Check<'_> {
             DenyRules::new(deny),
         );
         let limits = self.limits(table);
+        let doctor = self.doctor(table);
         let (Ok(read), Ok(write), Ok(propose), Ok(decide), Ok(deny)) = compiled else {
             self.error(
                 span,
@@ -269,7 +272,7 @@ impl Check<'_> {
             );
             return None;
         };
-        if lists_nothing(table, "tools") && decide.is_empty() {
+        if lists_nothing(table, "tools") && decide.is_empty() && !doctor {
             let fix = format!("tools = [\"read_file\"], of {}", TOOL_NAMES.join(", "));
             self.error(span.clone(), "a role without tools can do nothing", fix);
         }
@@ -288,6 +291,7 @@ impl Check<'_> {
             decide,
             deny,
             limits,
+            doctor,
         })
     }
 
@@ -360,6 +364,15 @@ impl Check<'_> {
             }
         }
         strings
+    }
+
+    fn doctor(&mut self, table: &Table<'_>) -> bool {
+        let Some(value) = table.get("doctor") else { return false };
+        value.get_ref().as_bool().unwrap_or_else(|| {
+            self.error(value.span(), "`doctor` is not true or false", "doctor = true");
+            // Nothing else is wrong with a role that has no tools because of it.
+            true
+        })
     }
 
     fn limits(&mut self, table: &Table<'_>) -> Limits {

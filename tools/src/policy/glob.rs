@@ -13,6 +13,11 @@ impl CallerPattern {
         CallerPattern(pattern.to_owned())
     }
 
+    /// The pattern as it stands in the file.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether the whole of `caller` matches.
     pub(super) fn matches(&self, caller: &str) -> bool {
         let Some((first, rest)) = self.0.split_once('*') else { return self.0 == caller };

@@ -5,6 +5,7 @@
 
 mod entries;
 mod metadata;
+pub mod probe;
 mod publish;
 mod resolve;
 mod scope;

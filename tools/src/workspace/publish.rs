@@ -26,9 +26,9 @@ pub enum Published {
 /// Unfinished work starts with this; readers ignore it.
 const UNFINISHED: &str = ".unfinished-";
 
-const DIRECTORY: OFlags =
+pub(super) const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-const NEW_FILE: OFlags = OFlags::WRONLY
+pub(super) const NEW_FILE: OFlags = OFlags::WRONLY
     .union(OFlags::CREATE)
     .union(OFlags::EXCL)
     .union(OFlags::NOFOLLOW)
@@ -113,7 +113,7 @@ impl Scope {
     }
 
     /// Opens the directory, creating what is missing on the way, one name at a time.
-    fn directory_for_records(&self, path: &WorkspacePath) -> Result<OwnedFd, Errno> {
+    pub(super) fn directory_for_records(&self, path: &WorkspacePath) -> Result<OwnedFd, Errno> {
         match self.workspace().open(path, OFlags::RDONLY | OFlags::DIRECTORY) {
             Err(Errno::NOENT) => {}
             other => return other,
@@ -138,7 +138,7 @@ impl Scope {
     }
 }
 
-fn write_new(directory: &OwnedFd, name: &str, bytes: &[u8]) -> Result<(), Errno> {
+pub(super) fn write_new(directory: &OwnedFd, name: &str, bytes: &[u8]) -> Result<(), Errno> {
     let handle = openat(directory, name, NEW_FILE, Mode::from_raw_mode(0o644))?;
     let mut file = std::fs::File::from(handle);
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
@@ -146,7 +146,7 @@ fn write_new(directory: &OwnedFd, name: &str, bytes: &[u8]) -> Result<(), Errno>
 }
 
 /// A name that no other writer uses: the standard library's hash keys are random.
-fn unfinished_name() -> String {
+pub(super) fn unfinished_name() -> String {
     let random = || RandomState::new().build_hasher().finish();
     format!("{UNFINISHED}{:016x}{:016x}", random(), std::process::id() as u64 ^ random())
 }
