@@ -6,6 +6,7 @@
 mod entries;
 mod metadata;
 mod operations;
+pub mod probe;
 mod publish;
 mod resolve;
 mod scope;
