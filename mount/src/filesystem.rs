@@ -324,6 +324,9 @@ impl Filesystem for PassThrough {
         let made = self.control.perform(Operation::Mknod, || {
             let path = self.child(parent, name)?;
             let kind = rustix::fs::FileType::from_raw_mode(mode);
+            if kind.is_char_device() || kind.is_block_device() {
+                return Err(Errno::PERM);
+            }
             mknodat(&self.source, &path, kind, Mode::from_raw_mode(mode & !umask & 0o7777), 0)?;
             self.entry(parent, name, &path)
         });
