@@ -1,5 +1,9 @@
 //! The Model Context Protocol over the dispatcher: translation only.
 
+mod completion;
+mod prompts;
+mod resources;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +14,11 @@ use mcp_workspace_tools::tool::Entry;
 use rmcp::ErrorData;
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
-    Implementation, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
-    ServerCapabilities, ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
+    CompleteResult, ContentBlock, GetPromptRequestParams, GetPromptResponse, Implementation,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::Value;
@@ -53,6 +59,34 @@ impl Handler {
             )
         })
     }
+
+    /// Runs a tool for a request that is no tool call, such as the read of a resource.
+    async fn run(
+        &self,
+        tool: &str,
+        arguments: Value,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Result<Answer, ToolError>, ErrorData> {
+        let request = self.request(tool.to_owned(), arguments, context)?;
+        Ok(self.dispatcher.dispatch(request, context.ct.clone()).await)
+    }
+
+    fn request(
+        &self,
+        tool: String,
+        arguments: Value,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Request, ErrorData> {
+        Ok(Request {
+            caller: self.caller(context)?,
+            host: self.host,
+            tool,
+            arguments,
+            request_id: context.id.to_string(),
+            progress: None,
+            deadline: beside::<Deadline>(context).map(|deadline| deadline.0),
+        })
+    }
 }
 
 impl ServerHandler for Handler {
@@ -60,9 +94,13 @@ impl ServerHandler for Handler {
         let mut server = Implementation::new("mcp-workspace", env!("CARGO_PKG_VERSION"));
         server.title = Some("Workspace".to_owned());
         server.description = Some(env!("CARGO_PKG_DESCRIPTION").to_owned());
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-            .with_server_info(server)
-            .with_instructions(INSTRUCTIONS)
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_prompts()
+            .enable_completions()
+            .build();
+        ServerConfig::new(capabilities).with_server_info(server).with_instructions(INSTRUCTIONS)
     }
 
     async fn list_tools(
@@ -84,28 +122,21 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let caller = self.caller(&context)?;
+        let name = request.name.into_owned();
+        let arguments = request.arguments.map_or(Value::Null, Value::Object);
+        let mut request = self.request(name, arguments, &context)?;
         let progress = context.meta.get_progress_token().map(|token| {
             let (sender, receiver) = tokio::sync::mpsc::channel(16);
             let forward = tokio::spawn(forward(context.peer.clone(), token, receiver));
             (sender, forward)
         });
-        let sink = progress.as_ref().map(|(sender, _)| {
+        request.progress = progress.as_ref().map(|(sender, _)| {
             let sender = sender.clone();
             // A client that reads slowly misses a report rather than slows the work.
             Arc::new(move |done: u64, message: &str| {
                 let _ = sender.try_send((done, message.to_owned()));
             }) as Arc<mcp_workspace_tools::call::ProgressSink>
         });
-        let request = Request {
-            caller,
-            host: self.host,
-            tool: request.name.into_owned(),
-            arguments: request.arguments.map_or(Value::Null, Value::Object),
-            request_id: context.id.to_string(),
-            progress: sink,
-            deadline: beside::<Deadline>(&context).map(|deadline| deadline.0),
-        };
         let result = self.dispatcher.dispatch(request, context.ct.clone()).await;
         if let Some((sender, mut forward)) = progress {
             // Reports come before the result or not at all. The sink holds a sender as well, but
@@ -122,6 +153,56 @@ impl ServerHandler for Handler {
             }
             Err(error) => Ok(render_error(&error).into()),
         }
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        resources::list(self, request.and_then(|page| page.cursor), &context).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        self.caller(&context)?;
+        Ok(resources::templates())
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        Ok(resources::read(self, &request.uri, &context).await?.into())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(prompts::list(&self.dispatcher.tools_for(&self.caller(&context)?)))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let tools = self.dispatcher.tools_for(&self.caller(&context)?);
+        Ok(prompts::get(&tools, &request.name, request.arguments.as_ref())?.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        completion::complete(self, &request, &context).await
     }
 }
 

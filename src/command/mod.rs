@@ -1,7 +1,9 @@
 //! One file a subcommand.
 
 pub mod call;
+pub mod doctor;
 pub mod lambda;
+pub mod manual;
 pub mod policy;
 pub mod serve;
 pub mod stdio;

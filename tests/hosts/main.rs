@@ -10,7 +10,9 @@
     reason = "a test prepares workspaces and may panic"
 )]
 
+mod doctor;
 mod http;
+mod resources;
 mod seccomp;
 mod server;
 mod stdio;

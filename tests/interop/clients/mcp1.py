@@ -9,6 +9,8 @@ import steps
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.types import ResourceTemplateReference
+from pydantic import AnyUrl
 
 
 class Adapter:
@@ -29,6 +31,26 @@ class Adapter:
     async def call(self, tool, arguments):
         result = await self.session.call_tool(tool, arguments)
         return steps.from_mcp_result(result.model_dump(mode="json", by_alias=True))
+
+    async def list_resources(self):
+        return [str(resource.uri) for resource in (await self.session.list_resources()).resources]
+
+    async def list_templates(self):
+        listed = (await self.session.list_resource_templates()).model_dump(mode="json", by_alias=True)
+        return [template["uriTemplate"] for template in listed["resourceTemplates"]]
+
+    async def read_resource(self, uri):
+        return (await self.session.read_resource(AnyUrl(uri))).model_dump(mode="json", by_alias=True)["contents"]
+
+    async def list_prompts(self):
+        return [prompt.name for prompt in (await self.session.list_prompts()).prompts]
+
+    async def get_prompt(self, name, arguments):
+        return (await self.session.get_prompt(name, arguments)).model_dump(mode="json", by_alias=True)["messages"]
+
+    async def complete(self, template, name, value):
+        reference = ResourceTemplateReference(type="ref/resource", uri=template)
+        return (await self.session.complete(reference, {"name": name, "value": value})).completion.values
 
 
 async def main(workspace, transport, *target):

@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 import steps
 from mcp import Client, StdioServerParameters
+from mcp.types import ResourceTemplateReference
 
 
 class Adapter:
@@ -25,6 +26,26 @@ class Adapter:
     async def call(self, tool, arguments):
         result = await self.client.call_tool(tool, arguments, read_timeout_seconds=30)
         return steps.from_mcp_result(result.model_dump(mode="json", by_alias=True))
+
+    async def list_resources(self):
+        return [str(resource.uri) for resource in (await self.client.list_resources()).resources]
+
+    async def list_templates(self):
+        listed = (await self.client.list_resource_templates()).model_dump(mode="json", by_alias=True)
+        return [template["uriTemplate"] for template in listed["resourceTemplates"]]
+
+    async def read_resource(self, uri):
+        return (await self.client.read_resource(uri)).model_dump(mode="json", by_alias=True)["contents"]
+
+    async def list_prompts(self):
+        return [prompt.name for prompt in (await self.client.list_prompts()).prompts]
+
+    async def get_prompt(self, name, arguments):
+        return (await self.client.get_prompt(name, arguments)).model_dump(mode="json", by_alias=True)["messages"]
+
+    async def complete(self, template, name, value):
+        reference = ResourceTemplateReference(type="ref/resource", uri=template)
+        return (await self.client.complete(reference, {"name": name, "value": value})).completion.values
 
 
 async def main(workspace, transport, *target):

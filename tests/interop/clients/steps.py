@@ -1,6 +1,7 @@
 """What every client does with the server, and what the answers must say.
 
-A client gives an adapter with `name`, `expected_version`, `list_tools()` and `call(tool, arguments)`;
+A client gives an adapter with `name`, `expected_version`, `list_tools()` and `call(tool, arguments)`,
+and with `list_resources()` and its like where it can do more than call tools;
 `run` walks through the steps, prints one line a step, and tells how many passed and failed. The
 expectations are worked out here from the workspace itself, never from an answer.
 """
@@ -17,7 +18,7 @@ import tempfile
 import traceback
 from dataclasses import dataclass, field
 
-TOOLS = ["grep", "list_dir", "propose_patch", "read_file", "write_finding"]
+TOOLS = ["grep", "list_dir", "propose_patch", "read_file", "read_state", "write_finding", "write_state"]
 HIDDEN = {".env", "config/deploy.pem"}
 RECORDS = ".mcp-workspace"
 MAX_PAGES = 500
@@ -379,6 +380,50 @@ class Steps:
         same(answer.is_error, True, "a bad pattern is an error")
         contains(answer.text, "(unclosed", "the pattern in the error")
 
+    async def lists_its_records_as_resources(self):
+        """lists a finding as a resource, and reads it by its URI"""
+        finding = {"rule_id": "interop/resource", "severity": "info", "message": f"seen by {self.label}", "path": "etl/load.py", "start_line": 2}
+        made = (await self.client.call("write_finding", finding)).data()
+        uri = f"workspace:///{made['path']}"
+        holds(uri in await self.client.list_resources(), f"{uri} is among the resources")
+        [part] = await self.client.read_resource(uri)
+        same(json.loads(part["text"])["rule_id"], "interop/resource", "the finding's rule")
+
+    async def reads_files_as_resources(self):
+        """reads text and an image by the template's URIs, and nothing that policy hides"""
+        same(await self.client.list_templates(), ["workspace:///{+path}"], "templates")
+        [part] = await self.client.read_resource("workspace:///etl/load.py")
+        same(part["text"], self.local("etl/load.py").read_text(), "the text")
+        [part] = await self.client.read_resource("workspace:///docs/lanes.png")
+        same(base64.b64decode(part["blob"]), self.local("docs/lanes.png").read_bytes(), "the image")
+        for hidden in (".env", "etl/none.py"):
+            try:
+                shown = await self.client.read_resource(f"workspace:///{hidden}")
+            except Exception as error:  # each client has its own kind of error
+                contains(str(error), hidden, "the error")
+            else:
+                raise AssertionError(f"{hidden} was read: {shown!r}")
+
+    async def completes_paths(self):
+        """completes a path as it is typed"""
+        values = await self.client.complete("workspace:///{+path}", "path", "etl/")
+        same(sorted(values), sorted(f"etl/{name}" for name in os.listdir(self.local("etl")) if name != "__pycache__"), "the completions")
+        same(await self.client.complete("workspace:///{+path}", "path", ".e"), [], "completions of a hidden file")
+
+    async def offers_prompts(self):
+        """offers the review prompts and fills in their argument"""
+        same(await self.client.list_prompts(), ["security-review", "data-quality-review", "propose-fix"], "prompts")
+        [message] = await self.client.get_prompt("security-review", {"path": "etl"})
+        same(message["role"], "user", "role")
+        contains(message["content"]["text"], "Review `etl`", "the prompt")
+
+
+BEYOND_TOOLS = [
+    Steps.lists_its_records_as_resources,
+    Steps.reads_files_as_resources,
+    Steps.completes_paths,
+    Steps.offers_prompts,
+]
 
 STEPS = [
     Steps.negotiates,
@@ -406,7 +451,7 @@ STEPS = [
 async def run(client, workspace):
     """Walks through all steps; the exit status says whether all passed."""
     steps, failed = Steps(client, workspace), 0
-    for step in STEPS:
+    for step in STEPS + (BEYOND_TOOLS if hasattr(client, "list_resources") else []):
         try:
             await step(steps)
             print(f"PASS {client.name}: {step.__doc__}", flush=True)

@@ -1,8 +1,8 @@
 //! The patterns of a policy: callers, paths, and denied paths.
 
-use globset::{Candidate, Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
-
 use crate::path::WorkspacePath;
+
+use super::matcher::{Globs, Letters};
 
 /// A pattern of caller ids: `*` stands for any characters, all else for itself.
 #[derive(Debug, Clone)]
@@ -11,6 +11,24 @@ pub(super) struct CallerPattern(String);
 impl CallerPattern {
     pub(super) fn new(pattern: &str) -> CallerPattern {
         CallerPattern(pattern.to_owned())
+    }
+
+    /// The pattern as it stands in the file.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it names every caller: `*` and nothing else.
+    pub(super) fn is_everybody(&self) -> bool {
+        !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
+    }
+
+    /// Whether it matches some text that begins with `prefix`.
+    pub(super) fn can_begin_with(&self, prefix: &str) -> bool {
+        match self.0.split_once('*') {
+            Some((first, _)) => first.starts_with(prefix) || prefix.starts_with(first),
+            None => self.0.starts_with(prefix),
+        }
     }
 
     /// Whether the whole of `caller` matches.
@@ -39,7 +57,7 @@ pub(super) struct Rule {
 #[derive(Debug)]
 pub(super) struct PathRules {
     rules: Vec<Rule>,
-    set: GlobSet,
+    globs: Globs,
     components: Vec<Vec<Component>>,
 }
 
@@ -47,34 +65,34 @@ pub(super) struct PathRules {
 enum Component {
     /// `**`
     AnyDepth,
-    One(GlobMatcher),
+    One(Globs),
 }
 
 impl PathRules {
     /// Compiles globs that [`refusal`] has passed.
     pub(super) fn new(rules: Vec<Rule>) -> Result<PathRules, globset::Error> {
-        let mut set = GlobSetBuilder::new();
         let mut components = Vec::new();
         for rule in &rules {
-            set.add(compile(&rule.text, false)?);
             let parts = rule.text.split('/').map(|part| {
                 Ok(match part {
                     "**" => Component::AnyDepth,
-                    one => Component::One(compile(one, false)?.compile_matcher()),
+                    one => Component::One(Globs::new([one], Letters::AsWritten)?),
                 })
             });
             components.push(parts.collect::<Result<_, globset::Error>>()?);
         }
-        Ok(PathRules { rules, set: set.build()?, components })
+        let globs = Globs::new(rules.iter().map(|rule| rule.text.as_str()), Letters::AsWritten)?;
+        Ok(PathRules { rules, globs, components })
     }
 
     pub(super) fn is_match(&self, path: &WorkspacePath) -> bool {
-        !self.rules.is_empty() && self.set.is_match(path.as_str())
+        // A set that cannot be had allows nothing.
+        !self.rules.is_empty() && self.globs.is_match(path.as_str()).unwrap_or(false)
     }
 
     /// The first rule that matches.
     pub(super) fn find(&self, path: &WorkspacePath) -> Option<&Rule> {
-        self.set.matches(path.as_str()).into_iter().min().and_then(|index| self.rules.get(index))
+        self.rules.get(self.globs.first_match(path.as_str()).ok()??)
     }
 
     /// The first rule that matches something below `directory`, or could.
@@ -97,7 +115,7 @@ fn leads(glob: &[Component], directory: &[&str]) -> bool {
         (None, _) => false,
         (Some(_), None) | (Some((Component::AnyDepth, _)), Some(_)) => true,
         (Some((Component::One(matcher), glob)), Some((name, directory))) => {
-            matcher.is_match(name) && leads(glob, directory)
+            matcher.is_match(name).unwrap_or(false) && leads(glob, directory)
         }
     }
 }
@@ -110,45 +128,37 @@ pub(super) struct DenyRules {
     rules: Vec<Rule>,
     /// The rule of each glob in the set.
     owners: Vec<usize>,
-    set: GlobSet,
+    globs: Globs,
 }
 
 impl DenyRules {
     pub(super) fn new(rules: Vec<Rule>) -> Result<DenyRules, globset::Error> {
-        let mut set = GlobSetBuilder::new();
+        let mut globs = Vec::new();
         let mut owners = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             let itself = rule.text.strip_suffix("/**");
             for glob in std::iter::once(rule.text.as_str()).chain(itself) {
-                set.add(compile(glob, true)?);
+                globs.push(glob);
                 owners.push(index);
             }
         }
-        Ok(DenyRules { rules, owners, set: set.build()? })
+        let globs = Globs::new(globs, Letters::OfEitherCase)?;
+        Ok(DenyRules { rules, owners, globs })
     }
 
     pub(super) fn is_match(&self, path: &WorkspacePath) -> bool {
+        // A set that cannot be had denies everything.
         !self.rules.is_empty()
-            && path
-                .ancestors_and_self()
-                .any(|part| self.set.is_match_candidate(&Candidate::new(part)))
+            && path.ancestors_and_self().any(|part| self.globs.is_match(part).unwrap_or(true))
     }
 
     /// The rule that denies `path`.
     pub(super) fn find(&self, path: &WorkspacePath) -> Option<&Rule> {
         path.ancestors_and_self().find_map(|part| {
-            let first = self.set.matches(part).into_iter().min()?;
+            let first = self.globs.first_match(part).ok()??;
             self.rules.get(*self.owners.get(first)?)
         })
     }
-}
-
-fn compile(glob: &str, any_case: bool) -> Result<Glob, globset::Error> {
-    GlobBuilder::new(glob)
-        .literal_separator(true)
-        .backslash_escape(false)
-        .case_insensitive(any_case)
-        .build()
 }
 
 /// Why a text is no glob of a policy, and the fix.
@@ -187,7 +197,7 @@ pub(super) fn refusal(glob: &str) -> Option<(String, String)> {
             _ => {}
         }
     }
-    compile(glob, false).err().and_then(|error| {
+    Globs::new([glob], Letters::AsWritten).err().and_then(|error| {
         refused(&format!("is no glob: {}", error.kind()), "close every `[` and `{`".to_owned())
     })
 }

@@ -36,8 +36,8 @@ pub(super) fn parse<T: DeserializeOwned>(
         }
     }
     // An explicit null means "not given", as several clients send it for optional arguments.
-    given.retain(|_, value| !value.is_null());
     let properties = schema.get("properties").and_then(Value::as_object);
+    given.retain(|name, value| !value.is_null() || takes_any_value(properties, name));
     let known: Vec<&str> =
         properties.map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
     if let Some(unknown) = given.keys().find(|key| !known.contains(&key.as_str())) {
@@ -58,13 +58,41 @@ pub(super) fn parse<T: DeserializeOwned>(
     })
 }
 
+/// What other file tools call an argument, and what it may be called here.
+const ELSEWHERE: [(&[&str], &[&str]); 7] = [
+    (
+        &["length", "max_results", "max_count", "head_limit", "num_lines", "count", "max"],
+        &["limit"],
+    ),
+    (&["file_path", "filepath", "filename", "directory", "dir", "uri"], &["path"]),
+    (&["query", "regex", "regexp", "search", "text"], &["pattern", "message"]),
+    (&["include", "include_pattern", "file_pattern", "patterns"], &["glob"]),
+    (&["start", "start_line", "line_offset", "line", "from"], &["offset", "start_line"]),
+    (&["diff", "unified_diff"], &["patch"]),
+    (&["description", "body", "details"], &["message", "rationale"]),
+];
+
+/// Whether an argument is of no type in particular, so that null is a value of it.
+fn takes_any_value(properties: Option<&Map<String, Value>>, name: &str) -> bool {
+    let property = properties.and_then(|map| map.get(name)).and_then(Value::as_object);
+    property.is_some_and(|property| property.keys().all(|word| word == "description"))
+}
+
 fn unknown_argument(unknown: &str, known: &[&str]) -> ToolError {
-    let nearest = known
+    let elsewhere = ELSEWHERE
         .iter()
-        .map(|name| (strsim::jaro_winkler(unknown, name), *name))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name);
+        .filter(|(others, _)| others.contains(&unknown.to_ascii_lowercase().as_str()))
+        .flat_map(|(_, ours)| *ours)
+        .find(|name| known.contains(*name))
+        .copied();
+    let nearest = elsewhere.or_else(|| {
+        known
+            .iter()
+            .map(|name| (strsim::jaro_winkler(unknown, name), *name))
+            .filter(|(likeness, _)| *likeness > 0.75)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, name)| name)
+    });
     let error = ToolError::invalid(format!("unknown argument `{unknown}`"));
     let all = format!("the arguments are: {}", known.join(", "));
     match nearest {
@@ -92,5 +120,28 @@ fn kind(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_argument_names_the_one_that_was_meant() {
+        let hint = |unknown: &str, known: &[&str]| unknown_argument(unknown, known).hint.unwrap();
+        let reading = ["format", "limit", "offset", "path"];
+        for (unknown, meant) in [
+            ("length", "limit"),
+            ("max_results", "limit"),
+            ("file_path", "path"),
+            ("line", "offset"),
+            ("limt", "limit"),
+        ] {
+            let hint = hint(unknown, &reading);
+            assert!(hint.starts_with(&format!("did you mean `{meant}`?")), "{unknown}: {hint}");
+        }
+        assert!(hint("query", &["pattern", "path"]).starts_with("did you mean `pattern`?"));
+        assert!(hint("zzz", &reading).starts_with("the arguments are"));
     }
 }
