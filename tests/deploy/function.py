@@ -117,6 +117,15 @@ def request(role, method, **parameters):
     return event
 
 
+def get(role, path):
+    """A function-URL event that asks for a path."""
+    event = request(role, "")
+    event["rawPath"] = event["requestContext"]["http"]["path"] = path
+    event["requestContext"]["http"]["method"] = "GET"
+    event["body"] = None
+    return event
+
+
 def result(answer):
     """The JSON-RPC result in a function's answer."""
     kind, response = answer
@@ -148,6 +157,9 @@ def checks(architecture, api, workspace):
     say("shows another role nothing", not other, other)
     status = api.invoke(request(None, "tools/list"))[1].get("statusCode")
     say("turns away who has not signed", status == 401, status)
+    examined = api.invoke(get("mcp-people-reviewers", "/doctor"))[1]
+    say("lets people ask for the doctor", examined.get("statusCode") == 200 and "mount" in examined["body"], examined)
+    say("lets no agent ask for it", api.invoke(get("mcp-agent-security", "/doctor"))[1].get("statusCode") == 403)
     read = called(api, "mcp-agent-security", "read_file", path="input/hello.txt")
     say("reads from the mount", "hello, mount" in str(read) and not read.get("isError"), read)
     hidden = called(api, "mcp-agent-security", "read_file", path="input/.env")
@@ -157,6 +169,15 @@ def checks(architecture, api, workspace):
     say("stores a finding on the mount", len(files) == 1 and not found.get("isError"), found)
     refused = called(api, "mcp-people-reviewers", "write_finding", rule_id="r", severity="low", message="n", path="input/hello.txt")
     say("takes none from who may not", "not answered" not in refused and len(list((workspace / "output/findings").rglob("*.json"))) == 1, refused)
+
+
+def check_tokens(architecture, api):
+    """With access tokens an open URL answers nobody without one, and says where to get it."""
+    status = api.invoke(request(None, "tools/list"))[1].get("statusCode")
+    check(f"the {architecture} function behind an open URL turns away who has no token", status == 401, status)
+    told = api.invoke(get(None, "/.well-known/oauth-protected-resource/mcp"))[1]
+    issuer = TEMPLATE_VARIANTS["access tokens"]["JwtIssuer"]
+    check(f"the {architecture} function behind an open URL says who issues tokens", told.get("statusCode") == 200 and issuer in told["body"], told)
 
 
 def main():
@@ -170,7 +191,6 @@ def main():
         if wrapper is None or (wrapper and not (shutil.which(wrapper[0]) and pathlib.Path(wrapper[-1]).is_dir())):
             print(f"SKIPPED running the {architecture} function: needs qemu-user and libc6-arm64-cross")
             continue
-        variables = Stack(template, TEMPLATE_VARIANTS["as it is"]).properties("Function")["Environment"]["Variables"]
         with tempfile.TemporaryDirectory(prefix="mcp-workspace-function-") as folder:
             package, workspace = pathlib.Path(folder) / "task", pathlib.Path(folder) / "mount"
             (workspace / "input").mkdir(parents=True)
@@ -179,15 +199,22 @@ def main():
             with zipfile.ZipFile(zipped) as archive:
                 archive.extractall(package)
             (package / "bootstrap").chmod(0o755)
-            text = (package / "policy.toml").read_text()
-            if ACCOUNT not in text:
+            if ACCOUNT not in (package / "policy.toml").read_text():
                 print(f"SKIPPED running the {architecture} function: its policy is not deploy/policy.toml")
                 continue
-            # The two places that are not the same here as in Lambda's sandbox.
-            for name, value in variables.items():
-                variables[name] = value.replace("/mnt/workspace", str(workspace)).replace("/var/task", str(package))
-            with function(package, wrapper, variables) as api:
+
+            def variables(variant):
+                """The variant's environment, but for the two places that are not the same here as at Lambda."""
+                given = Stack(template, TEMPLATE_VARIANTS[variant]).properties("Function")["Environment"]["Variables"]
+                return {
+                    name: value.replace("/mnt/workspace", str(workspace)).replace("/var/task", str(package))
+                    for name, value in given.items()
+                }
+
+            with function(package, wrapper, variables("as it is")) as api:
                 checks(architecture, api, workspace)
+            with function(package, wrapper, variables("access tokens")) as api:
+                check_tokens(architecture, api)
     return 1 if failed else 0
 
 
