@@ -176,7 +176,7 @@ impl Dispatcher {
             &request.request_id,
             &call,
         );
-        let role = self.policy.grant(&caller.id).and_then(|grant| grant.doctor_role());
+        let role = self.policy.grant(caller).and_then(|grant| grant.doctor_role());
         let result = match role {
             None => Err(ToolError::new(
                 Code::Denied,
@@ -191,7 +191,7 @@ impl Dispatcher {
                     workspace: Arc::clone(&self.workspace),
                     policy: self.policy.clone(),
                     site: self.site,
-                    caller: Arc::clone(&caller.id),
+                    caller: caller.clone(),
                     file: arguments.get("file").and_then(Value::as_str).map(str::to_owned),
                 };
                 let running = call.clone();

@@ -12,6 +12,8 @@ use mcp_workspace_tools::workspace::probe::{ProbeError, Reading, RecordFacts, St
 use mcp_workspace_tools::workspace::{Resolution, Scope, Workspace};
 use serde::Serialize;
 
+use crate::caller::Caller;
+
 /// How far the clocks of this machine and of the mount may be apart, in seconds: signatures and
 /// tokens are believed for minutes, and tools compare times of files.
 const MAX_CLOCK_SECONDS: u64 = 30;
@@ -106,7 +108,7 @@ pub struct Examination {
     pub policy: Policy,
     pub site: Site,
     /// The caller whose rights are tried.
-    pub caller: Arc<str>,
+    pub caller: Caller,
     /// A file whose export is asked about.
     pub file: Option<String>,
 }
@@ -131,7 +133,7 @@ impl Examination {
                  role's `callers`; it names {}",
                 named.join(", ")
             );
-            each(Check::failed("identity", format!("no role names `{}`", self.caller), fix));
+            each(Check::failed("identity", format!("no role names `{}`", self.caller.id), fix));
             return;
         };
         let names = grant.for_decisions();
@@ -139,7 +141,7 @@ impl Examination {
             "identity",
             format!(
                 "`{}` has the roles {}; policy names callers of {}",
-                self.caller,
+                self.caller.id,
                 names.roles().join(", "),
                 kinds(self.policy.callers()).join(", ")
             ),
