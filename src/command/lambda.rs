@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::config::LambdaOptions;
 use crate::host::lambda::runtime_api::{Fault, RuntimeApi};
 use crate::host::lambda::{self, Function};
+use crate::metrics::Metrics;
 
 /// Serves invocations until Lambda ends the process.
 ///
@@ -38,7 +39,7 @@ fn start() -> anyhow::Result<(Function, usize)> {
         "serving on Lambda"
     );
     let function = Function {
-        dispatcher: Arc::new(dispatcher),
+        dispatcher: Arc::new(dispatcher.measured(options.metrics.to(Metrics::Stdout))),
         allowed_hosts: options.allowed_host,
         allowed_origins: options.allowed_origin,
     };

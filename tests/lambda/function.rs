@@ -68,12 +68,18 @@ pub struct Function {
     child: Child,
     runtime: RuntimeApi,
     audit: mpsc::Receiver<Value>,
+    printed: mpsc::Receiver<Value>,
     invocations: u32,
     _workspace: tempfile::TempDir,
 }
 
 impl Function {
     pub fn start() -> Function {
+        Function::start_with(&[])
+    }
+
+    /// Starts it with these variables in its environment.
+    pub fn start_with(variables: &[(&str, &str)]) -> Function {
         let workspace = tempfile::tempdir().unwrap();
         let input = workspace.path().join("input");
         std::fs::create_dir(&input).unwrap();
@@ -83,7 +89,18 @@ impl Function {
         std::fs::write(&policy, POLICY).unwrap();
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut child = command(&listener, workspace.path(), Some(&policy)).spawn().unwrap();
+        let mut child = command(&listener, workspace.path(), Some(&policy))
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (print, printed) = mpsc::channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                let _ = print.send(serde_json::from_str(&line).expect("stdout is JSON lines"));
+            }
+        });
         let (send, audit) = mpsc::channel();
         let err = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
@@ -95,7 +112,7 @@ impl Function {
             }
         });
         let runtime = RuntimeApi::accept(&listener);
-        Function { child, runtime, audit, invocations: 0, _workspace: workspace }
+        Function { child, runtime, audit, printed, invocations: 0, _workspace: workspace }
     }
 
     /// Invokes the function without a client context, as URLs and agents do.
@@ -126,6 +143,16 @@ impl Function {
     /// The next audit record.
     pub fn audit(&self) -> Value {
         self.audit.recv_timeout(PATIENCE).expect("an audit record")
+    }
+
+    /// The next line on stdout.
+    pub fn printed(&self) -> Value {
+        self.printed.recv_timeout(PATIENCE).expect("a line on stdout")
+    }
+
+    /// Whether nothing has come on stdout; to be asked after an audit record.
+    pub fn printed_nothing(&self) -> bool {
+        self.printed.try_recv().is_err()
     }
 
     /// The status with which the function ends once the Runtime API is gone.

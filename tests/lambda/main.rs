@@ -12,5 +12,6 @@
 
 mod agents;
 mod function;
+mod metrics;
 mod start;
 mod url;

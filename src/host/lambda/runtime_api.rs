@@ -15,9 +15,12 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::TcpStream;
 
+use crate::trace::Trace;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
 const DEADLINE: HeaderName = HeaderName::from_static("lambda-runtime-deadline-ms");
 const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("lambda-runtime-client-context");
+const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 
 /// Time kept back from Lambda's deadline to answer with what there is.
@@ -33,6 +36,8 @@ pub struct Invocation {
     pub deadline: Instant,
     /// The client context as it came, where there was one.
     pub client_context: Option<Vec<u8>>,
+    /// X-Ray's trace of it.
+    pub trace: Option<Trace>,
     /// The event.
     pub event: Bytes,
 }
@@ -109,6 +114,10 @@ impl Connection {
         Ok(Invocation {
             request_id,
             deadline: deadline(&headers),
+            trace: headers
+                .get(TRACE_ID)
+                .and_then(|value| value.to_str().ok())
+                .and_then(Trace::from_xray),
             client_context: client_context.filter(|raw| !raw.is_empty()),
             event,
         })

@@ -72,6 +72,7 @@ async fn respond(
             host: "function-url",
             request_id: invocation.request_id.clone(),
             deadline: Some(invocation.deadline),
+            trace: invocation.trace.clone(),
         };
         return Ok(doctor::answer(&function.dispatcher, question).await);
     }
@@ -86,6 +87,9 @@ async fn respond(
     let mut request = request_of(event)?;
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(Deadline(invocation.deadline));
+    if let Some(trace) = &invocation.trace {
+        request.extensions_mut().insert(trace.clone());
+    }
 
     let dispatcher = Arc::clone(&function.dispatcher);
     let config = StreamableHttpServerConfig::default()
