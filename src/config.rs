@@ -1,5 +1,7 @@
 //! The command line and the environment, read here and nowhere else.
 
+mod callers;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +15,7 @@ use crate::caller::Caller;
 use crate::dispatch::Dispatcher;
 use crate::doctor::Site;
 use crate::metrics::Metrics;
+pub use callers::CallerOptions;
 
 /// The policy that holds when none is given.
 pub const LOCAL_POLICY: &str = include_str!("../policies/local.toml");
@@ -36,7 +39,7 @@ const EXAMPLES: &str = "Examples:
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Serve(ServeOptions),
+    Serve(Box<ServeOptions>),
     Stdio(StdioOptions),
     Call(CallOptions),
     Tools(ToolsOptions),
@@ -97,12 +100,14 @@ impl MetricsChoice {
 /// Serve MCP over HTTP at /mcp, with /healthz beside it
 ///
 /// Without --workspace the bundled example is unpacked into a fresh directory and served.
-/// Anywhere but on loopback, bearer tokens are required (see `mcp-workspace token`).
+/// Anywhere but on loopback, callers must prove who they are: by bearer tokens (see
+/// `mcp-workspace token`) or by access tokens of an OAuth issuer (--jwt-issuer).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mcp-workspace serve
   mcp-workspace serve --workspace ~/repo --policy policies/read-only.toml
-  mcp-workspace serve --workspace /srv/data --listen 0.0.0.0:8787 --tokens tokens.txt --allowed-host files.example.com")]
+  mcp-workspace serve --workspace /srv/data --listen 0.0.0.0:8787 --tokens tokens.txt --allowed-host files.example.com
+  mcp-workspace serve --jwt-issuer https://idp.example.com --jwt-audience http://127.0.0.1:8787/mcp --jwt-jwks-url https://idp.example.com/keys")]
 pub struct ServeOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
@@ -131,6 +136,8 @@ pub struct ServeOptions {
     /// Metrics of each call, on stderr beside the audit records
     #[arg(long, value_enum, env = "MCP_WORKSPACE_METRICS", default_value_t = MetricsChoice::Off)]
     pub metrics: MetricsChoice,
+    #[command(flatten)]
+    pub callers: CallerOptions,
 }
 
 /// Serve MCP over stdin and stdout, as editors and desktop clients start servers
@@ -190,6 +197,8 @@ pub struct LambdaOptions {
     /// Metrics of each call, on stdout
     #[arg(long, value_enum, env = "MCP_WORKSPACE_METRICS", default_value_t = MetricsChoice::Off)]
     pub metrics: MetricsChoice,
+    #[command(flatten)]
+    pub callers: CallerOptions,
 }
 
 impl LambdaOptions {

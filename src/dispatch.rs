@@ -76,6 +76,11 @@ impl Dispatcher {
         }
     }
 
+    /// The policy that it judges by.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Says where the server runs, for the doctor.
     #[must_use]
     pub fn at(mut self, site: Site) -> Dispatcher {
@@ -97,7 +102,7 @@ impl Dispatcher {
 
     /// The tools that this caller may use, in the catalog's order.
     pub fn tools_for(&self, caller: &Caller) -> Vec<&'static Entry> {
-        let Some(grant) = self.policy.grant(&caller.id) else { return Vec::new() };
+        let Some(grant) = self.policy.grant(caller) else { return Vec::new() };
         tool::catalog().iter().filter(|entry| grant.allows_tool(entry.name)).collect()
     }
 
@@ -131,7 +136,7 @@ impl Dispatcher {
         record: &mut Record,
         cancelled: CancellationToken,
     ) -> Result<Answer, ToolError> {
-        let grant = self.policy.grant(&request.caller.id);
+        let grant = self.policy.grant(&request.caller);
         let found = tool::find(&request.tool).zip(grant);
         let Some((entry, grant)) = found.filter(|(_, grant)| grant.allows_tool(&request.tool))
         else {
@@ -139,7 +144,11 @@ impl Dispatcher {
         };
         // A writing tool's path is not that of the record it writes: there only the tool is explained.
         let path = (entry.effect == Effect::Reads).then_some(record.path.as_str());
-        let explained = self.policy.explain(&request.caller.id, entry.name, path);
+        // A key is judged as a path below the state; a list of keys is judged key by key.
+        let key = (entry.name == "read_state" && !record.path.is_empty())
+            .then(|| format!("{}/{}", self.layout.state, record.path));
+        let path = if entry.name == "read_state" { key.as_deref() } else { path };
+        let explained = self.policy.explain(&request.caller, entry.name, path);
         record.allowed = explained.is_allowed();
         record.role = explained.role().map(str::to_owned);
         record.rule = explained.rule().map(str::to_owned);

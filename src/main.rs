@@ -39,9 +39,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Policy(command) => command::policy::run(command),
         Command::Doctor(options) => command::doctor::run(options),
         Command::Token(options) => command::token::run(&options),
+        Command::Serve(options) => serving(command::serve::run(*options)),
         Command::Completions(options) => command::manual::completions(&options),
         Command::Man(options) => command::manual::man(&options),
-        Command::Serve(options) => serving(command::serve::run(options)),
         Command::Stdio(options) => serving(command::stdio::run(options)),
         Command::Call(options) => serving(command::call::run(options)),
     }

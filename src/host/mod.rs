@@ -3,4 +3,5 @@
 pub mod doctor;
 pub mod http;
 pub mod lambda;
+mod resource;
 pub mod stdio;

@@ -75,22 +75,22 @@ pub struct Function {
 
 impl Function {
     pub fn start() -> Function {
-        Function::start_with(&[])
+        Function::start_with(POLICY, &[])
     }
 
-    /// Starts it with these variables in its environment.
-    pub fn start_with(variables: &[(&str, &str)]) -> Function {
+    /// A function under another policy and with more settings.
+    pub fn start_with(policy_text: &str, settings: &[(&str, &str)]) -> Function {
         let workspace = tempfile::tempdir().unwrap();
         let input = workspace.path().join("input");
         std::fs::create_dir(&input).unwrap();
         std::fs::write(input.join("main.rs"), "fn main() {\n    // TODO: say hello\n}\n").unwrap();
         std::fs::write(input.join(".env"), "TODO=secret\n").unwrap();
         let policy = workspace.path().join("policy.toml");
-        std::fs::write(&policy, POLICY).unwrap();
+        std::fs::write(&policy, policy_text).unwrap();
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut child = command(&listener, workspace.path(), Some(&policy))
-            .envs(variables.iter().copied())
+            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

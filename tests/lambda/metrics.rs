@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::function::{Function, recorded};
+use crate::function::{Function, POLICY, recorded};
 
 #[test]
 fn metrics_come_on_stdout_only_where_they_are_configured() {
-    let mut function = Function::start_with(&[("MCP_WORKSPACE_METRICS", "emf")]);
+    let mut function = Function::start_with(POLICY, &[("MCP_WORKSPACE_METRICS", "emf")]);
     function.invoke(&recorded("url-tools-call")).answer();
     let line = function.printed();
     assert_eq!((&line["Tool"], &line["Role"]), (&json!("grep"), &json!("reviewer")));

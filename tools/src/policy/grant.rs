@@ -6,16 +6,22 @@ use crate::path::WorkspacePath;
 
 use super::{Access, Layout, Limits, Role};
 
-/// The union of the roles that name a caller. Cheap to clone.
+/// The union of the roles that serve a caller, less what the roles that bind it deny. Cheap to
+/// clone.
 #[derive(Debug, Clone)]
 pub struct Grant {
     roles: Arc<[Arc<Role>]>,
+    binding: Arc<[Arc<Role>]>,
     layout: Arc<Layout>,
 }
 
 impl Grant {
-    pub(super) fn new(roles: Arc<[Arc<Role>]>, layout: Arc<Layout>) -> Grant {
-        Grant { roles, layout }
+    pub(super) fn new(
+        roles: Arc<[Arc<Role>]>,
+        binding: Arc<[Arc<Role>]>,
+        layout: Arc<Layout>,
+    ) -> Grant {
+        Grant { roles, binding, layout }
     }
 
     /// Whether any role lists this tool.
@@ -36,12 +42,12 @@ impl Grant {
             .filter(|role| role.tools.iter().any(|name| name == tool))
             .cloned()
             .collect();
-        ToolGrant::new(granting, Arc::clone(&self.roles), Arc::clone(&self.layout))
+        ToolGrant::new(granting, Arc::clone(&self.binding), Arc::clone(&self.layout))
     }
 
     /// The rights over every tool, for what is no tool: decisions of people.
     pub fn for_decisions(&self) -> ToolGrant {
-        ToolGrant::new(Arc::clone(&self.roles), Arc::clone(&self.roles), Arc::clone(&self.layout))
+        ToolGrant::new(Arc::clone(&self.roles), Arc::clone(&self.binding), Arc::clone(&self.layout))
     }
 }
 

@@ -19,8 +19,9 @@ use crate::path::WorkspacePath;
 use crate::policy::Access;
 
 use super::metadata::{Kind, Metadata};
-use super::publish::{DIRECTORY, NEW_FILE, unfinished_name, write_new};
+use super::operations::{DIRECTORY, NEW_FILE};
 use super::scope::{Scope, io_error, metadata_of};
+use super::unfinished::unfinished_name;
 use super::{Workspace, entries};
 
 /// Writers that race for one name.
@@ -187,9 +188,9 @@ impl Scope {
             return Ok(None);
         }
         let missing = self.missing_directories(folder);
-        let facts = self.directory_for_records(folder).map_or_else(
+        let facts = self.workspace().directory_for_records(folder).map_or_else(
             |errno| Err(ProbeError { step: "making the folder", errno }),
-            |directory| probe_in(&directory, &name),
+            |directory| probe_in(self.workspace(), &directory, &name),
         );
         // Only what was made here, and only while nobody has put a record there since.
         for made in missing {
@@ -255,12 +256,16 @@ fn attribute(_: &std::fs::File, _: &str) -> Result<Vec<u8>, Errno> {
 }
 
 /// Works in a private directory of `folder` and takes it away again.
-fn probe_in(folder: &OwnedFd, name: &str) -> Result<RecordFacts, ProbeError> {
+fn probe_in(
+    workspace: &Workspace,
+    folder: &OwnedFd,
+    name: &str,
+) -> Result<RecordFacts, ProbeError> {
     let mode = Mode::from_raw_mode(0o755);
     at("making a directory in it", mkdirat(folder, name, mode))?;
     let facts = at("opening a directory in it", openat(folder, name, DIRECTORY, Mode::empty()))
         .and_then(|inside| {
-            let facts = try_all(&inside);
+            let facts = try_all(workspace, &inside);
             clear(&inside);
             facts
         });
@@ -270,11 +275,11 @@ fn probe_in(folder: &OwnedFd, name: &str) -> Result<RecordFacts, ProbeError> {
     Ok(facts)
 }
 
-fn try_all(inside: &OwnedFd) -> Result<RecordFacts, ProbeError> {
+fn try_all(workspace: &Workspace, inside: &OwnedFd) -> Result<RecordFacts, ProbeError> {
     let began = SystemTime::now();
-    at("writing a file", write_new(inside, "new", b"new"))?;
+    at("writing a file", workspace.write_new(inside, "new", b"new"))?;
     let clock = clock_ahead(inside, began)?;
-    at("writing a second file", write_new(inside, "old", b"old file"))?;
+    at("writing a second file", workspace.write_new(inside, "old", b"old file"))?;
     at("renaming a file over another", renameat(inside, "new", inside, "old"))?;
     let gone = matches!(openat(inside, "new", OFlags::RDONLY, Mode::empty()), Err(Errno::NOENT));
     let replaced = at("reading a renamed file", stat_of(inside, "old"))?;
@@ -285,7 +290,7 @@ fn try_all(inside: &OwnedFd) -> Result<RecordFacts, ProbeError> {
         let name = format!("d{writer}");
         let made = mkdirat(inside, &name, Mode::from_raw_mode(0o755))
             .and_then(|()| openat(inside, &name, DIRECTORY, Mode::empty()))
-            .and_then(|directory| write_new(&directory, "record", b"{}"));
+            .and_then(|directory| workspace.write_new(&directory, "record", b"{}"));
         at("making a directory with a file", made)?;
     }
     let publishers = race(|writer| match renameat(inside, format!("d{writer}"), inside, "done") {
@@ -295,7 +300,7 @@ fn try_all(inside: &OwnedFd) -> Result<RecordFacts, ProbeError> {
     let publishers = at("renaming a directory", only(publishers, Errno::EXIST))?;
 
     let long = "n".repeat(LONGEST_NAME);
-    let long_names = write_new(inside, &long, b"").is_ok();
+    let long_names = workspace.write_new(inside, &long, b"").is_ok();
     Ok(RecordFacts {
         creators,
         rename_replaces: gone && replaced.size == 3,
