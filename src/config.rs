@@ -194,6 +194,10 @@ pub struct LambdaOptions {
     /// An origin beside the function URL's own whose pages may call
     #[arg(long, env = "MCP_WORKSPACE_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub allowed_origin: Vec<String>,
+    /// Whether answers to the function URL stream: as its invoke mode, RESPONSE_STREAM or BUFFERED
+    #[arg(long, env = "MCP_WORKSPACE_RESPONSE_STREAMING", default_value_t = false,
+          action = clap::ArgAction::Set)]
+    pub response_streaming: bool,
     /// Metrics of each call, on stdout
     #[arg(long, value_enum, env = "MCP_WORKSPACE_METRICS", default_value_t = MetricsChoice::Off)]
     pub metrics: MetricsChoice,

@@ -44,6 +44,7 @@ fn start() -> anyhow::Result<(Function, usize)> {
         delegation: options.callers.delegation()?,
         allowed_hosts: options.allowed_host,
         allowed_origins: options.allowed_origin,
+        streaming: options.response_streaming,
     };
     Ok((function, options.max_concurrency))
 }

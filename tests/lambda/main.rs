@@ -14,4 +14,5 @@ mod agents;
 mod function;
 mod metrics;
 mod start;
+mod streaming;
 mod url;
