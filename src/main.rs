@@ -8,6 +8,8 @@ mod dispatch;
 mod doctor;
 mod host;
 mod mcp;
+mod metrics;
+mod trace;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -8,6 +8,7 @@ use crate::caller::jwt::Jwt;
 use crate::config::LambdaOptions;
 use crate::host::lambda::runtime_api::{Fault, RuntimeApi};
 use crate::host::lambda::{self, Function};
+use crate::metrics::Metrics;
 
 /// Serves invocations until Lambda ends the process.
 ///
@@ -41,11 +42,12 @@ fn start() -> anyhow::Result<(Function, usize)> {
         "serving on Lambda"
     );
     let function = Function {
-        dispatcher: Arc::new(dispatcher),
+        dispatcher: Arc::new(dispatcher.measured(options.metrics.to(Metrics::Stdout))),
         jwt,
         delegation: options.callers.delegation()?,
         allowed_hosts: options.allowed_host,
         allowed_origins: options.allowed_origin,
+        streaming: options.response_streaming,
     };
     Ok((function, options.max_concurrency))
 }
