@@ -221,7 +221,11 @@ fn serve(
     match mounted {
         Ok(session) => {
             let _ = started.send(Ok(()));
-            if let Err(error) = session.run() {
+            // A thread that was told of the end while it asked for more has not failed.
+            let aborted = Some(Errno::CONNABORTED.raw_os_error());
+            if let Err(error) = session.run()
+                && error.raw_os_error() != aborted
+            {
                 say(&format!("{}: {error}", mountpoint.display()));
             }
         }

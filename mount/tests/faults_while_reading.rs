@@ -113,7 +113,7 @@ fn a_fault_at_any_one_request_changes_no_answer_silently() {
     ] {
         let Some(desk) = desk() else { return };
         let good = desk.run(&desk.scope(MODES[0]), tool, arguments.clone()).unwrap();
-        for (_, errno) in ERRORS {
+        for errno in &[Errno::IO, Errno::STALE, Errno::ACCESS] {
             for nth in 1..=12 {
                 let Some(desk) = self::desk() else { return };
                 let scope = desk.scope(MODES[0]);
