@@ -41,20 +41,22 @@ fn files_that_cannot_be_opened_or_read_are_counted_by_grep() {
         for errno in [Errno::IO, Errno::STALE, Errno::ACCESS] {
             let Some(desk) = desk() else { return };
             let scope = desk.scope(MODES[0]);
+            // The kernel reads a page again by itself, so a few refused reads change nothing.
+            let count = if operation == Operation::Read { u64::MAX } else { 7 };
             let every = Fault::every(operation, Effect::Refuse(errno));
-            desk.mounted.fail(Fault { first: 5, count: 7, ..every });
+            desk.mounted.fail(Fault { first: 5, count, ..every });
             let arguments = json!({ "pattern": "needle", "mode": "count", "limit": 1000 });
             let found = desk.run(&scope, "grep", arguments).unwrap();
             let unreadable = found["files_skipped"]["unreadable"].as_u64().unwrap();
             let searched = found["files_searched"].as_u64().unwrap();
             assert_eq!(searched + unreadable, 30, "{operation:?} {errno:?} {found}");
-            // The kernel asks again by itself: for a name that is stale, for a page that failed.
-            let least = match (operation, errno) {
-                (Operation::Open, Errno::STALE) => 0,
-                (Operation::Open, _) => 7,
-                _ => 1,
+            let expected = match (operation, errno) {
+                // It also looks a name up again that is said to be stale.
+                (Operation::Open, Errno::STALE) => 0..=7,
+                (Operation::Open, _) => 7..=7,
+                _ => 26..=28,
             };
-            assert!((least..=7).contains(&unreadable), "{operation:?} {errno:?} {found}");
+            assert!(expected.contains(&unreadable), "{operation:?} {errno:?} {found}");
         }
     }
 }
