@@ -1,6 +1,7 @@
 //! The command line and the environment, read here and nowhere else.
 
 mod callers;
+mod records;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,10 @@ use crate::caller::Caller;
 use crate::dispatch::Dispatcher;
 use crate::doctor::Site;
 pub use callers::CallerOptions;
+pub use records::{
+    DeciderOptions, ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProposalsCommand,
+    SeverityChoice, ShowFormat,
+};
 
 /// The policy that holds when none is given.
 pub const LOCAL_POLICY: &str = include_str!("../policies/local.toml");
@@ -45,6 +50,10 @@ pub enum Command {
     #[command(subcommand)]
     Policy(crate::command::policy::PolicyCommand),
     Token(TokenOptions),
+    #[command(subcommand)]
+    Findings(FindingsCommand),
+    #[command(subcommand)]
+    Proposals(ProposalsCommand),
     Doctor(DoctorOptions),
     Completions(CompletionsOptions),
     Man(ManOptions),
