@@ -80,7 +80,7 @@ impl Plan {
     }
 
     /// The journal of this plan, and the content to be saved beside it.
-    pub fn save(&self, _: &Decider) -> Result<(Journal, Vec<(String, Vec<u8>)>), ToolError> {
+    pub fn save(&self) -> (Journal, Vec<(String, Vec<u8>)>) {
         let mut contents = Vec::new();
         let mut files = Vec::new();
         for (index, file) in self.files.iter().enumerate() {
@@ -96,7 +96,7 @@ impl Plan {
         }
         let new_directories =
             self.new_directories.iter().map(|path| path.as_str().to_owned()).collect();
-        Ok((Journal { files, new_directories }, contents))
+        (Journal { files, new_directories }, contents)
     }
 
     /// The plan of the last apply, as it was saved.

@@ -78,7 +78,7 @@ pub fn apply(decider: &Decider, id: &str) -> Result<Decision, ToolError> {
     let review = Review::of(decider, &loaded, history)?;
     review.admit(Action::Applying)?;
     let plan = loaded.plan(decider)?;
-    let (journal, saved) = plan.save(decider)?;
+    let (journal, saved) = plan.save();
     let mut intent = next_step(decider, &id, &review.history, Action::Applying, &role, None)?;
     intent.journal = Some(journal);
     let intent = take(decider, intent, &saved)?;
