@@ -1,6 +1,7 @@
 //! The command line and the environment, read here and nowhere else.
 
 mod callers;
+mod records;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,10 @@ use crate::dispatch::Dispatcher;
 use crate::doctor::Site;
 use crate::metrics::Metrics;
 pub use callers::CallerOptions;
+pub use records::{
+    DeciderOptions, ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProposalsCommand,
+    SeverityChoice, ShowFormat,
+};
 
 /// The policy that holds when none is given.
 pub const LOCAL_POLICY: &str = include_str!("../policies/local.toml");
@@ -46,6 +51,10 @@ pub enum Command {
     #[command(subcommand)]
     Policy(crate::command::policy::PolicyCommand),
     Token(TokenOptions),
+    #[command(subcommand)]
+    Findings(FindingsCommand),
+    #[command(subcommand)]
+    Proposals(ProposalsCommand),
     Doctor(DoctorOptions),
     Completions(CompletionsOptions),
     Man(ManOptions),
