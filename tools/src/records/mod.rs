@@ -1,5 +1,6 @@
 //! Records as they lie on disk: what agents leave for people and for each other.
 
+pub mod export;
 pub mod finding;
 pub mod fingerprint;
 pub mod proposal;
