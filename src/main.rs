@@ -5,6 +5,7 @@ mod caller;
 mod command;
 mod config;
 mod dispatch;
+mod doctor;
 mod host;
 mod mcp;
 
@@ -34,6 +35,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Tools(options) => command::tools::run(&options),
         Command::Policy(command) => command::policy::run(command),
+        Command::Doctor(options) => command::doctor::run(options),
         Command::Token(options) => command::token::run(&options),
         Command::Serve(options) => serving(command::serve::run(*options)),
         Command::Completions(options) => command::manual::completions(&options),

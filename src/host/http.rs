@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use mcp_workspace_tools::records::fingerprint::hex;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::doctor::{self, Question};
 use super::resource::{METADATA_PATHS, Resource, refusal};
 use crate::caller::bearer;
 use crate::caller::delegation::Delegation;
@@ -109,11 +110,12 @@ fn router(
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
-        .with_allowed_hosts(hosts)
+        .with_allowed_hosts(hosts.clone())
         .with_allowed_origins(origins)
         .with_max_request_body_bytes(MAX_REQUEST_BYTES)
         .with_cancellation_token(stop);
     let door_dispatcher = Arc::clone(&dispatcher);
+    let doctor = Arc::new(Doctor { dispatcher: Arc::clone(&dispatcher), hosts });
     let service = StreamableHttpService::new(
         move || Ok(Handler::new(Arc::clone(&dispatcher), "http", None)),
         Arc::new(NeverSessionManager::default()),
@@ -128,6 +130,7 @@ fn router(
     let [of_host, of_endpoint] = METADATA_PATHS;
     Router::new()
         .nest_service("/mcp", service)
+        .route(doctor::PATH, any(examine).with_state(doctor))
         .layer(middleware::from_fn_with_state(Arc::clone(&door), identify))
         .route(of_host, get(metadata))
         .route(of_endpoint, get(metadata))
@@ -178,6 +181,41 @@ async fn metadata(State(door): State<Arc<Door>>) -> Response {
         Proving::Jwt(jwt) => door.resource(jwt).metadata(),
         Proving::Loopback | Proving::Tokens(_) => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// What the doctor over HTTP needs.
+struct Doctor {
+    dispatcher: Arc<Dispatcher>,
+    /// The names that a `Host` header may carry.
+    hosts: Vec<String>,
+}
+
+/// The doctor, for programs only: it writes probes, which no web page may cause.
+async fn examine(State(doctor): State<Arc<Doctor>>, request: Request) -> Response {
+    let headers = request.headers();
+    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    let known = doctor.hosts.iter().any(|one| one.eq_ignore_ascii_case(name) || one == host);
+    if !known || headers.contains_key(header::ORIGIN) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    // INVARIANT: `identify` lets nobody through without a caller.
+    let Some(caller) = request.extensions().get::<Caller>().cloned() else {
+        return StatusCode::UNAUTHORIZED.into_response();
+    };
+    let question = Question {
+        method: request.method(),
+        query: request.uri().query().unwrap_or_default(),
+        caller,
+        host: "http",
+        request_id: String::new(),
+        deadline: None,
+    };
+    doctor::answer(&doctor.dispatcher, question).await
 }
 
 async fn healthz() -> impl IntoResponse {

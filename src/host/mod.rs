@@ -1,5 +1,6 @@
 //! The ways in: each translates between its wire and the dispatcher.
 
+pub mod doctor;
 pub mod http;
 pub mod lambda;
 mod resource;

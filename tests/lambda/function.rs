@@ -26,6 +26,11 @@ tools   = ["list_dir", "read_file", "grep", "write_finding"]
 read    = ["input/**"]
 write   = ["output/findings/reviewer/**"]
 deny    = ["**/.env"]
+
+[[role]]
+name    = "operator"
+callers = ["arn:aws:iam::123456789012:role/operator"]
+doctor  = true
 "#;
 
 /// An event from `tests/lambda/events`.

@@ -16,6 +16,7 @@ use super::Function;
 use super::event::UrlRequest;
 use super::runtime_api::Invocation;
 use crate::dispatch::Deadline;
+use crate::host::doctor::{self, Question};
 use crate::host::resource::{METADATA_PATHS, Resource, refusal};
 use crate::mcp::Handler;
 
@@ -80,7 +81,8 @@ async fn respond(
             "the event has no `requestContext.domainName`",
         ));
     }
-    let known = matches!(event.raw_path.as_str(), "/mcp" | "/mcp/" | "/");
+    let known = matches!(event.raw_path.as_str(), "/mcp" | "/mcp/" | "/" | doctor::PATH);
+    let asks_doctor = event.raw_path == doctor::PATH;
     let mut request = request_of(event)?;
     let caller = match (signer, &resource) {
         (Some(signer), _) => signer,
@@ -101,6 +103,17 @@ async fn respond(
         .delegation
         .resolve(caller, request.headers(), function.dispatcher.policy())
         .map_err(|error| refused(StatusCode::FORBIDDEN, &error.to_string()))?;
+    if asks_doctor {
+        let question = Question {
+            method: request.method(),
+            query: request.uri().query().unwrap_or_default(),
+            caller,
+            host: "function-url",
+            request_id: invocation.request_id.clone(),
+            deadline: Some(invocation.deadline),
+        };
+        return Ok(doctor::answer(&function.dispatcher, question).await);
+    }
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(Deadline(invocation.deadline));
 

@@ -244,9 +244,9 @@ impl Check<'_> {
         table: &Table<'_>,
         layout: &Option<Layout>,
     ) -> Option<Role> {
-        const KEYS: [&str; 10] = [
+        const KEYS: [&str; 11] = [
             "name", "callers", "scopes", "tools", "read", "write", "propose", "decide", "deny",
-            "limits",
+            "limits", "doctor",
         ];
         self.known_keys(table, &KEYS, "a role");
         let name = self.role_name(&span, table);
@@ -280,6 +280,7 @@ impl Check<'_> {
             DenyRules::new(deny),
         );
         let limits = self.limits(table);
+        let doctor = self.doctor(table);
         let (Ok(read), Ok(write), Ok(propose), Ok(decide), Ok(deny)) = compiled else {
             self.error(
                 span,
@@ -288,7 +289,7 @@ impl Check<'_> {
             );
             return None;
         };
-        if lists_nothing(table, "tools") && decide.is_empty() {
+        if lists_nothing(table, "tools") && decide.is_empty() && !doctor {
             let fix = format!("tools = [\"read_file\"], of {}", TOOL_NAMES.join(", "));
             self.error(span.clone(), "a role without tools can do nothing", fix);
         }
@@ -308,6 +309,7 @@ impl Check<'_> {
             decide,
             deny,
             limits,
+            doctor,
         })
     }
 
@@ -432,6 +434,15 @@ impl Check<'_> {
             }
         }
         strings
+    }
+
+    fn doctor(&mut self, table: &Table<'_>) -> bool {
+        let Some(value) = table.get("doctor") else { return false };
+        value.get_ref().as_bool().unwrap_or_else(|| {
+            self.error(value.span(), "`doctor` is not true or false", "doctor = true");
+            // Nothing else is wrong with a role that has no tools because of it.
+            true
+        })
     }
 
     fn limits(&mut self, table: &Table<'_>) -> Limits {

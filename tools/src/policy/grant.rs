@@ -29,6 +29,11 @@ impl Grant {
         self.roles.iter().any(|role| role.tools.iter().any(|name| name == tool))
     }
 
+    /// The first role that lets this caller ask a server for its doctor.
+    pub fn doctor_role(&self) -> Option<String> {
+        self.roles.iter().find(|role| role.doctor).map(|role| role.name.clone())
+    }
+
     /// The rights within this tool: of the roles that list it, less what any role denies.
     pub fn for_tool(&self, tool: &str) -> ToolGrant {
         let granting: Arc<[Arc<Role>]> = self

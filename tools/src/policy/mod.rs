@@ -117,6 +117,8 @@ struct Role {
     decide: glob::PathRules,
     deny: glob::DenyRules,
     limits: Limits,
+    /// Whether its callers may ask a server for its doctor.
+    doctor: bool,
 }
 
 impl Role {
@@ -168,6 +170,11 @@ impl Policy {
     /// The names of the roles, in the file's order.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.roles.iter().map(|role| role.name.as_str())
+    }
+
+    /// The patterns of callers that roles name, in the file's order.
+    pub fn callers(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().flat_map(|role| &role.callers).map(glob::CallerPattern::as_str)
     }
 
     /// How many `[[expect]]` entries the file has.

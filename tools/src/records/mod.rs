@@ -4,3 +4,4 @@ pub mod export;
 pub mod finding;
 pub mod fingerprint;
 pub mod proposal;
+pub mod state;
