@@ -32,7 +32,11 @@ pub fn read(text: &str) -> Result<Vec<FileChange>, ToolError> {
             text.len()
         )));
     }
-    let text = unfenced(text)?;
+    read_text(unfenced(text)?)
+}
+
+/// Reads a diff that stands alone, of any size.
+pub(super) fn read_text(text: &str) -> Result<Vec<FileChange>, ToolError> {
     let mut lines = Lines::new(text);
     if !text.is_empty() && !text.ends_with('\n') && lines.last() != Some(NO_NEWLINE) {
         return Err(ToolError::invalid("the patch ends in the middle of a line").hint(

@@ -39,6 +39,14 @@ pub(super) enum Failed {
     Unsure(Errno),
 }
 
+impl Failed {
+    pub(super) fn errno(self) -> Errno {
+        match self {
+            Failed::Before(errno) | Failed::Unsure(errno) => errno,
+        }
+    }
+}
+
 impl Scope {
     /// Publishes one file under its final name: written aside, synced, renamed. Readers see
     /// the whole file or none. A file of that name is replaced.
