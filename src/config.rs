@@ -45,6 +45,9 @@ pub enum Command {
     #[command(subcommand)]
     Policy(crate::command::policy::PolicyCommand),
     Token(TokenOptions),
+    #[command(subcommand)]
+    Findings(crate::command::findings::FindingsCommand),
+    Review(ReviewOptions),
     Doctor(DoctorOptions),
     Completions(CompletionsOptions),
     Man(ManOptions),
@@ -150,6 +153,25 @@ pub struct CallOptions {
     pub workspace: WorkspaceOptions,
     /// The caller's id, as policies name it
     #[arg(long, value_name = "ID", default_value = Caller::LOCAL)]
+    pub caller: String,
+}
+
+/// Show findings and proposals on a local web page, to approve, reject and apply
+///
+/// The page is for one person on this machine: it listens on loopback, and opens by the URL with a
+/// token that is printed at start. Without --workspace the current directory is used.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mcp-workspace review --policy policies/code-review.toml --caller arn:aws:iam::123456789012:role/people-1
+  mcp-workspace review --workspace ~/repo --listen 127.0.0.1:9000")]
+pub struct ReviewOptions {
+    #[command(flatten)]
+    pub workspace: WorkspaceOptions,
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// The reviewer's id, as policies name it
+    #[arg(long, value_name = "ID", default_value = "reviewer")]
     pub caller: String,
 }
 

@@ -8,6 +8,7 @@ mod dispatch;
 mod doctor;
 mod host;
 mod mcp;
+mod review;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -36,6 +37,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tools(options) => command::tools::run(&options),
         Command::Policy(command) => command::policy::run(command),
         Command::Doctor(options) => command::doctor::run(options),
+        Command::Findings(command) => command::findings::run(&command),
+        Command::Review(options) => serving(command::review::run(options)),
         Command::Token(options) => command::token::run(&options),
         Command::Serve(options) => serving(command::serve::run(*options)),
         Command::Completions(options) => command::manual::completions(&options),

@@ -2,88 +2,62 @@
 
 use std::fmt::Write;
 
-use crate::records::finding::{Finding, Verdict};
+use crate::records::merged::{MergedFinding, MergedFindings};
 use crate::text::visible::{visible, visible_line};
 
-use super::groups::{Group, counts, groups, name};
+use super::describe::{agents, place, severity_name, snippet, summary, title, verdict_name};
 
 /// The report. What agents wrote is escaped, so that it cannot become markup or HTML.
-pub fn markdown(findings: &[Finding]) -> String {
-    let groups = groups(findings);
+pub fn markdown(merged: &MergedFindings) -> String {
+    let findings = &merged.findings;
     let mut out = String::from("# Findings\n\n");
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "{}\n", summary(&groups));
-    if !groups.is_empty() {
+    let _ = writeln!(out, "{}\n", summary(findings));
+    if !findings.is_empty() {
         out.push_str("| | severity | where | what |\n|---:|---|---|---|\n");
-        for (index, group) in groups.iter().enumerate() {
+        for (index, finding) in findings.iter().enumerate() {
             let _ = writeln!(
                 out,
                 "| {} | {} | {} | {} |",
                 index + 1,
-                name(group.lead.severity),
-                escaped(&group.place()),
-                escaped(group.title()),
+                severity_name(finding.severity),
+                escaped(&place(finding)),
+                escaped(title(finding)),
             );
         }
     }
-    for (index, group) in groups.iter().enumerate() {
-        one(&mut out, index + 1, group);
+    for (index, finding) in findings.iter().enumerate() {
+        one(&mut out, index + 1, finding);
     }
     out
 }
 
-/// How many there are of each severity, in one line.
-pub fn summary(groups: &[Group<'_>]) -> String {
-    let parts: Vec<_> = counts(groups)
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(severity, count)| format!("{count} {}", name(severity)))
-        .collect();
-    match groups.len() {
-        0 => "No findings.".to_owned(),
-        1 => format!("1 finding: {}.", parts.join(", ")),
-        all => format!("{all} findings: {}.", parts.join(", ")),
-    }
-}
-
-fn one(out: &mut String, number: usize, group: &Group<'_>) {
-    let lead = group.lead;
-    let _ = writeln!(out, "\n## {number}. {}\n", escaped(group.title()));
-    let _ = writeln!(out, "- severity: {}", name(lead.severity));
-    let _ = writeln!(out, "- rule: {}", escaped(&lead.rule_id));
-    let _ = writeln!(out, "- where: {}", escaped(&group.place()));
-    let _ = writeln!(out, "- seen by: {}", escaped(&group.agents().join(", ")));
-    if let Some(verdict) = lead.verdict {
+fn one(out: &mut String, number: usize, finding: &MergedFinding) {
+    let _ = writeln!(out, "\n## {number}. {}\n", escaped(title(finding)));
+    let _ = writeln!(out, "- severity: {}", severity_name(finding.severity));
+    let _ = writeln!(out, "- rule: {}", escaped(&finding.rule_id));
+    let _ = writeln!(out, "- where: {}", escaped(&place(finding)));
+    let _ = writeln!(out, "- seen by: {}", escaped(&agents(finding).join(", ")));
+    if let Some(verdict) = finding.verdict {
         let _ = writeln!(out, "- verdict: {}", verdict_name(verdict));
     }
-    let _ = writeln!(out, "- fingerprint: {}", escaped(&lead.fingerprint));
-    let _ = writeln!(out, "\n{}", paragraphs(&lead.message));
-    let snippet = lead.location.as_ref().and_then(|location| location.snippet.as_deref());
-    if let Some(snippet) = snippet {
+    let _ = writeln!(out, "- fingerprint: {}", escaped(&finding.fingerprint));
+    let _ = writeln!(out, "\n{}", paragraphs(&finding.message));
+    if let Some(snippet) = snippet(finding) {
         let _ = write!(out, "\n{}", fenced(snippet));
     }
-    for (title, text) in [
-        ("What goes wrong", group.first(|finding| finding.failure_scenario.as_ref())),
-        ("What to do", group.first(|finding| finding.recommendation.as_ref())),
-    ] {
+    for (title, text) in
+        [("What goes wrong", &finding.failure_scenario), ("What to do", &finding.recommendation)]
+    {
         if let Some(text) = text {
             let _ = writeln!(out, "\n**{title}:** {}", paragraphs(text));
         }
     }
-    let evidence = group.evidence();
-    if !evidence.is_empty() {
+    if !finding.evidence.is_empty() {
         out.push_str("\n**Evidence:**\n");
-        for text in evidence {
+        for text in &finding.evidence {
             let _ = write!(out, "\n{}", fenced(text));
         }
-    }
-}
-
-/// A verdict's name, as in the record.
-pub fn verdict_name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Confirmed => "confirmed",
-        Verdict::Plausible => "plausible",
     }
 }
 

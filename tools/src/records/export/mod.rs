@@ -3,7 +3,7 @@
 //! Every export is a pure function of a set of findings: the same set gives the same bytes,
 //! whatever the order in which it was written or read.
 
-pub mod groups;
+pub mod describe;
 mod html;
 mod markdown;
 mod sarif;

@@ -8,10 +8,11 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::records::finding::{Finding, Severity};
+use crate::records::finding::Severity;
 use crate::records::fingerprint::hex;
+use crate::records::merged::{MergedFinding, MergedFindings};
 
-use super::groups::{Group, groups, name};
+use super::describe::{confidence, runs, severity_name};
 use super::sarif_limits::{BYTES, RESULTS, TAGS, cut};
 use super::{Export, markdown};
 
@@ -38,11 +39,11 @@ pub struct Provenance {
 }
 
 /// The report as SARIF.
-pub fn sarif(findings: &[Finding], profile: Profile, provenance: &Provenance) -> Export {
+pub fn sarif(merged: &MergedFindings, profile: Profile, provenance: &Provenance) -> Export {
     let mut notes = Vec::new();
-    let mut groups = groups(findings);
+    let mut findings = merged.findings.as_slice();
     if profile == Profile::Github {
-        fit_results(&mut groups, &mut notes);
+        findings = fit_results(findings, &mut notes);
     } else if provenance.repository.is_none() || provenance.revision.is_none() {
         notes.push(
             "without --repository and --revision the report says nothing about where its sources \
@@ -50,10 +51,10 @@ pub fn sarif(findings: &[Finding], profile: Profile, provenance: &Provenance) ->
                 .to_owned(),
         );
     }
-    let mut results: Vec<Value> = Vec::with_capacity(groups.len());
-    let rules = Rules::of(&groups, profile, &mut notes);
-    for group in &groups {
-        results.push(result(group, profile, &rules));
+    let mut results: Vec<Value> = Vec::with_capacity(findings.len());
+    let rules = Rules::of(findings, profile, &mut notes);
+    for finding in findings {
+        results.push(result(finding, profile, &rules));
     }
     if profile == Profile::Github {
         fit_bytes(&mut results, &mut notes);
@@ -61,13 +62,13 @@ pub fn sarif(findings: &[Finding], profile: Profile, provenance: &Provenance) ->
     let log = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
-        "runs": [run(&groups, profile, provenance, rules, results)],
+        "runs": [run(findings, profile, provenance, rules, results)],
     });
     Export { text: format!("{log:#}\n"), notes }
 }
 
 fn run(
-    groups: &[Group<'_>],
+    findings: &[MergedFinding],
     profile: Profile,
     provenance: &Provenance,
     rules: Rules,
@@ -97,7 +98,7 @@ fn run(
         Profile::Github => json!({ "id": "mcp-workspace/" }),
         Profile::Ai => {
             fields.insert("properties".to_owned(), json!({ "ai/origin": "generated" }));
-            json!({ "id": "mcp-workspace/", "guid": guid(groups) })
+            json!({ "id": "mcp-workspace/", "guid": guid(findings) })
         }
     };
     fields.insert("automationDetails".to_owned(), automation);
@@ -111,17 +112,18 @@ struct Rules {
 }
 
 impl Rules {
-    fn of(groups: &[Group<'_>], profile: Profile, notes: &mut Vec<String>) -> Rules {
-        let mut ids: Vec<String> = groups.iter().map(|group| rule_id(group, profile).0).collect();
+    fn of(findings: &[MergedFinding], profile: Profile, notes: &mut Vec<String>) -> Rules {
+        let mut ids: Vec<String> =
+            findings.iter().map(|finding| rule_id(finding, profile).0).collect();
         ids.sort_unstable();
         ids.dedup();
         let mut too_many_tags = 0;
         let mut descriptors = Vec::with_capacity(ids.len());
-        let mut by_rule: Vec<Vec<&Group<'_>>> = ids.iter().map(|_| Vec::new()).collect();
-        for group in groups {
-            let place = ids.binary_search(&rule_id(group, profile).0);
+        let mut by_rule: Vec<Vec<&MergedFinding>> = ids.iter().map(|_| Vec::new()).collect();
+        for finding in findings {
+            let place = ids.binary_search(&rule_id(finding, profile).0);
             if let Some(of_rule) = place.ok().and_then(|place| by_rule.get_mut(place)) {
-                of_rule.push(group);
+                of_rule.push(finding);
             }
         }
         for (id, of_rule) in ids.iter().zip(&by_rule) {
@@ -136,13 +138,11 @@ impl Rules {
     }
 }
 
-fn descriptor(id: &str, groups: &[&Group<'_>], too_many_tags: &mut usize) -> Value {
-    let mut tags: Vec<String> = groups
+fn descriptor(id: &str, findings: &[&MergedFinding], too_many_tags: &mut usize) -> Value {
+    let mut tags: Vec<String> = findings
         .iter()
-        .flat_map(|group| {
-            let category = group.first(|finding| finding.category.as_ref());
-            category.into_iter().chain(group.tags()).map(cut)
-        })
+        .flat_map(|finding| finding.category.iter().chain(&finding.tags))
+        .map(|tag| cut(tag))
         .collect();
     let is_security = id.starts_with("CWE-") || tags.iter().any(|tag| tag.contains("security"));
     tags.sort_unstable();
@@ -155,8 +155,8 @@ fn descriptor(id: &str, groups: &[&Group<'_>], too_many_tags: &mut usize) -> Val
         tags.truncate(TAGS);
         *too_many_tags += 1;
     }
-    // Groups come most severe first.
-    let worst = groups.first().map_or(Severity::Info, |group| group.lead.severity);
+    // Findings come most severe first.
+    let worst = findings.first().map_or(Severity::Info, |finding| finding.severity);
     let mut properties = json!({ "tags": tags });
     if let Some(fields) = properties.as_object_mut().filter(|_| is_security) {
         fields.insert("security-severity".to_owned(), json!(security_severity(worst)));
@@ -176,9 +176,8 @@ fn descriptor(id: &str, groups: &[&Group<'_>], too_many_tags: &mut usize) -> Val
     })
 }
 
-fn result(group: &Group<'_>, profile: Profile, rules: &Rules) -> Value {
-    let lead = group.lead;
-    let (descriptor, sub) = rule_id(group, profile);
+fn result(finding: &MergedFinding, profile: Profile, rules: &Rules) -> Value {
+    let (descriptor, sub) = rule_id(finding, profile);
     let index = rules.ids.binary_search(&descriptor).unwrap_or_default();
     let rule = match sub {
         Some(sub) => format!("{descriptor}/{sub}"),
@@ -187,62 +186,68 @@ fn result(group: &Group<'_>, profile: Profile, rules: &Rules) -> Value {
     let mut result = json!({
         "ruleId": rule,
         "ruleIndex": index,
-        "level": level(lead.severity),
-        "rank": rank(lead),
-        "message": message(group),
-        "locations": [location(lead)],
-        "properties": properties(group, profile),
+        "level": level(finding.severity),
+        "rank": rank(finding),
+        "message": message(finding),
+        "locations": [location(finding)],
+        "properties": properties(finding, profile),
     });
     if let Some(fields) = result.as_object_mut().filter(|_| profile == Profile::Github) {
         let fingerprints = json!({
             // The name that GitHub matches alerts by; the text is our own, and moves with the line.
-            "primaryLocationLineHash": format!("{}:1", lead.fingerprint),
-            "mcpWorkspaceFingerprint/v1": lead.fingerprint,
+            "primaryLocationLineHash": format!("{}:1", finding.fingerprint),
+            "mcpWorkspaceFingerprint/v1": finding.fingerprint,
         });
         fields.insert("partialFingerprints".to_owned(), fingerprints);
     }
     result
 }
 
-fn message(group: &Group<'_>) -> Value {
+fn message(finding: &MergedFinding) -> Value {
     let parts = [
-        ("", Some(group.lead.message.as_str())),
-        ("What goes wrong: ", group.first(|finding| finding.failure_scenario.as_ref())),
-        ("What to do: ", group.first(|finding| finding.recommendation.as_ref())),
+        ("", Some(&finding.message)),
+        ("What goes wrong: ", finding.failure_scenario.as_ref()),
+        ("What to do: ", finding.recommendation.as_ref()),
     ];
     let mut text = Vec::new();
     let mut marked = Vec::new();
     for (title, part) in parts {
         let Some(part) = part else { continue };
         let part = sentence(&cut(part));
-        text.push(format!("{title}{part}"));
-        marked.push(format!("{title}{}", markdown::paragraphs(&part)));
+        // Braces are placeholders in both forms, so they are doubled rather than escaped.
+        let escaped = markdown::paragraphs(&part).replace("\\{", "{{").replace("\\}", "}}");
+        marked.push(format!("{title}{escaped}"));
+        text.push(format!("{title}{}", literal(&part)));
     }
     json!({ "text": text.join("\n\n"), "markdown": marked.join("\n\n") })
 }
 
-/// A text as SARIF wants it: it ends like a sentence, and none of it is a placeholder or a link.
+/// A text that ends like a sentence, as SARIF wants it.
 fn sentence(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 1);
-    for character in text.trim_end().chars() {
+    let text = text.trim_end();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{text}{end}")
+}
+
+/// Plain text in which nothing is a placeholder or a link.
+fn literal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
         match character {
             '{' => out.push_str("{{"),
             '}' => out.push_str("}}"),
-            '[' | ']' => {
+            '[' | ']' | '\\' => {
                 out.push('\\');
                 out.push(character);
             }
             other => out.push(other),
         }
     }
-    if !out.ends_with(['.', '!', '?']) {
-        out.push('.');
-    }
     out
 }
 
 /// A finding on the workspace as a whole is put on its root: without a place no viewer shows it.
-fn location(finding: &Finding) -> Value {
+fn location(finding: &MergedFinding) -> Value {
     let Some(location) = &finding.location else {
         return json!({ "physicalLocation": {
             "artifactLocation": { "uri": "./", "uriBaseId": ROOT },
@@ -264,46 +269,39 @@ fn location(finding: &Finding) -> Value {
     }})
 }
 
-fn properties(group: &Group<'_>, profile: Profile) -> Value {
-    let lead = group.lead;
-    let observations: Vec<_> = group
-        .all
-        .iter()
-        .map(|finding| {
-            json!({ "id": finding.id, "agent": finding.agent, "caller": finding.caller, "created": finding.created })
-        })
-        .collect();
+fn properties(finding: &MergedFinding, profile: Profile) -> Value {
     let mut properties = json!({
-        "mcpWorkspace/fingerprint": lead.fingerprint,
-        "mcpWorkspace/severity": name(lead.severity),
-        "mcpWorkspace/rule": lead.rule_id,
-        "mcpWorkspace/observations": observations,
+        "mcpWorkspace/fingerprint": finding.fingerprint,
+        "mcpWorkspace/severity": severity_name(finding.severity),
+        "mcpWorkspace/rule": finding.rule_id,
+        "mcpWorkspace/seen": finding.seen,
     });
     let Some(fields) = properties.as_object_mut() else { return properties };
     let mut add = |name: &str, value: Value| fields.insert(format!("mcpWorkspace/{name}"), value);
-    if let Some(verdict) = lead.verdict {
+    if let Some(verdict) = finding.verdict {
         add("verdict", json!(verdict));
     }
-    if let Some(confidence) = lead.confidence {
+    if let Some(confidence) = confidence(finding) {
         add("confidence", json!(confidence));
     }
-    if !group.runs().is_empty() {
-        add("runs", json!(group.runs()));
+    let runs = runs(finding);
+    if !runs.is_empty() {
+        add("runs", json!(runs));
     }
-    if let Some(version) = lead.location.as_ref().and_then(|at| at.file_version.as_ref()) {
+    if let Some(version) = finding.location.as_ref().and_then(|at| at.file_version.as_ref()) {
         add("fileVersion", json!(version));
     }
     // GitHub does not show evidence, and counts its bytes.
-    if profile == Profile::Ai && !group.evidence().is_empty() {
-        let evidence: Vec<_> = group.evidence().into_iter().map(cut).collect();
+    if profile == Profile::Ai && !finding.evidence.is_empty() {
+        let evidence: Vec<_> = finding.evidence.iter().map(|text| cut(text)).collect();
         add("evidence", json!(evidence));
     }
     properties
 }
 
 /// The rule's id in the profile, and what stands behind it in a result.
-fn rule_id(group: &Group<'_>, profile: Profile) -> (String, Option<String>) {
-    let id = group.lead.rule_id.as_str();
+fn rule_id(finding: &MergedFinding, profile: Profile) -> (String, Option<String>) {
+    let id = finding.rule_id.as_str();
     if profile == Profile::Github {
         return (cut(id), None);
     }
@@ -315,11 +313,11 @@ fn rule_id(group: &Group<'_>, profile: Profile) -> (String, Option<String>) {
     match digits {
         Some(digits) => {
             let rest = id.get(4 + digits.len()..).unwrap_or_default();
-            let category = group.first(|finding| finding.category.as_ref()).unwrap_or("finding");
+            let category = finding.category.as_deref().unwrap_or("finding");
             let sub = Some(kebab(rest)).filter(|sub| !sub.is_empty());
             (format!("CWE-{digits}"), Some(sub.unwrap_or_else(|| kebab_or(category, "finding"))))
         }
-        None => (format!("NOVEL-{}", kebab_or(id, &group.lead.fingerprint)), None),
+        None => (format!("NOVEL-{}", kebab_or(id, &finding.fingerprint)), None),
     }
 }
 
@@ -371,7 +369,7 @@ fn security_severity(severity: Severity) -> &'static str {
 }
 
 /// From 0 to 100, the severity first and then the agent's confidence.
-fn rank(finding: &Finding) -> f64 {
+fn rank(finding: &MergedFinding) -> f64 {
     let base = match finding.severity {
         Severity::Critical => 80.0,
         Severity::High => 60.0,
@@ -379,7 +377,7 @@ fn rank(finding: &Finding) -> f64 {
         Severity::Low => 20.0,
         Severity::Info => 0.0,
     };
-    (base + finding.confidence.unwrap_or(0.5).clamp(0.0, 1.0) * 20.0).round()
+    (base + confidence(finding).unwrap_or(0.5).clamp(0.0, 1.0) * 20.0).round()
 }
 
 /// A relative URI of a path.
@@ -397,25 +395,29 @@ fn uri(path: &str) -> String {
 }
 
 /// The same for the same set of findings, in the form of a UUID of version 8.
-fn guid(groups: &[Group<'_>]) -> String {
+fn guid(findings: &[MergedFinding]) -> String {
     let mut hash = Sha256::new();
-    for group in groups {
-        for finding in &group.all {
-            hash.update(finding.id.as_bytes());
-            hash.update(finding.created.as_bytes());
-            hash.update([0]);
-        }
+    for seen in findings.iter().flat_map(|finding| &finding.seen) {
+        hash.update(seen.id.as_bytes());
+        hash.update(seen.created.as_bytes());
+        hash.update([0]);
     }
     let digits = hex(&hash.finalize());
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
     format!("{}-{}-8{}-8{}-{}", part(0, 8), part(8, 12), part(12, 15), part(15, 18), part(18, 30))
 }
 
-fn fit_results(groups: &mut Vec<Group<'_>>, notes: &mut Vec<String>) {
-    let all = groups.len();
-    if all > RESULTS {
-        groups.truncate(RESULTS);
-        notes.push(format!("GitHub keeps {RESULTS} results of a run; the least severe {} of {all} findings are left out", all - RESULTS));
+fn fit_results<'a>(findings: &'a [MergedFinding], notes: &mut Vec<String>) -> &'a [MergedFinding] {
+    let all = findings.len();
+    match findings.get(..RESULTS) {
+        Some(kept) if all > RESULTS => {
+            let cut = all - RESULTS;
+            notes.push(format!(
+                "GitHub keeps {RESULTS} results of a run; the least severe {cut} of {all} findings are left out"
+            ));
+            kept
+        }
+        _ => findings,
     }
 }
 

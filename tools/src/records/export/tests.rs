@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::records::finding::{Finding, Location, Severity, Verdict};
+use crate::records::merged::{MergedFindings, merge};
 
 fn finding(number: u64, agent: &str, severity: Severity) -> Finding {
     Finding {
@@ -33,7 +34,7 @@ fn finding(number: u64, agent: &str, severity: Severity) -> Finding {
     }
 }
 
-fn all_exports(findings: &[Finding]) -> [Export; 4] {
+fn all_exports(findings: &MergedFindings) -> [Export; 4] {
     let provenance = Provenance::default();
     let plain = |text| Export { text, notes: Vec::new() };
     [
@@ -45,7 +46,7 @@ fn all_exports(findings: &[Finding]) -> [Export; 4] {
 }
 
 fn any_severity() -> impl Strategy<Value = Severity> {
-    prop::sample::select(groups::ALL_SEVERITIES.to_vec())
+    prop::sample::select(describe::ALL_SEVERITIES.to_vec())
 }
 
 proptest! {
@@ -53,26 +54,29 @@ proptest! {
 
     #[test]
     fn the_same_set_gives_the_same_bytes_in_any_order(
-        (written, read) in prop::collection::vec((0..12_u64, 0..3_u8, any_severity()), 0..24)
+        // One record a fingerprint and agent, as they lie on disk.
+        (written, read) in prop::collection::btree_map((0..12_u64, 0..3_u8), any_severity(), 0..24)
             .prop_map(|all| {
-                let one = |(number, agent, severity)| finding(number, &format!("agent-{agent}"), severity);
+                let one = |((number, agent), severity)| finding(number, &format!("agent-{agent}"), severity);
                 all.into_iter().map(one).collect::<Vec<_>>()
             })
             .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle()))
     ) {
-        prop_assert_eq!(all_exports(&written), all_exports(&read));
+        prop_assert_eq!(all_exports(&merge(written)), all_exports(&merge(read)));
     }
 }
 
 #[test]
 fn one_thing_seen_by_two_agents_is_one_result() {
     let seen = [finding(1, "b", Severity::Low), finding(1, "a", Severity::High)];
-    let log: serde_json::Value =
-        serde_json::from_str(&sarif(&seen, Profile::Github, &Provenance::default()).text).unwrap();
+    let log: serde_json::Value = serde_json::from_str(
+        &sarif(&merge(seen.into()), Profile::Github, &Provenance::default()).text,
+    )
+    .unwrap();
     let results = log["runs"][0]["results"].as_array().unwrap();
     assert_eq!(results.len(), 1);
     assert_eq!(results[0]["level"], "error");
-    assert_eq!(results[0]["properties"]["mcpWorkspace/observations"].as_array().unwrap().len(), 2);
+    assert_eq!(results[0]["properties"]["mcpWorkspace/seen"].as_array().unwrap().len(), 2);
     assert_eq!(log["runs"].as_array().unwrap().len(), 1);
 }
 
@@ -80,7 +84,7 @@ fn one_thing_seen_by_two_agents_is_one_result() {
 fn the_most_severe_stay_within_githubs_limits() {
     let mut many: Vec<_> = (0..6_000).map(|number| finding(number, "a", Severity::Low)).collect();
     many.push(finding(7_000, "a", Severity::Critical));
-    let Export { text, notes } = sarif(&many, Profile::Github, &Provenance::default());
+    let Export { text, notes } = sarif(&merge(many), Profile::Github, &Provenance::default());
     assert!(text.len() <= sarif_limits::BYTES, "{} bytes", text.len());
     let log: serde_json::Value = serde_json::from_str(&text).unwrap();
     let results = log["runs"][0]["results"].as_array().unwrap();
@@ -101,7 +105,7 @@ fn long_text_is_cut_to_the_size_that_github_takes() {
         ..finding(number, "a", Severity::High)
     };
     let many: Vec<_> = (0..2_000).map(long).collect();
-    let Export { text, notes } = sarif(&many, Profile::Github, &Provenance::default());
+    let Export { text, notes } = sarif(&merge(many), Profile::Github, &Provenance::default());
     assert!(text.len() <= sarif_limits::BYTES, "{} bytes", text.len());
     assert!(notes.iter().any(|note| note.contains("10 MB")), "{notes:?}");
 }
@@ -109,6 +113,7 @@ fn long_text_is_cut_to_the_size_that_github_takes() {
 #[test]
 fn text_of_agents_is_no_markup() {
     let seen = [finding(1, "a", Severity::High)];
+    let seen = merge(seen.into());
     let page = html(&seen);
     assert!(!page.contains("<script"), "{page}");
     assert_eq!(page.matches("</pre>").count(), 2);
@@ -124,7 +129,7 @@ fn text_of_agents_is_no_markup() {
 fn rules_have_the_ids_of_the_ai_profile() {
     let named = |id: &str| {
         let seen = [Finding { rule_id: id.to_owned(), ..finding(1, "a", Severity::High) }];
-        let text = sarif(&seen, Profile::Ai, &Provenance::default()).text;
+        let text = sarif(&merge(seen.into()), Profile::Ai, &Provenance::default()).text;
         let log: serde_json::Value = serde_json::from_str(&text).unwrap();
         log["runs"][0]["results"][0]["ruleId"].as_str().unwrap().to_owned()
     };
