@@ -1,6 +1,7 @@
 //! The command line and the environment, read here and nowhere else.
 
 mod callers;
+mod records;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,10 @@ use crate::caller::Caller;
 use crate::dispatch::Dispatcher;
 use crate::doctor::Site;
 pub use callers::CallerOptions;
+pub use records::{
+    DeciderOptions, ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProfileChoice,
+    ProposalsCommand, ReviewOptions, SarifOptions, SeverityChoice, ShowFormat,
+};
 
 /// The policy that holds when none is given.
 pub const LOCAL_POLICY: &str = include_str!("../policies/local.toml");
@@ -46,7 +51,9 @@ pub enum Command {
     Policy(crate::command::policy::PolicyCommand),
     Token(TokenOptions),
     #[command(subcommand)]
-    Findings(crate::command::findings::FindingsCommand),
+    Findings(FindingsCommand),
+    #[command(subcommand)]
+    Proposals(ProposalsCommand),
     Review(ReviewOptions),
     Doctor(DoctorOptions),
     Completions(CompletionsOptions),
@@ -153,25 +160,6 @@ pub struct CallOptions {
     pub workspace: WorkspaceOptions,
     /// The caller's id, as policies name it
     #[arg(long, value_name = "ID", default_value = Caller::LOCAL)]
-    pub caller: String,
-}
-
-/// Show findings and proposals on a local web page, to approve, reject and apply
-///
-/// The page is for one person on this machine: it listens on loopback, and opens by the URL with a
-/// token that is printed at start. Without --workspace the current directory is used.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  mcp-workspace review --policy policies/code-review.toml --caller arn:aws:iam::123456789012:role/people-1
-  mcp-workspace review --workspace ~/repo --listen 127.0.0.1:9000")]
-pub struct ReviewOptions {
-    #[command(flatten)]
-    pub workspace: WorkspaceOptions,
-    /// The address to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-    pub listen: SocketAddr,
-    /// The reviewer's id, as policies name it
-    #[arg(long, value_name = "ID", default_value = "reviewer")]
     pub caller: String,
 }
 

@@ -1,149 +1,188 @@
-//! `mcp-workspace findings`: what agents have found, for people and for other programs.
+//! `mcp-workspace findings`: what agents found, merged over those who saw it.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use clap::{Args, Subcommand, ValueEnum};
 use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::records::export::{self, Export, Profile, Provenance};
-use mcp_workspace_tools::records::merged::{self, MergedFindings};
+use mcp_workspace_tools::records::finding::Severity;
+use mcp_workspace_tools::records::merged::{self, Damaged, Filter, MergedFinding, MergedFindings};
+use mcp_workspace_tools::workspace::Scope;
 
-use crate::caller::{Caller, Proof};
-use crate::config::WorkspaceOptions;
+use crate::config::{
+    ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProfileChoice, SarifOptions,
+    SeverityChoice,
+};
+use crate::terminal::{line, print, table};
 
-/// What to do with findings.
-#[derive(Debug, Subcommand)]
-pub enum FindingsCommand {
-    Export(ExportOptions),
-}
+/// Longest time for reading them all; a person can stop it before.
+const TIME: Duration = Duration::from_secs(60 * 60);
+/// Longest summary in a table, in characters.
+const MAX_SUMMARY: usize = 100;
 
-/// The form of an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// SARIF 2.1.0, for code scanning and viewers
-    Sarif,
-    /// The merged findings
-    Json,
-    /// For a pull request or an issue
-    Markdown,
-    /// One page that needs nothing else
-    Html,
-}
-
-/// For whom the SARIF is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ProfileChoice {
-    /// GitHub code scanning, within its limits
-    Github,
-    /// The profile for findings of AI agents
-    Ai,
-}
-
-/// Write all findings, merged over agents, as one document
-///
-/// The same findings give the same bytes, whatever the order in which they were written.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  mcp-workspace findings export --format sarif -o findings.sarif
-  mcp-workspace findings export --format sarif --profile ai --repository https://github.com/o/r --revision $(git rev-parse HEAD)
-  mcp-workspace findings export --format html -o findings.html")]
-pub struct ExportOptions {
-    /// The form
-    #[arg(long, value_enum, default_value_t = Format::Json)]
-    pub format: Format,
-    #[command(flatten)]
-    pub sarif: SarifOptions,
-    /// The file to write [default: stdout]
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    #[command(flatten)]
-    pub workspace: WorkspaceOptions,
-    /// The caller's id, as policies name it
-    #[arg(long, value_name = "ID", default_value = Caller::LOCAL)]
-    pub caller: String,
-}
-
-/// What only SARIF needs.
-#[derive(Debug, Args)]
-pub struct SarifOptions {
-    /// For whom the SARIF is
-    #[arg(long, value_enum, default_value_t = ProfileChoice::Github)]
-    pub profile: ProfileChoice,
-    /// The URI of the sources' repository, for SARIF
-    #[arg(long, value_name = "URI")]
-    pub repository: Option<String>,
-    /// The sources' commit, for SARIF
-    #[arg(long, value_name = "COMMIT")]
-    pub revision: Option<String>,
-}
-
-/// Runs one of them.
+/// Lists or exports; exit status 1 when a record could not be read, after all the others.
 ///
 /// # Errors
-/// When the findings cannot be read or the document cannot be written.
-pub fn run(command: &FindingsCommand) -> anyhow::Result<ExitCode> {
+/// When the workspace or the policy cannot be had, or the findings cannot be listed.
+pub fn run(command: FindingsCommand) -> anyhow::Result<ExitCode> {
     match command {
-        FindingsCommand::Export(options) => export(options),
-    }
-}
-
-fn export(options: &ExportOptions) -> anyhow::Result<ExitCode> {
-    let (dispatcher, opened) = options.workspace.dispatcher(options.workspace.root_or_current())?;
-    let caller = Caller::new(&options.caller, Proof::Process);
-    let Some((scope, _)) = dispatcher.for_person(&caller) else {
-        bail!("the policy {} names no role for caller `{}`", opened.policy, options.caller);
-    };
-    let call = Call::new(&options.caller, Duration::from_secs(options.workspace.timeout));
-    let ledger = merged::read(&scope, &call).map_err(|error| anyhow!(error.to_text()))?;
-    for damaged in &ledger.damaged {
-        eprintln!("left out: {}: {}", damaged.path, damaged.problem);
-    }
-    let Export { text, notes } =
-        render(&merged::merge(ledger.findings), options.format, &options.sarif)?;
-    for note in notes {
-        eprintln!("note: {note}");
-    }
-    match &options.output {
-        Some(file) => std::fs::write(file, text)
-            .with_context(|| format!("cannot write `{}`", file.display()))?,
-        None => match std::io::stdout().lock().write_all(text.as_bytes()) {
-            // A reader that closes early, such as `head`, is no fault.
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                return Err(error).context("cannot write to stdout");
-            }
-            _ => {}
-        },
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The document.
-///
-/// # Errors
-/// When it cannot be written as JSON.
-pub fn render(
-    findings: &MergedFindings,
-    format: Format,
-    sarif: &SarifOptions,
-) -> anyhow::Result<Export> {
-    let plain = |text| Export { text, notes: Vec::new() };
-    Ok(match format {
-        Format::Json => plain(serde_json::to_string_pretty(findings)? + "\n"),
-        Format::Markdown => plain(export::markdown(findings)),
-        Format::Html => plain(export::html(findings)),
-        Format::Sarif => {
-            let profile = match sarif.profile {
-                ProfileChoice::Github => Profile::Github,
-                ProfileChoice::Ai => Profile::Ai,
+        FindingsCommand::List(options) => {
+            let (merged, damaged) = read(&options.findings)?;
+            let text = match options.format {
+                ListFormat::Table => as_table(&merged),
+                ListFormat::Json => as_json(&merged)?,
             };
-            let provenance = Provenance {
-                repository: sarif.repository.clone(),
-                revision: sarif.revision.clone(),
-            };
-            export::sarif(findings, profile, &provenance)
+            print(&text).context("cannot write to stdout")?;
+            Ok(told(&damaged))
         }
-    })
+        FindingsCommand::Export(options) => {
+            let (merged, damaged) = read(&options.findings)?;
+            let text = match options.format {
+                ExportFormat::Json => as_json(&merged)?,
+                ExportFormat::Markdown => export::markdown(&merged),
+                ExportFormat::Html => export::html(&merged),
+                ExportFormat::Sarif => as_sarif(&merged, options.sarif),
+            };
+            match &options.output {
+                None => print(&text).context("cannot write to stdout")?,
+                Some(file) => write(file, &text)?,
+            }
+            Ok(told(&damaged))
+        }
+    }
+}
+
+fn read(options: &FindingsOptions) -> anyhow::Result<(MergedFindings, Vec<Damaged>)> {
+    let plain = |error: ToolError| anyhow!("{}", error.to_text());
+    let severities = options.severity.iter().map(|choice| severity(*choice)).collect();
+    let filter = Filter::new(
+        severities,
+        &options.rule,
+        &options.path,
+        options.agent.clone(),
+        options.run.clone(),
+    )
+    .map_err(plain)?;
+    let loaded = options.workspace.policy()?;
+    let root = options.workspace.root_or_current();
+    let workspace = options
+        .workspace
+        .open(root)
+        .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
+    let layout = Arc::new(loaded.policy.layout().clone());
+    let grant = loaded.policy.grant(options.caller.as_str()).map(|grant| grant.for_decisions());
+    let Some(grant) = grant.filter(|grant| grant.may_enter(layout.findings())) else {
+        bail!(
+            "caller `{}` may not read findings: {} gives it no `read` on `{}`; see --caller and \
+             --policy",
+            options.caller,
+            loaded.name,
+            layout.findings()
+        );
+    };
+    let scope = Scope::new(Arc::new(workspace), grant, layout);
+    let mut call = Call::new(&options.caller, TIME);
+    let watched = std::io::stderr().is_terminal();
+    if watched {
+        call = call.with_progress(Arc::new(|done, message| {
+            if done > 0 {
+                eprint!("\r\u{1b}[K{message}");
+            }
+        }));
+    }
+    let ledger = merged::read(&scope, &call).map_err(plain)?;
+    if watched {
+        eprint!("\r\u{1b}[K");
+    }
+    let mut merged = merged::merge(ledger.findings);
+    merged.findings.retain(|finding| filter.wants(finding));
+    Ok((merged, ledger.damaged))
+}
+
+fn severity(choice: SeverityChoice) -> Severity {
+    match choice {
+        SeverityChoice::Critical => Severity::Critical,
+        SeverityChoice::High => Severity::High,
+        SeverityChoice::Medium => Severity::Medium,
+        SeverityChoice::Low => Severity::Low,
+        SeverityChoice::Info => Severity::Info,
+    }
+}
+
+fn as_json(merged: &MergedFindings) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(merged)? + "\n")
+}
+
+/// What was cut for the reader's limits is told on stderr.
+fn as_sarif(merged: &MergedFindings, options: SarifOptions) -> String {
+    let profile = match options.profile {
+        ProfileChoice::Github => Profile::Github,
+        ProfileChoice::Ai => Profile::Ai,
+    };
+    let provenance = Provenance { repository: options.repository, revision: options.revision };
+    let Export { text, notes } = export::sarif(merged, profile, &provenance);
+    for note in notes {
+        eprintln!("mcp-workspace: {note}");
+    }
+    text
+}
+
+fn as_table(merged: &MergedFindings) -> String {
+    let head = ["SEVERITY", "RULE", "PLACE", "SEEN BY", "SUMMARY"].map(str::to_owned).to_vec();
+    let rows = merged.findings.iter().map(|finding| {
+        let mut agents: Vec<&str> = finding.seen.iter().map(|seen| seen.agent.as_str()).collect();
+        agents.sort_unstable();
+        agents.dedup();
+        vec![
+            format!("{:?}", finding.severity).to_lowercase(),
+            line(&finding.rule_id),
+            line(&place(finding)),
+            line(&agents.join(",")),
+            summary(finding),
+        ]
+    });
+    table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
+}
+
+fn place(finding: &MergedFinding) -> String {
+    let Some(at) = &finding.location else { return "-".to_owned() };
+    match at.start_line {
+        Some(start) => format!("{}:{start}", at.path),
+        None => at.path.clone(),
+    }
+}
+
+fn summary(finding: &MergedFinding) -> String {
+    let text = finding.short_summary.as_ref().unwrap_or(&finding.message);
+    let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut shown: String = one_line.chars().take(MAX_SUMMARY).collect();
+    if shown.len() < one_line.len() {
+        shown.push('…');
+    }
+    line(&shown)
+}
+
+/// Names what could not be read.
+fn told(damaged: &[Damaged]) -> ExitCode {
+    for Damaged { path, problem } in damaged {
+        eprintln!("mcp-workspace: `{}` is left out: {}", line(path), line(problem));
+    }
+    if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) }
+}
+
+/// Writes a file of the operator, whole or not at all.
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    let failed = || format!("cannot write `{}`", file.display());
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut aside =
+        tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new("."))).with_context(failed)?;
+    aside.write_all(text.as_bytes()).with_context(failed)?;
+    aside.as_file().sync_all().with_context(failed)?;
+    aside.persist(file).with_context(failed)?;
+    Ok(())
 }

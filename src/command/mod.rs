@@ -6,6 +6,7 @@ pub mod findings;
 pub mod lambda;
 pub mod manual;
 pub mod policy;
+pub mod proposals;
 pub mod review;
 pub mod serve;
 pub mod stdio;

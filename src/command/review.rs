@@ -22,11 +22,11 @@ pub async fn run(options: ReviewOptions) -> anyhow::Result<ExitCode> {
             options.listen
         );
     }
-    let root = options.workspace.root_or_current();
-    let (dispatcher, opened) = options.workspace.dispatcher(root)?;
-    let caller = Caller::new(&options.caller, Proof::Process);
+    let root = options.decider.workspace.root_or_current();
+    let (dispatcher, opened) = options.decider.workspace.dispatcher(root)?;
+    let caller = Caller::new(&options.decider.caller, Proof::Process);
     let Some((scope, decider)) = dispatcher.for_person(&caller) else {
-        bail!("the policy {} names no role for caller `{}`", opened.policy, options.caller);
+        bail!("the policy {} names no role for caller `{}`", opened.policy, options.decider.caller);
     };
     let listener = TcpListener::bind(options.listen).await.with_context(|| {
         format!("cannot listen on {}; choose another with --listen", options.listen)
@@ -39,7 +39,7 @@ pub async fn run(options: ReviewOptions) -> anyhow::Result<ExitCode> {
         out,
         "Review of {} as `{}`:\n  http://{address}/enter?token={}\n\nCtrl-C stops it.",
         root.display(),
-        options.caller,
+        options.decider.caller,
         door.token()
     )
     .and_then(|()| out.flush());

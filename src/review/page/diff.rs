@@ -37,7 +37,7 @@ pub fn files(out: &mut Markup, changes: &[FileChange]) -> bool {
         if let (Some(old), Some(new)) = (change.old_mode, change.new_mode) {
             out.raw(", mode ").raw(old.as_str()).raw(" → ").raw(new.as_str());
         }
-        out.raw("</span></h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Changes of ");
+        out.raw("</span></h3>\n<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Changes of ");
         out.text(change.path.as_str()).raw("\" data-diff>\n");
         for hunk in &change.hunks {
             let rows = rows(hunk);

@@ -46,7 +46,7 @@ pub fn page(desk: &Desk, fingerprint: &str, call: &Call) -> Result<String, ToolE
     if !finding.evidence.is_empty() {
         body.raw("<h2>Evidence</h2>\n");
         for text in &finding.evidence {
-            body.raw("<pre tabindex=\"0\" role=\"region\" aria-label=\"Evidence\">\n")
+            body.raw("<pre tabindex=\"0\" role=\"group\" aria-label=\"Evidence\">\n")
                 .text(text)
                 .raw("</pre>\n");
         }
@@ -69,7 +69,7 @@ fn around(body: &mut Markup, desk: &Desk, finding: &MergedFinding, call: &Call) 
         Err(error) => {
             body.raw("<p class=\"problem text\">").text(&error.to_text()).raw("</p>\n");
             if let Some(text) = snippet(finding) {
-                body.raw("<p>What the agent saw:</p>\n<pre tabindex=\"0\" role=\"region\" aria-label=\"Source\">\n").text(text).raw("</pre>\n");
+                body.raw("<p>What the agent saw:</p>\n<pre tabindex=\"0\" role=\"group\" aria-label=\"Source\">\n").text(text).raw("</pre>\n");
             }
         }
     }

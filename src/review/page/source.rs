@@ -35,7 +35,7 @@ pub fn around(scope: &Scope, location: &Location, call: &Call) -> Result<Markup,
     if changed {
         table.raw("<p class=\"problem\">The file has changed since the finding was written; the lines may have moved.</p>\n");
     }
-    table.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Source\"><table class=\"source\">\n<tbody>\n");
+    table.raw("<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Source\"><table class=\"source\">\n<tbody>\n");
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
     for (number, line) in lines.skip(first - 1).take(last + 1 - first) {
         let marked = (start..=end).contains(&number);

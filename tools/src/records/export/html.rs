@@ -43,7 +43,7 @@ fn one(page: &mut Markup, number: u64, finding: &MergedFinding) {
     }
     page.raw("</span></p>\n<p class=\"text\">").text(&finding.message).raw("</p>\n");
     if let Some(snippet) = snippet(finding) {
-        block(page, "<pre tabindex=\"0\" aria-label=\"Source\">", snippet);
+        block(page, "<pre tabindex=\"0\" role=\"group\" aria-label=\"Source\">", snippet);
     }
     if let Some(text) = &finding.failure_scenario {
         page.raw("<p class=\"text\"><b>What goes wrong:</b> ").text(text).raw("</p>\n");
@@ -52,7 +52,7 @@ fn one(page: &mut Markup, number: u64, finding: &MergedFinding) {
         page.raw("<p class=\"text\"><b>What to do:</b> ").text(text).raw("</p>\n");
     }
     for text in &finding.evidence {
-        block(page, "<pre tabindex=\"0\" aria-label=\"Evidence\">", text);
+        block(page, "<pre tabindex=\"0\" role=\"group\" aria-label=\"Evidence\">", text);
     }
     page.raw("<p class=\"soft\">fingerprint <code>").text(&finding.fingerprint);
     page.raw("</code></p>\n</article>\n");
