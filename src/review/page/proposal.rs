@@ -95,7 +95,12 @@ fn decisions(body: &mut Markup, desk: &Desk, review: &Review) {
         body.raw(action).raw("\">\n<input type=\"hidden\" name=\"csrf\" value=\"");
         body.text(desk.door.form_token()).raw("\">\n");
         if let Some(required) = reason {
-            body.raw("<label>Reason <textarea name=\"reason\" rows=\"2\" maxlength=\"4000\"");
+            body.raw(if required.is_empty() {
+                "<label>Reason"
+            } else {
+                "<label>Reason, for who proposed it"
+            });
+            body.raw(" <textarea name=\"reason\" rows=\"2\" maxlength=\"4000\"");
             body.raw(required).raw("></textarea></label>\n");
         }
         body.raw("<button class=\"").raw(action).raw("\">").raw(name).raw("</button>\n</form>\n");
