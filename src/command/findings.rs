@@ -89,7 +89,7 @@ fn read(options: &FindingsOptions) -> anyhow::Result<(MergedFindings, Vec<Damage
     let mut call = Call::new(&options.caller, TIME);
     let watched = std::io::stderr().is_terminal();
     if watched {
-        call = call.with_progress(Arc::new(|done, message| {
+        call = call.with_progress(Arc::new(|done: u64, message: &str| {
             if done > 0 {
                 eprint!("\r\u{1b}[K{message}");
             }

@@ -2,13 +2,18 @@
 //! file is changed, then the end is recorded. Each step finds out by itself what is still to do,
 //! so a run that was interrupted is simply taken up again, by anybody.
 
+use jiff::Timestamp;
+
 use super::review::Loaded;
 use super::{may_decide, next_step, path_of};
 use crate::error::{Code, ToolError};
 use crate::patch::version;
 use crate::path::WorkspacePath;
 use crate::records::decision::{Action, Decision, Journal, JournalFile, Saved, State};
-use crate::workspace::{Decider, Published, Source};
+use crate::workspace::{Decider, Hold, Published, Source};
+
+/// Without locks, an interrupted run is taken over after this many seconds.
+const OLD_SECONDS: i64 = 600;
 
 /// The files of a proposal before and after.
 #[derive(Debug, Clone)]
@@ -75,7 +80,7 @@ impl Plan {
     }
 
     /// The journal of this plan, and the content to be saved beside it.
-    pub fn save(&self, _: &Decider) -> Result<(Journal, Vec<(String, Vec<u8>)>), ToolError> {
+    pub fn save(&self) -> (Journal, Vec<(String, Vec<u8>)>) {
         let mut contents = Vec::new();
         let mut files = Vec::new();
         for (index, file) in self.files.iter().enumerate() {
@@ -91,7 +96,7 @@ impl Plan {
         }
         let new_directories =
             self.new_directories.iter().map(|path| path.as_str().to_owned()).collect();
-        Ok((Journal { files, new_directories }, contents))
+        (Journal { files, new_directories }, contents)
     }
 
     /// The plan of the last apply, as it was saved.
@@ -264,7 +269,9 @@ pub(super) fn carry_out(
         false => (To::Before, Action::Reverted, Action::RevertUndone),
     };
     let Err(cause) = plan.settle(decider, id, to, false) else {
-        return end(decider, id, &history, done, role, None);
+        return end(decider, id, &history, done, role, None).map_err(|error| {
+            error.hint("all files are changed; the next `proposals` command records that")
+        });
     };
     let interrupted = |more: ToolError| {
         ToolError::new(
@@ -305,10 +312,19 @@ fn end(
 ///
 /// # Errors
 /// When that fails; then it is still to be done.
-pub(super) fn recover(decider: &Decider, loaded: &Loaded) -> Result<Vec<Decision>, ToolError> {
+pub(super) fn recover(
+    decider: &Decider,
+    loaded: &Loaded,
+    hold: &Hold,
+) -> Result<Vec<Decision>, ToolError> {
     let id = &loaded.proposal.id;
     let history = decider.history(id)?;
-    if !matches!(State::after(&history), State::Applying | State::Reverting) {
+    let Some(intent) = history.last() else { return Ok(history) };
+    if !matches!(intent.action, Action::Applying | Action::Reverting) {
+        return Ok(history);
+    }
+    // Without locks nobody knows whether it is still under way, so only its age tells.
+    if !matches!(hold, Hold::Held(_)) && !is_old(intent) {
         return Ok(history);
     }
     let role = may_decide(decider, loaded)?;
@@ -324,4 +340,10 @@ pub(super) fn recover(decider: &Decider, loaded: &Loaded) -> Result<Vec<Decision
             }
         }
     }
+}
+
+/// Whether a step was taken so long ago that nobody is still at it.
+fn is_old(step: &Decision) -> bool {
+    let begun = step.created.parse::<Timestamp>().map_or(0, Timestamp::as_second);
+    Timestamp::now().as_second().saturating_sub(begun) > OLD_SECONDS
 }

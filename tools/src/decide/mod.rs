@@ -13,7 +13,7 @@ use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
 use crate::records::decision::{Action, Decision, FORMAT, State};
-use crate::workspace::{Decider, Published};
+use crate::workspace::{Decider, Hold, Published};
 
 use review::Loaded;
 pub(crate) use review::touched;
@@ -38,7 +38,8 @@ pub fn approve(decider: &Decider, id: &str, reason: Option<&str>) -> Result<Deci
         )
         .hint("somebody else must look at it"));
     }
-    let history = journal::recover(decider, &loaded)?;
+    let hold = hold(decider, &id)?;
+    let history = journal::recover(decider, &loaded, &hold)?;
     let review = Review::of(decider, &loaded, history)?;
     review.admit(Action::Approved)?;
     let step = next_step(decider, &id, &review.history, Action::Approved, &role, reason)?;
@@ -57,7 +58,8 @@ pub fn reject(decider: &Decider, id: &str, reason: &str) -> Result<Decision, Too
     let id = resolve(decider, id)?;
     let loaded = Loaded::read(decider, &id)?;
     let role = may_decide(decider, &loaded)?;
-    let history = journal::recover(decider, &loaded)?;
+    let hold = hold(decider, &id)?;
+    let history = journal::recover(decider, &loaded, &hold)?;
     State::after(&history).admit(Action::Rejected, &id)?;
     let step = next_step(decider, &id, &history, Action::Rejected, &role, Some(reason))?;
     take(decider, step, &[])
@@ -71,11 +73,12 @@ pub fn apply(decider: &Decider, id: &str) -> Result<Decision, ToolError> {
     let id = resolve(decider, id)?;
     let loaded = Loaded::read(decider, &id)?;
     let role = may_decide(decider, &loaded)?;
-    let history = journal::recover(decider, &loaded)?;
+    let hold = hold(decider, &id)?;
+    let history = journal::recover(decider, &loaded, &hold)?;
     let review = Review::of(decider, &loaded, history)?;
     review.admit(Action::Applying)?;
     let plan = loaded.plan(decider)?;
-    let (journal, saved) = plan.save(decider)?;
+    let (journal, saved) = plan.save();
     let mut intent = next_step(decider, &id, &review.history, Action::Applying, &role, None)?;
     intent.journal = Some(journal);
     let intent = take(decider, intent, &saved)?;
@@ -92,13 +95,25 @@ pub fn revert(decider: &Decider, id: &str, reason: Option<&str>) -> Result<Decis
     let id = resolve(decider, id)?;
     let loaded = Loaded::read(decider, &id)?;
     let role = may_decide(decider, &loaded)?;
-    let mut history = journal::recover(decider, &loaded)?;
+    let hold = hold(decider, &id)?;
+    let mut history = journal::recover(decider, &loaded, &hold)?;
     State::after(&history).admit(Action::Reverting, &id)?;
     let plan = journal::Plan::saved(decider, &id, &history)?;
     plan.must_be_applied(decider)?;
     let intent = next_step(decider, &id, &history, Action::Reverting, &role, reason)?;
     history.push(take(decider, intent, &[])?);
     journal::carry_out(decider, &id, &plan, history, &role)
+}
+
+fn hold(decider: &Decider, id: &str) -> Result<Hold, ToolError> {
+    match decider.hold(id)? {
+        Hold::Busy => Err(ToolError::new(
+            Code::Conflict,
+            format!("somebody is deciding about proposal {id} at this moment"),
+        )
+        .hint("look at it again in a few seconds: `proposals show`")),
+        other => Ok(other),
+    }
 }
 
 /// The role that lets the caller decide about every path that the proposal touches.

@@ -12,7 +12,7 @@ use crate::path::WorkspacePath;
 use crate::policy::Access;
 use crate::records::decision::{Action, Decision, State};
 use crate::records::proposal::{Proposal, ProposedFile, id_of};
-use crate::workspace::{Decider, Source};
+use crate::workspace::{Decider, Hold, Source};
 
 /// Fewest digits of an id that may stand for all of it.
 const MIN_DIGITS: usize = 6;
@@ -123,10 +123,15 @@ fn one(decider: &Decider, id: &str) -> Result<Option<Review>, ToolError> {
     if !decides && !rights.may(Access::Read, &record) {
         return Ok(None);
     }
-    let history = match super::may_decide(decider, &loaded) {
-        Ok(_) => journal::recover(decider, &loaded)?,
-        Err(_) => decider.history(id)?,
-    };
+    let mut history = decider.history(id)?;
+    let interrupted = matches!(State::after(&history), State::Applying | State::Reverting);
+    if interrupted && super::may_decide(decider, &loaded).is_ok() {
+        let hold = decider.hold(id)?;
+        // Who holds it is still at work.
+        if !matches!(hold, Hold::Busy) {
+            history = journal::recover(decider, &loaded, &hold)?;
+        }
+    }
     Review::of(decider, &loaded, history).map(Some)
 }
 

@@ -76,12 +76,7 @@ impl ToolGrant {
     /// Whether `access` to `path` is granted and not denied. Records can never be proposed on,
     /// and decisions never be written by a tool, whatever the policy says.
     pub fn may(&self, access: Access, path: &WorkspacePath) -> bool {
-        let never = match access {
-            Access::Read => self.layout.is_saved_source(path),
-            Access::Write => self.layout.is_decision(path),
-            Access::Propose | Access::Decide => self.layout.holds_records(path),
-        };
-        !never
+        self.layout.never(access, path).is_none()
             && self.granting.iter().any(|role| role.rules(access).is_match(path))
             && !self.denies(path)
     }

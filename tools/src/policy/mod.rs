@@ -89,7 +89,7 @@ impl Layout {
 
     /// Whether `path` is the directory of decisions or lies below it, in any spelling that a
     /// file system without cases takes for it.
-    pub(crate) fn is_decision(&self, path: &WorkspacePath) -> bool {
+    fn is_decision(&self, path: &WorkspacePath) -> bool {
         let mut there = path.components();
         self.decisions.components().all(|wanted| {
             there
@@ -100,9 +100,22 @@ impl Layout {
 
     /// Whether `path` is content of sources that was saved for a revert: no tool reads it, since
     /// it is not where policy judges it.
-    pub(crate) fn is_saved_source(&self, path: &WorkspacePath) -> bool {
+    fn is_saved_source(&self, path: &WorkspacePath) -> bool {
         let saved = |name: &str| name.ends_with(".before") || name.ends_with(".after");
         path.file_name().is_some_and(saved) && self.is_decision(path)
+    }
+
+    /// Why no policy can grant this; none when it can.
+    fn never(&self, access: Access, path: &WorkspacePath) -> Option<&'static str> {
+        match access {
+            Access::Read if self.is_saved_source(path) => {
+                Some("sources that were saved for a revert are not read here")
+            }
+            Access::Write if self.is_decision(path) => Some("decisions are written by no tool"),
+            Access::Propose if self.holds_records(path) => Some("records cannot be proposed on"),
+            Access::Decide if self.holds_records(path) => Some("records are not decided about"),
+            _ => None,
+        }
     }
 
     /// Whether `path` is among the records, which no proposal may touch.

@@ -5,7 +5,8 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use rustix::fs::OFlags;
+use rustix::fd::OwnedFd;
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use crate::error::{Code, ToolError};
@@ -24,6 +25,17 @@ use super::{Workspace, entries};
 const MAX_RECORD_BYTES: u64 = 64 * 1024 * 1024;
 /// Longest history.
 const MAX_STEPS: u32 = 10_000;
+
+/// Whether a proposal is held.
+#[derive(Debug)]
+pub enum Hold {
+    /// By this handle.
+    Held(OwnedFd),
+    /// By another process.
+    Busy,
+    /// The file system does not say.
+    Unknown,
+}
 
 /// A handle of the workspace together with the rights of a person who decides.
 #[derive(Debug, Clone)]
@@ -104,6 +116,24 @@ impl Decider {
         self.workspace.read_record(&path)?.ok_or_else(|| {
             ToolError::new(Code::Io, format!("`{path}` is missing, which was saved for a revert"))
                 .hint("restore it, or restore the sources by hand")
+        })
+    }
+
+    /// Holds a proposal against other processes of this machine, until the answer is dropped or
+    /// the process ends. This is only so that nobody takes over what is still under way: where a
+    /// file system has no such locks, steps are still exclusive, and an interrupted run is taken
+    /// over only when it is old.
+    ///
+    /// # Errors
+    /// [`Code::Io`] when the file system fails.
+    pub fn hold(&self, id: &str) -> Result<Hold, ToolError> {
+        let path = self.layout.decisions().join(id)?;
+        let failed = |errno| io_error("write", &path, errno);
+        let directory = self.workspace.directory_for_records(&path).map_err(failed)?;
+        Ok(match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Hold::Held(directory),
+            Err(Errno::WOULDBLOCK) => Hold::Busy,
+            Err(_) => Hold::Unknown,
         })
     }
 

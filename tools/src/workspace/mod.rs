@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 
-pub use decider::Decider;
+pub use decider::{Decider, Hold};
 pub use metadata::{Kind, Metadata, OpenFile};
 #[doc(hidden)]
 pub use operations::{Moment, Operation};
