@@ -9,6 +9,7 @@ mod doctor;
 mod host;
 mod mcp;
 mod metrics;
+mod review;
 mod terminal;
 mod trace;
 
@@ -39,6 +40,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tools(options) => command::tools::run(&options),
         Command::Policy(command) => command::policy::run(command),
         Command::Doctor(options) => command::doctor::run(options),
+        Command::Review(options) => serving(command::review::run(options)),
         Command::Token(options) => command::token::run(&options),
         Command::Findings(command) => command::findings::run(command),
         Command::Proposals(command) => {
