@@ -155,7 +155,7 @@ class Steps:
             tool = tools[name]
             holds(len(tool.description) > 80, f"{name} is hardly described: {tool.description!r}")
             same(tool.input_schema.get("type"), "object", f"{name}: type of the input schema")
-            reads = name in ("grep", "list_dir", "read_file")
+            reads = name in ("grep", "list_dir", "read_file", "read_state")
             same(tool.annotations.get("readOnlyHint"), reads, f"{name}: readOnlyHint")
             same(tool.annotations.get("openWorldHint"), False, f"{name}: openWorldHint")
             if not reads:
