@@ -4,6 +4,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{FlockOperation, OFlags, flock};
@@ -23,6 +24,9 @@ use super::{Workspace, entries};
 
 /// Largest record in bytes that is read; a larger one was not written here.
 const MAX_RECORD_BYTES: u64 = 64 * 1024 * 1024;
+/// How often a proposal that is held is asked for again, and how long apart.
+const HOLD_TRIES: u32 = 25;
+const HOLD_PAUSE: Duration = Duration::from_millis(20);
 /// Longest history.
 const MAX_STEPS: u32 = 10_000;
 
@@ -130,11 +134,15 @@ impl Decider {
         let path = self.layout.decisions().join(id)?;
         let failed = |errno| io_error("write", &path, errno);
         let directory = self.workspace.directory_for_records(&path).map_err(failed)?;
-        Ok(match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Hold::Held(directory),
-            Err(Errno::WOULDBLOCK) => Hold::Busy,
-            Err(_) => Hold::Unknown,
-        })
+        for _ in 0..HOLD_TRIES {
+            match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Hold::Held(directory)),
+                // Also a process that is just being started has the handle for a moment.
+                Err(Errno::WOULDBLOCK) => std::thread::sleep(HOLD_PAUSE),
+                Err(_) => return Ok(Hold::Unknown),
+            }
+        }
+        Ok(Hold::Busy)
     }
 
     /// Takes the next step, exclusively: of several at once exactly one gets
