@@ -103,6 +103,7 @@ struct Review {
     child: Child,
     address: String,
     token: String,
+    log: std::path::PathBuf,
 }
 
 struct Answer {
@@ -123,7 +124,9 @@ impl Review {
         let mut command = command();
         command.args(["review", "--caller", "person"]);
         place.options(&mut command);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let log = place.directory.path().join("log");
+        let err = std::fs::File::create(&log).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(err).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut banner = String::new();
         while !banner.contains("Ctrl-C") {
@@ -131,7 +134,7 @@ impl Review {
         }
         let url = banner.lines().find_map(|line| line.trim().strip_prefix("http://")).unwrap();
         let (address, token) = url.split_once("/enter?token=").unwrap();
-        Review { child, address: address.to_owned(), token: token.to_owned() }
+        Review { child, address: address.to_owned(), token: token.to_owned(), log }
     }
 
     fn request(&self, request: &str, headers: &[(&str, &str)], body: &str) -> Answer {
@@ -275,6 +278,17 @@ fn a_proposal_is_approved_applied_and_reverted() {
     assert_eq!(source(&place), "one\n2 <b>\u{202e}\nthree\n");
     assert_eq!(review.post(&format!("{path}/revert"), &form).status, 303);
     assert_eq!(source(&place), before);
+    let log = std::fs::read_to_string(&review.log).unwrap();
+    let audited: Vec<_> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|record| record["target"] == "audit")
+        .map(|record| {
+            format!("{} {}", record["tool"].as_str().unwrap(), record["outcome"].as_str().unwrap())
+        })
+        .collect();
+    let expected = ["apply conflict", "approve ok", "apply ok", "revert ok"];
+    assert_eq!(audited, expected.map(|action| format!("proposals {action}")), "{log}");
 }
 
 #[test]

@@ -9,11 +9,15 @@ mod proposals;
 mod source;
 
 use axum::http::StatusCode;
+use mcp_workspace_tools::answer::{Answer, Shown};
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::decide;
 use mcp_workspace_tools::error::{Code, ToolError};
+use serde_json::json;
 
 use super::{Asked, Desk, Reply};
+use crate::audit::Record;
+use crate::caller::{Caller, Proof};
 
 pub use frame::problem;
 
@@ -30,7 +34,7 @@ pub fn answer(desk: &Desk, asked: &Asked, call: &Call) -> Result<(StatusCode, Re
         (false, ["proposal", id]) => Reply::Page(proposal::page(desk, id)?),
         (false, ["proposal", id, "diff"]) => Reply::Text(proposal::whole_diff(desk, id)?),
         (true, ["proposal", id, action]) => {
-            act(desk, id, action, asked.form.get("reason"))?;
+            act(desk, id, action, asked.form.get("reason"), call)?;
             Reply::See(format!("/proposal/{id}"))
         }
         _ => return Err(ToolError::new(Code::NotFound, "there is no such page")),
@@ -38,23 +42,33 @@ pub fn answer(desk: &Desk, asked: &Asked, call: &Call) -> Result<(StatusCode, Re
     Ok((StatusCode::OK, reply))
 }
 
-fn act(desk: &Desk, id: &str, action: &str, reason: Option<&str>) -> Result<(), ToolError> {
+/// Takes one decision and leaves its audit record, as a tool's call does.
+fn act(
+    desk: &Desk,
+    id: &str,
+    action: &str,
+    reason: Option<&str>,
+    call: &Call,
+) -> Result<(), ToolError> {
     let decider = &desk.decider;
+    let caller = Caller::new(decider.caller(), Proof::Process);
+    let name = format!("proposals {action}");
+    let mut record = Record::begin(&caller, "review", &name, &json!({ "path": id }), id, call);
+    record.allowed = true;
     let decision = match action {
         "approve" => decide::approve(decider, id, reason),
         "reject" => decide::reject(decider, id, reason.unwrap_or_default()),
         "apply" => decide::apply(decider, id),
         "revert" => decide::revert(decider, id, reason),
-        _ => return Err(ToolError::new(Code::NotFound, "there is no such page")),
+        _ => Err(ToolError::new(Code::NotFound, "there is no such page")),
     };
-    match decision {
-        Ok(decision) => {
-            tracing::info!(target: "audit", host = "review", caller = decider.caller(), proposal = id, action, step = decision.step, allowed = true);
-            Ok(())
-        }
-        Err(error) => {
-            tracing::info!(target: "audit", host = "review", caller = decider.caller(), proposal = id, action, allowed = false, error = error.message);
-            Err(error)
-        }
+    if let Ok(decision) = &decision {
+        record.role = Some(decision.role.clone());
     }
+    let answer = decision.map(|decision| Answer {
+        json: json!({ "proposal": decision.proposal, "step": decision.step }),
+        shown: Shown::Json,
+    });
+    record.finish(&answer);
+    answer.map(|_| ())
 }
