@@ -6,7 +6,7 @@ use mcp_workspace_tools::answer::{Answer, Shown};
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::{Code, ToolError};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Proof};
 use crate::dispatch::Request;
 use crate::metrics::{Measured, Metrics, is_truncated};
 use crate::trace::Trace;
@@ -57,6 +57,29 @@ impl Record {
             began: Instant::now(),
             recorded: false,
         }
+    }
+
+    /// Begins the record of a person's decision about a proposal, taken in this process.
+    pub fn of_decision(
+        person: &str,
+        host: &'static str,
+        what: &str,
+        proposal: &str,
+        call: &Call,
+    ) -> Record {
+        let request = Request {
+            caller: Caller::new(person, Proof::Process),
+            host,
+            tool: format!("proposals {what}"),
+            arguments: serde_json::json!({ "path": proposal }),
+            request_id: proposal.to_owned(),
+            progress: None,
+            deadline: None,
+            trace: None,
+        };
+        let mut record = Record::begin(&request, call, Metrics::Off);
+        record.allowed = true;
+        record
     }
 
     /// Writes the record with what came of the call.

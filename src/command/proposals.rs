@@ -15,10 +15,7 @@ use mcp_workspace_tools::workspace::Decider;
 use serde_json::json;
 
 use crate::audit::Record;
-use crate::caller::{Caller, Proof};
 use crate::config::{DeciderOptions, ListFormat, ProposalsCommand, ShowFormat};
-use crate::dispatch::Request;
-use crate::metrics::Metrics;
 use crate::terminal::{
     BOLD, CYAN, GREEN, RED, YELLOW, block, keeping_tabs, line, print, styled, table,
 };
@@ -85,20 +82,8 @@ fn decided(
     decide: impl FnOnce(&Decider) -> Result<Decision, ToolError>,
 ) -> anyhow::Result<ExitCode> {
     let decider = decider(options)?;
-    let caller = Caller::new(&options.caller, Proof::Process);
     let call = Call::new(&options.caller, Duration::from_secs(options.workspace.timeout));
-    let request = Request {
-        caller,
-        host: "command",
-        tool: format!("proposals {what}"),
-        arguments: json!({ "path": id }),
-        request_id: id.to_owned(),
-        progress: None,
-        deadline: None,
-        trace: None,
-    };
-    let mut record = Record::begin(&request, &call, Metrics::Off);
-    record.allowed = true;
+    let mut record = Record::of_decision(&options.caller, "command", what, id, &call);
     let result = decide(&decider);
     if let Ok(decision) = &result {
         record.role = Some(decision.role.clone());

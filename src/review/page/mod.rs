@@ -17,7 +17,6 @@ use serde_json::json;
 
 use super::{Asked, Desk, Reply};
 use crate::audit::Record;
-use crate::caller::{Caller, Proof};
 
 pub use frame::problem;
 
@@ -51,10 +50,7 @@ fn act(
     call: &Call,
 ) -> Result<(), ToolError> {
     let decider = &desk.decider;
-    let caller = Caller::new(decider.caller(), Proof::Process);
-    let name = format!("proposals {action}");
-    let mut record = Record::begin(&caller, "review", &name, &json!({ "path": id }), id, call);
-    record.allowed = true;
+    let mut record = Record::of_decision(decider.caller(), "review", action, id, call);
     let decision = match action {
         "approve" => decide::approve(decider, id, reason),
         "reject" => decide::reject(decider, id, reason.unwrap_or_default()),
