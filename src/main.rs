@@ -1,10 +1,7 @@
 //! Composition only: arguments, configuration, host.
 
-mod audit;
-mod caller;
 mod command;
 mod config;
-mod dispatch;
 mod host;
 mod mcp;
 
@@ -13,6 +10,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
+
+use mcp_workspace::{caller, dispatch};
 
 use config::{Command, CommandLine, LambdaOptions};
 
