@@ -98,10 +98,7 @@ fn the_role_selects_the_grant() {
     let setting = Setting::new();
     let edit = json!({ "title": "Use subprocess", "edits": [{ "path": "input/src/auth.py", "old_text": "os.system(input())", "new_text": "pass" }] });
     let model = Model::playing(move |number, request| match number {
-        0 => calls(&[
-            ("a", "propose_patch", edit.clone()),
-            ("b", "write_finding", finding(3)),
-        ]),
+        0 => calls(&[("a", "propose_patch", edit.clone()), ("b", "write_finding", finding(3))]),
         _ => {
             let answers = results(request);
             assert_eq!((answers[0].1.as_str(), answers[1].1.as_str()), ("success", "error"));

@@ -86,6 +86,9 @@ impl Wrong {
                     self.unless(is_tool_name(name), format!("tool use of {name}"));
                     self.unless(call["input"].is_object(), format!("input of {id} is no object"));
                     asked.push(id.to_owned());
+                } else if let Some(thought) = block.get("reasoningContent") {
+                    self.unless(role == "assistant", "a thought of the user");
+                    self.unless(filled(&thought["reasoningText"]["text"]), "a blank thought");
                 } else if let Some(result) = block.get("toolResult") {
                     self.unless(role == "user", "a tool result of the assistant");
                     answered.push(result["toolUseId"].as_str().unwrap_or_default().to_owned());
@@ -169,10 +172,14 @@ mod tests {
     #[test]
     fn the_endpoint_refuses_what_the_service_refuses() {
         let hello = json!({ "role": "user", "content": [{ "text": "hello" }] });
-        let ask = |id: &str, name: &str, input: Value| json!({ "role": "assistant", "content": [
-            { "toolUse": { "toolUseId": id, "name": name, "input": input } }] });
-        let answer = |id: &str, text: &str| json!({ "role": "user", "content": [
-            { "toolResult": { "toolUseId": id, "status": "success", "content": [{ "text": text }] } }] });
+        let ask = |id: &str, name: &str, input: Value| {
+            json!({ "role": "assistant", "content": [
+            { "toolUse": { "toolUseId": id, "name": name, "input": input } }] })
+        };
+        let answer = |id: &str, text: &str| {
+            json!({ "role": "user", "content": [
+            { "toolResult": { "toolUseId": id, "status": "success", "content": [{ "text": text }] } }] })
+        };
         let sound = json!([hello, ask("a", "grep", json!({})), answer("a", "x")]);
         assert_eq!(judge(&request(sound)), Vec::<String>::new());
         let unsound = [

@@ -27,9 +27,9 @@ pub fn done(text: &str) -> Play {
 
 /// Calls of tools: id, name, input.
 pub fn calls(calls: &[(&str, &str, Value)]) -> Play {
-    let blocks = calls.iter().map(|(id, name, input)| {
-        json!({ "toolUse": { "toolUseId": id, "name": name, "input": input } })
-    });
+    let blocks = calls.iter().map(
+        |(id, name, input)| json!({ "toolUse": { "toolUseId": id, "name": name, "input": input } }),
+    );
     Play::Say(blocks.collect(), "tool_use")
 }
 
@@ -184,6 +184,7 @@ pub fn results(request: &Value) -> Vec<(String, String, String)> {
 /// The text in the last message of a request.
 pub fn remark(request: &Value) -> String {
     let last = request["messages"].as_array().unwrap().last().unwrap();
-    let texts = last["content"].as_array().unwrap().iter().filter_map(|block| block["text"].as_str());
+    let texts =
+        last["content"].as_array().unwrap().iter().filter_map(|block| block["text"].as_str());
     texts.collect::<Vec<_>>().join("\n")
 }

@@ -55,8 +55,12 @@ fn a_good_reviewer_leaves_findings_a_transcript_usage_and_cost() {
 
     let requests = model.requests();
     assert_eq!(requests.len(), 4);
-    let offered: Vec<_> = requests[0]["toolConfig"]["tools"].as_array().unwrap().iter()
-        .map(|tool| tool["toolSpec"]["name"].as_str().unwrap()).collect();
+    let offered: Vec<_> = requests[0]["toolConfig"]["tools"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tool| tool["toolSpec"]["name"].as_str().unwrap())
+        .collect();
     assert_eq!(offered, ["list_dir", "read_file", "grep", "write_finding"]);
 }
 

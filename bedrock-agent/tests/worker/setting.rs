@@ -52,7 +52,10 @@ impl Setting {
         let setting = Setting { directory: tempfile::tempdir().unwrap() };
         setting.write("policy.toml", POLICY);
         setting.write("secret.txt", "outside of the workspace");
-        setting.write("workspace/input/src/auth.py", "import os\npassword = 'hunter2'\nos.system(input())\n");
+        setting.write(
+            "workspace/input/src/auth.py",
+            "import os\npassword = 'hunter2'\nos.system(input())\n",
+        );
         setting.write("workspace/input/src/db.py", "query = f\"select {name}\"\n");
         setting.write("workspace/input/.env", "TOKEN=abc\n");
         setting.write(
