@@ -5,7 +5,7 @@ use anyhow::{Context, anyhow, bail};
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_bedrockruntime::Client;
 use aws_sdk_bedrockruntime::config::retry::RetryConfig;
-use aws_sdk_bedrockruntime::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_bedrockruntime::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_bedrockruntime::operation::converse::ConverseError;
 use aws_sdk_bedrockruntime::types as sdk;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -159,7 +159,7 @@ fn failure(error: &SdkError<ConverseError>) -> Failure {
         let code = error.code().unwrap_or("error");
         match error.message() {
             Some(message) => format!("{code}: {message}"),
-            None => DisplayErrorContext(error).to_string(),
+            None => chain(error),
         }
     };
     match error {
@@ -194,8 +194,24 @@ fn failure(error: &SdkError<ConverseError>) -> Failure {
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
             Failure::Transient(told())
         }
-        _ => Failure::Lasting(told()),
+        _ => {
+            let text = told();
+            let hint = if text.contains("credential") {
+                "\ngive credentials as to every AWS tool: a profile (AWS_PROFILE), a role, or keys"
+            } else {
+                ""
+            };
+            Failure::Lasting(format!("{text}{hint}"))
+        }
     }
+}
+
+/// An error and its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.dedup();
+    texts.join(": ").replace('\n', " ")
 }
 
 fn server_fault(error: &SdkError<ConverseError>) -> bool {

@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use mcp_workspace::dispatch::Dispatcher;
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::workspace::Workspace;
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::bedrock::Bedrock;
 use crate::budget::{Budget, Prices};
@@ -100,6 +102,23 @@ pub struct RunOptions {
     audit_log: Option<PathBuf>,
     #[command(flatten)]
     limits: LimitOptions,
+    /// Where the host sets it: when the invocation must have ended.
+    #[arg(skip)]
+    deadline: Option<Instant>,
+    /// Whether the task is text whatever it begins with: others than the operator wrote it.
+    #[arg(skip)]
+    task_is_text: bool,
+}
+
+/// The event of an invocation on Lambda.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Invocation {
+    role: String,
+    task: String,
+    run: String,
+    agent: Option<String>,
+    model: Option<String>,
 }
 
 /// How far a run may go.
@@ -107,25 +126,25 @@ pub struct RunOptions {
 #[command(next_help_heading = "Limits of a run")]
 struct LimitOptions {
     /// Answers of the model
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, env = "BEDROCK_AGENT_MAX_TURNS", value_name = "N", default_value_t = 50)]
     max_turns: u32,
     /// Tokens sent and made, over all turns
-    #[arg(long, value_name = "N", default_value_t = 2_000_000)]
+    #[arg(long, env = "BEDROCK_AGENT_MAX_TOKENS", value_name = "N", default_value_t = 2_000_000)]
     max_tokens: u64,
     /// US dollars; needs the prices
-    #[arg(long, value_name = "USD", value_parser = amount, requires = "price_input")]
+    #[arg(long, env = "BEDROCK_AGENT_MAX_USD", value_name = "USD", value_parser = amount, requires = "price_input")]
     max_usd: Option<f64>,
     /// US dollars for 1,000 tokens sent
-    #[arg(long, value_name = "USD", value_parser = amount, requires = "price_output")]
+    #[arg(long, env = "BEDROCK_AGENT_PRICE_INPUT", value_name = "USD", value_parser = amount, requires = "price_output")]
     price_input: Option<f64>,
     /// US dollars for 1,000 tokens made
-    #[arg(long, value_name = "USD", value_parser = amount, requires = "price_input")]
+    #[arg(long, env = "BEDROCK_AGENT_PRICE_OUTPUT", value_name = "USD", value_parser = amount, requires = "price_input")]
     price_output: Option<f64>,
     /// Seconds of this invocation; then the run pauses, and the same command goes on
     #[arg(long, value_name = "SECONDS")]
     max_seconds: Option<u64>,
     /// Tokens of one answer
-    #[arg(long, value_name = "N", default_value_t = 8192,
+    #[arg(long, env = "BEDROCK_AGENT_MAX_OUTPUT_TOKENS", value_name = "N", default_value_t = 8192,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_output_tokens: u32,
     /// Seconds for one answer
@@ -152,10 +171,46 @@ fn amount(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Kept back of `--max-seconds` to write down where the run stands.
+/// Kept back at the end of an invocation to write down where the run stands.
 const RESERVE: Duration = Duration::from_secs(5);
+/// Where the workspace is mounted on Lambda unless `MCP_WORKSPACE_ROOT` says otherwise.
+const LAMBDA_ROOT: &str = "/mnt/workspace";
+
+/// Whether this process is a Lambda function: started by Lambda, without arguments.
+pub fn is_on_lambda() -> bool {
+    std::env::args_os().len() == 1 && std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
+}
 
 impl RunOptions {
+    /// The options of an invocation; what the event does not say is said by the environment.
+    ///
+    /// # Errors
+    /// With what is wrong with the event, or missing in the environment.
+    pub fn of_invocation(event: Value, deadline: Instant) -> anyhow::Result<RunOptions> {
+        let event: Invocation = serde_json::from_value(event)
+            .context("the event must be {role, task, run} with agent and model if need be")?;
+        // An invoker could name any role; a function that is one agent's says so.
+        if let Ok(role) = std::env::var("BEDROCK_AGENT_ROLE")
+            && role != event.role
+        {
+            bail!("this function is the role `{role}` and not `{}`", event.role);
+        }
+        let mut arguments = vec!["bedrock-agent".to_owned(), "run".to_owned()];
+        arguments.push(format!("--role={}", event.role));
+        arguments.push(format!("--task={}", event.task));
+        arguments.push(format!("--run={}", event.run));
+        arguments.extend(event.agent.map(|agent| format!("--agent={agent}")));
+        arguments.extend(event.model.map(|model| format!("--model={model}")));
+        let Command::Run(mut options) = CommandLine::try_parse_from(arguments)?.command;
+        if options.policy.is_none() {
+            bail!("MCP_WORKSPACE_POLICY is not set: on Lambda nobody has a role by default");
+        }
+        options.workspace.get_or_insert_with(|| PathBuf::from(LAMBDA_ROOT));
+        options.deadline = Some(deadline);
+        options.task_is_text = true;
+        Ok(*options)
+    }
+
     /// Where audit records go, when not to stderr.
     pub fn audit_log(&self) -> Option<&Path> {
         self.audit_log.as_deref()
@@ -193,7 +248,7 @@ impl RunOptions {
             task: self.task()?,
             model: self.model.clone(),
             budget: self.limits.budget(),
-            until: self.limits.until(began),
+            until: self.until(began),
             max_output_tokens: self.limits.max_output_tokens,
             answer_time: Duration::from_secs(self.limits.answer_seconds),
             attempts: self.limits.max_attempts,
@@ -219,7 +274,8 @@ impl RunOptions {
             return Ok(serde_json::to_string_pretty(summary)?);
         }
         let Summary { text, reason, directory, run, .. } = summary;
-        Ok(format!("{text}\n\n({reason}; run {run} in {directory})"))
+        let end = format!("({reason}; run {run} in {directory})");
+        Ok(if text.is_empty() { end } else { format!("{text}\n\n{end}") })
     }
 
     fn policy(&self) -> anyhow::Result<Policy> {
@@ -233,8 +289,17 @@ impl RunOptions {
         })
     }
 
+    /// When to have everything written down.
+    fn until(&self, began: Instant) -> Option<Instant> {
+        let asked = self.limits.max_seconds.map(|seconds| began + Duration::from_secs(seconds));
+        let end = asked.into_iter().chain(self.deadline).min()?;
+        let time = end.saturating_duration_since(began);
+        Some(began + time.saturating_sub(RESERVE.min(time / 4)))
+    }
+
     fn task(&self) -> anyhow::Result<String> {
         let text = match self.task.strip_prefix('@') {
+            _ if self.task_is_text => self.task.clone(),
             Some(file) => read_text(Path::new(file))?,
             None if self.task == "-" => {
                 let mut text = String::new();
@@ -259,11 +324,6 @@ impl LimitOptions {
             usd: self.max_usd,
             prices: prices.map(|(input, output)| Prices { input, output }),
         }
-    }
-
-    fn until(&self, began: Instant) -> Option<Instant> {
-        let seconds = Duration::from_secs(self.max_seconds?);
-        Some(began + seconds.saturating_sub(RESERVE.min(seconds / 4)))
     }
 }
 

@@ -19,6 +19,7 @@ mod task;
 mod worker;
 
 pub mod config;
+pub mod lambda;
 
 pub use summary::{Ending, Summary};
 pub use worker::Worker;

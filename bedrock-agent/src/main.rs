@@ -7,15 +7,21 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::Context;
-use bedrock_agent::config::{Command, CommandLine, RunOptions};
+use bedrock_agent::config::{Command, CommandLine, RunOptions, is_on_lambda};
+use bedrock_agent::lambda;
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 fn main() -> ExitCode {
-    let Command::Run(options) = CommandLine::parse().command;
-    match run(&options) {
+    let result = if is_on_lambda() {
+        serve()
+    } else {
+        let Command::Run(options) = CommandLine::parse().command;
+        run(&options)
+    };
+    match result {
         Ok(code) => code,
         Err(error) => {
             eprintln!("bedrock-agent: {error:#}");
@@ -24,8 +30,15 @@ fn main() -> ExitCode {
     }
 }
 
+fn serve() -> anyhow::Result<ExitCode> {
+    log(BoxMakeWriter::new(std::io::stderr));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(lambda::serve())?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
-    log(options)?;
+    log(audit_log(options)?);
     let mut worker = options.worker()?;
     if options.is_dry_run() {
         print(&worker.next_request()?)?;
@@ -42,23 +55,23 @@ fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(summary.ending.exit_status()))
 }
 
+/// Where audit records go.
+fn audit_log(options: &RunOptions) -> anyhow::Result<BoxMakeWriter> {
+    let Some(file) = options.audit_log() else { return Ok(BoxMakeWriter::new(std::io::stderr)) };
+    let opened = OpenOptions::new().create(true).append(true).open(file);
+    let opened = opened.with_context(|| format!("cannot open `{}`", file.display()))?;
+    Ok(BoxMakeWriter::new(Mutex::new(opened)))
+}
+
 /// Audit records and logs, one JSON object a line.
-fn log(options: &RunOptions) -> anyhow::Result<()> {
-    let writer = match options.audit_log() {
-        Some(file) => {
-            let opened = OpenOptions::new().create(true).append(true).open(file);
-            let opened = opened.with_context(|| format!("cannot open `{}`", file.display()))?;
-            BoxMakeWriter::new(Mutex::new(opened))
-        }
-        None => BoxMakeWriter::new(std::io::stderr),
-    };
+fn log(writer: BoxMakeWriter) {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_env_filter(EnvFilter::new("warn,audit=info"))
+        // Where the SDK looks for a region in vain is told by the error that follows.
+        .with_env_filter(EnvFilter::new("warn,aws_config=error,audit=info"))
         .with_writer(writer)
         .init();
-    Ok(())
 }
 
 /// Ends the run's invocation at Ctrl-C and at SIGTERM; the run can go on.

@@ -13,6 +13,8 @@ mod breakout;
 mod budget;
 mod contract;
 mod dry_run;
+mod http;
+mod lambda;
 mod model;
 mod recovery;
 mod resume;

@@ -1,6 +1,5 @@
 //! A loopback Bedrock runtime: it plays a script, and refuses what the service would refuse.
 
-use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::contract;
+use crate::http::{self, Request};
 
 /// What the model does with a request.
 pub enum Play {
@@ -105,26 +105,8 @@ impl Drop for Model {
 
 impl Shared {
     fn serve(&self, stream: &TcpStream) -> std::io::Result<()> {
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        let mut reader = BufReader::new(stream);
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-        let (mut length, mut authorization) = (0, String::new());
-        loop {
-            line.clear();
-            if reader.read_line(&mut line)? <= 2 {
-                break;
-            }
-            let (name, value) = line.split_once(':').unwrap_or_default();
-            match name.to_ascii_lowercase().as_str() {
-                "content-length" => length = value.trim().parse().unwrap(),
-                "authorization" => value.trim().clone_into(&mut authorization),
-                _ => {}
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body)?;
+        let Request { path, headers, body } = http::read(stream)?;
+        let authorization = headers.get("authorization").cloned().unwrap_or_default();
         let wrong = contract::violations(&path, &authorization, &body);
         let play = if wrong.is_empty() {
             let request: Value = serde_json::from_slice(&body).unwrap();
@@ -147,14 +129,7 @@ impl Shared {
                 return Ok(());
             }
         };
-        let body = body.to_string();
-        let mut stream = stream;
-        write!(
-            stream,
-            "HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\n\
-             x-amzn-errortype: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-            body.len()
-        )
+        http::answer(stream, status, &[("x-amzn-errortype", kind)], &body.to_string())
     }
 }
 

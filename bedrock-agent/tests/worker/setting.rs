@@ -77,21 +77,26 @@ impl Setting {
 
     /// `bedrock-agent run` with a role, a task and a run, against this model.
     pub fn command(&self, model: &Model, more: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bedrock-agent"));
         let role = if more.contains(&"--role") { &[][..] } else { &["--role", ROLE][..] };
         let task = if more.contains(&"--task") { &[][..] } else { &["--task", "Review it."][..] };
+        let mut command = self.binary(model);
         command
             .args(["run", "--run", "r1", "--model", "test.model-v1:0", "--first-wait-ms", "5"])
             .args(role)
             .args(task)
-            .arg("--workspace")
-            .arg(self.workspace())
-            .arg("--policy")
-            .arg(self.directory.path().join("policy.toml"))
-            .args(more)
+            .args(more);
+        command
+    }
+
+    /// The binary, with workspace and policy, against this model.
+    pub fn binary(&self, model: &Model) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bedrock-agent"));
+        command
             // Nothing of the machine: no proxy, no profile, no instance metadata.
             .env_clear()
             .env("HOME", self.directory.path())
+            .env("MCP_WORKSPACE_ROOT", self.workspace())
+            .env("MCP_WORKSPACE_POLICY", self.directory.path().join("policy.toml"))
             .env("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", model.url())
             .env("AWS_REGION", "eu-west-1")
             .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
