@@ -1,5 +1,7 @@
 //! The command line and the environment, read here and nowhere else.
 
+mod callers;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +13,8 @@ use mcp_workspace_tools::workspace::{Resolution, Workspace};
 
 use crate::caller::Caller;
 use crate::dispatch::Dispatcher;
+use crate::doctor::Site;
+pub use callers::CallerOptions;
 
 /// The policy that holds when none is given.
 pub const LOCAL_POLICY: &str = include_str!("../policies/local.toml");
@@ -34,13 +38,14 @@ const EXAMPLES: &str = "Examples:
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Serve(ServeOptions),
+    Serve(Box<ServeOptions>),
     Stdio(StdioOptions),
     Call(CallOptions),
     Tools(ToolsOptions),
     #[command(subcommand)]
     Policy(crate::command::policy::PolicyCommand),
     Token(TokenOptions),
+    Doctor(DoctorOptions),
     Completions(CompletionsOptions),
     Man(ManOptions),
 }
@@ -75,12 +80,14 @@ pub enum ResolutionChoice {
 /// Serve MCP over HTTP at /mcp, with /healthz beside it
 ///
 /// Without --workspace the bundled example is unpacked into a fresh directory and served.
-/// Anywhere but on loopback, bearer tokens are required (see `mcp-workspace token`).
+/// Anywhere but on loopback, callers must prove who they are: by bearer tokens (see
+/// `mcp-workspace token`) or by access tokens of an OAuth issuer (--jwt-issuer).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mcp-workspace serve
   mcp-workspace serve --workspace ~/repo --policy policies/read-only.toml
-  mcp-workspace serve --workspace /srv/data --listen 0.0.0.0:8787 --tokens tokens.txt --allowed-host files.example.com")]
+  mcp-workspace serve --workspace /srv/data --listen 0.0.0.0:8787 --tokens tokens.txt --allowed-host files.example.com
+  mcp-workspace serve --jwt-issuer https://idp.example.com --jwt-audience http://127.0.0.1:8787/mcp --jwt-jwks-url https://idp.example.com/keys")]
 pub struct ServeOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
@@ -106,6 +113,8 @@ pub struct ServeOptions {
         value_delimiter = ','
     )]
     pub allowed_origin: Vec<String>,
+    #[command(flatten)]
+    pub callers: CallerOptions,
 }
 
 /// Serve MCP over stdin and stdout, as editors and desktop clients start servers
@@ -162,6 +171,8 @@ pub struct LambdaOptions {
     /// An origin beside the function URL's own whose pages may call
     #[arg(long, env = "MCP_WORKSPACE_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub allowed_origin: Vec<String>,
+    #[command(flatten)]
+    pub callers: CallerOptions,
 }
 
 impl LambdaOptions {
@@ -173,6 +184,11 @@ impl LambdaOptions {
     pub fn runtime_api() -> Option<String> {
         let alone = std::env::args_os().len() == 1;
         std::env::var("AWS_LAMBDA_RUNTIME_API").ok().filter(|api| alone && !api.is_empty())
+    }
+
+    /// Whether this process runs in a function's environment, with a subcommand or without.
+    pub fn is_lambda() -> bool {
+        std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_some_and(|name| !name.is_empty())
     }
 
     /// Reads the environment.
@@ -235,6 +251,29 @@ pub struct ManOptions {
     pub directory: Option<PathBuf>,
 }
 
+/// Check mount, rights, file system, clock, policy and identity, each with the fix
+///
+/// Tries in the caller's own record folders what records rest on, and leaves nothing behind.
+/// Exit status 1 when a check has failed. Without --workspace the current directory is examined.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mcp-workspace doctor --workspace /mnt/workspace --policy policy.toml \\
+      --caller arn:aws:iam::123456789012:role/reviewer
+  mcp-workspace doctor --file output/findings/reviewer/0123.json     how its export to S3 went")]
+pub struct DoctorOptions {
+    #[command(flatten)]
+    pub workspace: WorkspaceOptions,
+    /// The caller whose rights are tried, as policies name it
+    #[arg(long, value_name = "ID", default_value = Caller::LOCAL)]
+    pub caller: String,
+    /// A file of the workspace whose export to S3 is asked about
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<String>,
+    /// How the checks are printed
+    #[arg(long, value_enum, default_value_t = crate::command::doctor::Format::Text)]
+    pub format: crate::command::doctor::Format,
+}
+
 /// A policy that checks, and what to call it.
 pub struct LoadedPolicy {
     pub policy: Policy,
@@ -266,17 +305,26 @@ impl WorkspaceOptions {
     /// When either cannot be had.
     pub fn dispatcher(&self, root: &Path) -> anyhow::Result<(Dispatcher, Opened)> {
         let loaded = self.policy()?;
-        let opened = match self.resolution {
+        let workspace = self
+            .open(root)
+            .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
+        let facts = Opened { policy: loaded.name, resolution: workspace.resolution() };
+        let time = Duration::from_secs(self.timeout);
+        let site = Site::of(root, LambdaOptions::is_lambda());
+        Ok((Dispatcher::new(workspace, loaded.policy, time).at(site), facts))
+    }
+
+    /// Opens the workspace in the way that was chosen.
+    ///
+    /// # Errors
+    /// When the directory cannot be opened.
+    pub fn open(&self, root: &Path) -> std::io::Result<Workspace> {
+        match self.resolution {
             ResolutionChoice::Auto => Workspace::open_with_ambient_authority(root),
             ResolutionChoice::Components => {
                 Workspace::open_with_resolution(root, Resolution::Components)
             }
-        };
-        let workspace =
-            opened.with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
-        let facts = Opened { policy: loaded.name, resolution: workspace.resolution() };
-        let time = Duration::from_secs(self.timeout);
-        Ok((Dispatcher::new(workspace, loaded.policy, time), facts))
+        }
     }
 
     /// The workspace that was named, or the current directory.

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mcp_workspace_tools::answer::Answer;
+use mcp_workspace_tools::answer::{Answer, Shown};
 use mcp_workspace_tools::call::{Call, ProgressSink};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::policy::{Layout, Policy};
 use mcp_workspace_tools::tool::{self, Effect, Entry};
 use mcp_workspace_tools::workspace::{Scope, Workspace};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Record;
 use crate::caller::Caller;
+use crate::doctor::{Check, Examination, Outcome, Site};
 
 /// Tool calls that run at the same time; more wait for a place.
 const MAX_RUNNING: usize = 32;
@@ -52,6 +53,7 @@ pub struct Dispatcher {
     layout: Arc<Layout>,
     time_for_a_call: Duration,
     places: Arc<Semaphore>,
+    site: Site,
 }
 
 impl Dispatcher {
@@ -64,7 +66,20 @@ impl Dispatcher {
             layout,
             time_for_a_call,
             places: Arc::new(Semaphore::new(MAX_RUNNING)),
+            site: Site::default(),
         }
+    }
+
+    /// The policy that it judges by.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Says where the server runs, for the doctor.
+    #[must_use]
+    pub fn at(mut self, site: Site) -> Dispatcher {
+        self.site = site;
+        self
     }
 
     /// Where records lie in the workspace.
@@ -74,7 +89,7 @@ impl Dispatcher {
 
     /// The tools that this caller may use, in the catalog's order.
     pub fn tools_for(&self, caller: &Caller) -> Vec<&'static Entry> {
-        let Some(grant) = self.policy.grant(&caller.id) else { return Vec::new() };
+        let Some(grant) = self.policy.grant(caller) else { return Vec::new() };
         tool::catalog().iter().filter(|entry| grant.allows_tool(entry.name)).collect()
     }
 
@@ -115,7 +130,7 @@ impl Dispatcher {
         record: &mut Record,
         cancelled: CancellationToken,
     ) -> Result<Answer, ToolError> {
-        let grant = self.policy.grant(&request.caller.id);
+        let grant = self.policy.grant(&request.caller);
         let found = tool::find(&request.tool).zip(grant);
         let Some((entry, grant)) = found.filter(|(_, grant)| grant.allows_tool(&request.tool))
         else {
@@ -123,11 +138,79 @@ impl Dispatcher {
         };
         // A writing tool's path is not that of the record it writes: there only the tool is explained.
         let path = (entry.effect == Effect::Reads).then_some(record.path.as_str());
-        let explained = self.policy.explain(&request.caller.id, entry.name, path);
+        // A key is judged as a path below the state; a list of keys is judged key by key.
+        let key = (entry.name == "read_state" && !record.path.is_empty())
+            .then(|| format!("{}/{}", self.layout.state, record.path));
+        let path = if entry.name == "read_state" { key.as_deref() } else { path };
+        let explained = self.policy.explain(&request.caller, entry.name, path);
         record.allowed = explained.is_allowed();
         record.role = explained.role().map(str::to_owned);
         record.rule = explained.rule().map(str::to_owned);
 
+        let scope = Scope::new(
+            Arc::clone(&self.workspace),
+            grant.for_tool(entry.name),
+            Arc::clone(&self.layout),
+        );
+        let running = call.clone();
+        let work = move || entry.run(&scope, request.arguments, &running);
+        self.run(entry.name, &call, cancelled, work).await
+    }
+
+    /// Examines what the server stands on, for a caller whose role says `doctor = true`. The
+    /// request's tool is `doctor`, its arguments may name a `file`.
+    ///
+    /// # Errors
+    /// [`Code::Denied`] for other callers, or that the file system did not answer.
+    pub async fn doctor(&self, request: Request) -> Result<Answer, ToolError> {
+        let mut call = Call::new(&request.caller.id, self.time_for_a_call);
+        if let Some(deadline) = request.deadline {
+            call.deadline = call.deadline.min(deadline);
+        }
+        let (caller, arguments) = (&request.caller, &request.arguments);
+        let mut record = Record::begin(
+            caller,
+            request.host,
+            &request.tool,
+            arguments,
+            &request.request_id,
+            &call,
+        );
+        let role = self.policy.grant(&caller.id).and_then(|grant| grant.doctor_role());
+        let result = match role {
+            None => Err(ToolError::new(
+                Code::Denied,
+                format!("caller `{}` may not ask for the doctor", caller.id),
+            )
+            .hint("a role with `doctor = true` that names the caller allows it")),
+            Some(role) => {
+                record.allowed = true;
+                record.role = Some(role);
+                record.rule = Some("doctor = true".to_owned());
+                let examination = Examination {
+                    workspace: Arc::clone(&self.workspace),
+                    policy: self.policy.clone(),
+                    site: self.site,
+                    caller: Arc::clone(&caller.id),
+                    file: arguments.get("file").and_then(Value::as_str).map(str::to_owned),
+                };
+                let running = call.clone();
+                let work = move || Ok(report(&examination, &running));
+                self.run("doctor", &call, CancellationToken::new(), work).await
+            }
+        };
+        record.finish(&result);
+        result
+    }
+
+    /// Runs blocking work when a place is free, until the call's deadline.
+    async fn run(
+        &self,
+        name: &str,
+        call: &Call,
+        cancelled: CancellationToken,
+        work: impl FnOnce() -> Result<Answer, ToolError> + Send + 'static,
+    ) -> Result<Answer, ToolError> {
         let place = tokio::time::timeout(
             MAX_WAIT.min(call.time_left()),
             Arc::clone(&self.places).acquire_owned(),
@@ -139,21 +222,15 @@ impl Dispatcher {
             )
             .hint("try again in a few seconds"));
         };
-        let scope = Scope::new(
-            Arc::clone(&self.workspace),
-            grant.for_tool(entry.name),
-            Arc::clone(&self.layout),
-        );
-        let running = call.clone();
-        let work = tokio::task::spawn_blocking(move || {
-            let result = entry.run(&scope, request.arguments, &running);
+        let running = tokio::task::spawn_blocking(move || {
+            let result = work();
             drop(place);
             result
         });
         let late = tokio::time::sleep(call.time_left() + GRACE);
         tokio::select! {
-            done = work => done.unwrap_or_else(|failed| Err(
-                ToolError::new(Code::Internal, format!("the tool `{}` failed", entry.name))
+            done = running => done.unwrap_or_else(|failed| Err(
+                ToolError::new(Code::Internal, format!("the tool `{}` failed", name))
                     .hint("this is a fault of the server; other calls go on")
                     .caused_by(failed)
             )),
@@ -182,4 +259,12 @@ impl Dispatcher {
             error.hint(format!("the tools are: {}", names.join(", ")))
         }
     }
+}
+
+/// The examination as an answer: whether nothing has failed, and each check.
+fn report(examination: &Examination, call: &Call) -> Answer {
+    let mut checks: Vec<Check> = Vec::new();
+    examination.run(call, &mut |check| checks.push(check));
+    let ok = checks.iter().all(|check| check.outcome != Outcome::Failed);
+    Answer { json: json!({ "ok": ok, "checks": checks }), shown: Shown::Json }
 }

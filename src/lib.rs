@@ -4,3 +4,4 @@
 mod audit;
 pub mod caller;
 pub mod dispatch;
+pub mod doctor;

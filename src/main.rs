@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use mcp_workspace::{caller, dispatch};
+use mcp_workspace::{caller, dispatch, doctor};
 
 use config::{Command, CommandLine, LambdaOptions};
 
@@ -33,10 +33,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Tools(options) => command::tools::run(&options),
         Command::Policy(command) => command::policy::run(command),
+        Command::Doctor(options) => command::doctor::run(options),
         Command::Token(options) => command::token::run(&options),
+        Command::Serve(options) => serving(command::serve::run(*options)),
         Command::Completions(options) => command::manual::completions(&options),
         Command::Man(options) => command::manual::man(&options),
-        Command::Serve(options) => serving(command::serve::run(options)),
         Command::Stdio(options) => serving(command::stdio::run(options)),
         Command::Call(options) => serving(command::call::run(options)),
     }

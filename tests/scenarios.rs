@@ -84,6 +84,15 @@ scenarios! {
     s081_missing_argument_is_named
     s082_wrong_type_names_the_argument
     s083_unknown_tool_names_those_that_there_are
+    s090_state_is_written_as_version_one
+    s091_state_that_is_claimed_is_a_conflict
+    s092_state_that_has_moved_on_is_a_conflict
+    s093_state_is_read_with_its_version
+    s094_state_keys_are_listed_by_prefix
+    s095_state_outside_the_write_rights_is_denied
+    s096_state_that_policy_hides_is_not_found
+    s097_state_key_cannot_name_a_version
+    s098_state_value_over_the_limit_is_too_large
 }
 
 #[test]

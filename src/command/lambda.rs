@@ -39,6 +39,8 @@ fn start() -> anyhow::Result<(Function, usize)> {
     );
     let function = Function {
         dispatcher: Arc::new(dispatcher),
+        jwt: options.callers.jwt()?,
+        delegation: options.callers.delegation()?,
         allowed_hosts: options.allowed_host,
         allowed_origins: options.allowed_origin,
     };

@@ -1,6 +1,7 @@
 //! One file a subcommand.
 
 pub mod call;
+pub mod doctor;
 pub mod lambda;
 pub mod manual;
 pub mod policy;

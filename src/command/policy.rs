@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use mcp_workspace_tools::policy::{Policy, TOOL_NAMES};
+use mcp_workspace_tools::policy::{Policy, Subject, TOOL_NAMES};
 
 use crate::caller::Caller;
 use crate::config::{LOCAL_POLICY, LOCAL_POLICY_NAME, read_text};
@@ -46,6 +46,9 @@ pub struct ExplainOptions {
     /// The caller's id
     #[arg(long, value_name = "ID", default_value = Caller::LOCAL)]
     caller: String,
+    /// A scope that the caller's token carries (repeatable)
+    #[arg(long, value_name = "SCOPE")]
+    scope: Vec<String>,
     /// The tool
     #[arg(long, value_name = "TOOL", value_parser = TOOL_NAMES)]
     tool: String,
@@ -93,7 +96,8 @@ fn test(out: &mut impl Write, file: &Path) -> anyhow::Result<bool> {
 
 fn explain(out: &mut impl Write, options: &ExplainOptions) -> anyhow::Result<bool> {
     let Some(policy) = load(out, options.policy.as_deref())? else { return Ok(false) };
-    let explanation = policy.explain(&options.caller, &options.tool, options.path.as_deref());
+    let subject = Subject::new(&options.caller, &options.scope);
+    let explanation = policy.explain(subject, &options.tool, options.path.as_deref());
     writeln!(out, "{explanation}")?;
     Ok(explanation.is_allowed())
 }

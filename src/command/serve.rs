@@ -10,7 +10,7 @@ use include_dir::{Dir, include_dir};
 use tokio::net::TcpListener;
 
 use crate::config::{Opened, ServeOptions, read_text};
-use crate::host::http::{self, Access, TokenNames};
+use crate::host::http::{self, Access, Proving, TokenNames};
 
 /// The example project, inside the binary.
 static EXAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/workspace");
@@ -31,23 +31,36 @@ pub async fn run(options: ServeOptions) -> anyhow::Result<ExitCode> {
     })?;
     let address = listener.local_addr().context("cannot read the listener's address")?;
     let url = format!("http://{address}/mcp");
-    let with_tokens = access.tokens.is_some();
+    let proving = match access.proving {
+        Proving::Loopback => ("local, no token", ""),
+        Proving::Tokens(_) => ("bearer tokens", " --header \"Authorization: Bearer $TOKEN\""),
+        Proving::Jwt(_) => ("access tokens (OAuth); clients are told where to get them", ""),
+    };
     let bundled = options.workspace.workspace.is_none();
     // A closed stdout must not end the server.
-    let _ = banner(&url, &root, bundled, &opened, with_tokens);
+    let _ = banner(&url, &root, bundled, &opened, proving);
     http::serve(Arc::new(dispatcher), listener, access).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn access(options: &ServeOptions) -> anyhow::Result<Access> {
-    let tokens = options.tokens.as_deref().map(read_tokens).transpose()?;
+    let proving = match (&options.tokens, options.callers.jwt()?) {
+        (None, None) => Proving::Loopback,
+        (Some(file), None) => Proving::Tokens(read_tokens(file)?),
+        (None, Some(jwt)) => Proving::Jwt(Box::new(jwt)),
+        (Some(_), Some(_)) => bail!(
+            "--tokens and --jwt-issuer together: clients that find an OAuth issuer ignore a static \
+             token. Keep one; for both kinds of client run two servers."
+        ),
+    };
     let ip = options.listen.ip();
     if !ip.is_loopback() {
-        if tokens.is_none() {
+        if matches!(proving, Proving::Loopback) {
             bail!(
                 "refusing to listen on {} without bearer tokens: anybody on the network could read \
                  the workspace.\nMake one with `mcp-workspace token NAME`, put its line into a file \
-                 and give --tokens FILE; or listen on 127.0.0.1.",
+                 and give --tokens FILE; or let an issuer prove callers with --jwt-issuer; or \
+                 listen on 127.0.0.1.",
                 options.listen
             );
         }
@@ -60,7 +73,8 @@ fn access(options: &ServeOptions) -> anyhow::Result<Access> {
         }
     }
     Ok(Access {
-        tokens,
+        proving,
+        delegation: options.callers.delegation()?,
         allowed_hosts: options.allowed_host.clone(),
         allowed_origins: options.allowed_origin.clone(),
     })
@@ -110,9 +124,8 @@ fn banner(
     root: &Path,
     bundled: bool,
     opened: &Opened,
-    with_tokens: bool,
+    (callers, header): (&str, &str),
 ) -> std::io::Result<()> {
-    let header = if with_tokens { " --header \"Authorization: Bearer $TOKEN\"" } else { "" };
     let mut out = std::io::stdout().lock();
     writeln!(out, "mcp-workspace {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "  serving    {url}")?;
@@ -123,11 +136,7 @@ fn banner(
     }
     writeln!(out, "  policy     {}", opened.policy)?;
     writeln!(out, "  paths      resolved by {}", opened.resolution.as_str())?;
-    writeln!(
-        out,
-        "  callers    {}",
-        if with_tokens { "bearer tokens" } else { "local, no token" }
-    )?;
+    writeln!(out, "  callers    {callers}")?;
     writeln!(out, "\nConnect Claude Code:")?;
     writeln!(out, "  claude mcp add --transport http workspace {url}{header}")?;
     writeln!(out, "Look around with MCP Inspector:")?;

@@ -10,6 +10,7 @@
     reason = "a test prepares workspaces and may panic"
 )]
 
+mod doctor;
 mod http;
 mod resources;
 mod seccomp;

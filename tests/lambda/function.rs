@@ -26,6 +26,11 @@ tools   = ["list_dir", "read_file", "grep", "write_finding"]
 read    = ["input/**"]
 write   = ["output/findings/reviewer/**"]
 deny    = ["**/.env"]
+
+[[role]]
+name    = "operator"
+callers = ["arn:aws:iam::123456789012:role/operator"]
+doctor  = true
 "#;
 
 /// An event from `tests/lambda/events`.
@@ -69,16 +74,24 @@ pub struct Function {
 
 impl Function {
     pub fn start() -> Function {
+        Function::start_with(POLICY, &[])
+    }
+
+    /// A function under another policy and with more settings.
+    pub fn start_with(policy_text: &str, settings: &[(&str, &str)]) -> Function {
         let workspace = tempfile::tempdir().unwrap();
         let input = workspace.path().join("input");
         std::fs::create_dir(&input).unwrap();
         std::fs::write(input.join("main.rs"), "fn main() {\n    // TODO: say hello\n}\n").unwrap();
         std::fs::write(input.join(".env"), "TODO=secret\n").unwrap();
         let policy = workspace.path().join("policy.toml");
-        std::fs::write(&policy, POLICY).unwrap();
+        std::fs::write(&policy, policy_text).unwrap();
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut child = command(&listener, workspace.path(), Some(&policy)).spawn().unwrap();
+        let mut child = command(&listener, workspace.path(), Some(&policy))
+            .envs(settings.iter().copied())
+            .spawn()
+            .unwrap();
         let (send, audit) = mpsc::channel();
         let err = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {

@@ -137,3 +137,26 @@ fn lambdas_deadline_is_the_calls() {
     let text = call["result"]["content"][0]["text"].as_str().unwrap();
     assert!(text.contains("deadline") || text.contains("out of time"), "{call}");
 }
+
+#[test]
+fn the_doctor_answers_whom_policy_allows_and_sees_that_nothing_is_mounted() {
+    let mut function = Function::start();
+    let mut event = recorded("url-tools-list");
+    event["rawPath"] = Value::from("/doctor");
+    event["requestContext"]["http"]["method"] = Value::from("GET");
+    let refused = message(&function.invoke(&event).answer(), 403);
+    assert_eq!(refused["error"]["code"], "denied");
+    assert_eq!(function.audit()["decision"], "deny");
+
+    event["requestContext"]["authorizer"]["iam"]["userArn"] =
+        Value::from("arn:aws:sts::123456789012:assumed-role/operator/on-call");
+    let report = message(&function.invoke(&event).answer(), 200);
+    assert_eq!(report["ok"], false);
+    let checks = report["checks"].as_array().unwrap();
+    let storage = checks.iter().find(|check| check["name"] == "storage").unwrap();
+    assert_eq!(storage["outcome"], "failed", "{report}");
+    assert!(storage["fix"].as_str().unwrap().contains("2049"));
+    let record = function.audit();
+    assert_eq!(record["tool"], "doctor");
+    assert_eq!((&record["decision"], &record["role"]), (&json!("allow"), &json!("operator")));
+}

@@ -57,6 +57,12 @@ pub struct UrlMethod {
 }
 
 impl UrlContext {
+    /// Whether Lambda has authorized the request by IAM. Then nothing else proves a caller.
+    pub fn is_signed(&self) -> bool {
+        let iam = self.authorizer.as_ref().and_then(|authorizer| authorizer.get("iam"));
+        iam.is_some_and(|iam| !iam.is_null())
+    }
+
     /// The IAM identity whose signature Lambda has checked.
     pub fn caller(&self) -> Option<Caller> {
         let arn = self.authorizer.as_ref()?.pointer("/iam/userArn")?.as_str()?;

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use tokio::task::JoinSet;
 
+use crate::caller::delegation::Delegation;
+use crate::caller::jwt::Jwt;
 use crate::dispatch::Dispatcher;
 use event::Event;
 use runtime_api::{Fault, Invocation, RuntimeApi};
@@ -21,6 +23,10 @@ const MAX_ANSWER_BYTES: usize = 6 * 1024 * 1024;
 /// The function: what its invocations share.
 pub struct Function {
     pub dispatcher: Arc<Dispatcher>,
+    /// The proof by access tokens, for a URL without IAM authorization.
+    pub jwt: Option<Jwt>,
+    /// How roles speak for others.
+    pub delegation: Delegation,
     /// Names beside the URL's own that a `Host` header may carry.
     pub allowed_hosts: Vec<String>,
     /// Origins beside the URL's own that a browser's page may have.

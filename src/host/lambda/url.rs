@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::header::{HeaderName, HeaderValue};
 use axum::http::{Request, Response, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +16,8 @@ use super::Function;
 use super::event::UrlRequest;
 use super::runtime_api::Invocation;
 use crate::dispatch::Deadline;
+use crate::host::doctor::{self, Question};
+use crate::host::resource::{METADATA_PATHS, Resource, refusal};
 use crate::mcp::Handler;
 
 /// Largest request; patches and findings have limits below it.
@@ -25,7 +27,7 @@ const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 pub async fn answer(function: &Function, event: UrlRequest, invocation: &Invocation) -> Value {
     let response = match respond(function, event, invocation).await {
         Ok(response) => response,
-        Err((status, message)) => refusal(status, message),
+        Err(answer) => *answer,
     };
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
@@ -48,29 +50,70 @@ pub async fn answer(function: &Function, event: UrlRequest, invocation: &Invocat
     })
 }
 
-type Refused = (StatusCode, &'static str);
+/// The answer to a request that reaches no tool.
+type Refused = Box<Response<Body>>;
 
 async fn respond(
     function: &Function,
     event: UrlRequest,
     invocation: &Invocation,
 ) -> Result<Response<Body>, Refused> {
-    let Some(caller) = event.request_context.caller() else {
-        return Err((
-            StatusCode::UNAUTHORIZED,
-            "no caller: sign the request with IAM credentials (SigV4, service `lambda`); the \
-             function URL's auth type must be AWS_IAM",
-        ));
-    };
-    if !matches!(event.raw_path.as_str(), "/mcp" | "/mcp/" | "/") {
-        return Err((StatusCode::NOT_FOUND, "nothing here; MCP is at /mcp"));
+    let url = format!("https://{}/mcp", event.request_context.domain_name.as_deref().unwrap_or(""));
+    let resource = function.jwt.as_ref().map(|jwt| Resource {
+        jwt,
+        policy: function.dispatcher.policy(),
+        url: &url,
+    });
+    if METADATA_PATHS.contains(&event.raw_path.as_str()) {
+        // Where nobody can get a token there is no metadata to find.
+        return match resource {
+            Some(resource) => Ok(resource.metadata()),
+            None => Err(refused(StatusCode::NOT_FOUND, "nothing here; MCP is at /mcp")),
+        };
     }
+    let signed = event.request_context.is_signed();
+    let signer = event.request_context.caller();
     let (hosts, origins) = names(function, &event);
     // An empty list would turn rmcp's check off.
     if hosts.is_empty() {
-        return Err((StatusCode::BAD_REQUEST, "the event has no `requestContext.domainName`"));
+        return Err(refused(
+            StatusCode::BAD_REQUEST,
+            "the event has no `requestContext.domainName`",
+        ));
     }
+    let known = matches!(event.raw_path.as_str(), "/mcp" | "/mcp/" | "/" | doctor::PATH);
+    let asks_doctor = event.raw_path == doctor::PATH;
     let mut request = request_of(event)?;
+    let caller = match (signer, &resource) {
+        (Some(signer), _) => signer,
+        (None, Some(resource)) if !signed => resource.caller(request.headers()).await?,
+        (None, _) => {
+            return Err(refused(
+                StatusCode::UNAUTHORIZED,
+                "no caller: sign the request with IAM credentials (SigV4, service `lambda`); the \
+                 function URL's auth type must be AWS_IAM, or the function must know an issuer of \
+                 access tokens (MCP_WORKSPACE_JWT_ISSUER)",
+            ));
+        }
+    };
+    if !known {
+        return Err(refused(StatusCode::NOT_FOUND, "nothing here; MCP is at /mcp"));
+    }
+    let caller = function
+        .delegation
+        .resolve(caller, request.headers(), function.dispatcher.policy())
+        .map_err(|error| refused(StatusCode::FORBIDDEN, &error.to_string()))?;
+    if asks_doctor {
+        let question = Question {
+            method: request.method(),
+            query: request.uri().query().unwrap_or_default(),
+            caller,
+            host: "function-url",
+            request_id: invocation.request_id.clone(),
+            deadline: Some(invocation.deadline),
+        };
+        return Ok(doctor::answer(&function.dispatcher, question).await);
+    }
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(Deadline(invocation.deadline));
 
@@ -105,7 +148,7 @@ fn names(function: &Function, event: &UrlRequest) -> (Vec<String>, Vec<String>) 
 fn request_of(event: UrlRequest) -> Result<Request<Full<Bytes>>, Refused> {
     let body = match event.body {
         Some(text) if event.is_base64_encoded => STANDARD.decode(text).map_err(|_| {
-            (StatusCode::BAD_REQUEST, "the body is not the base64 it is said to be")
+            refused(StatusCode::BAD_REQUEST, "the body is not the base64 it is said to be")
         })?,
         Some(text) => text.into_bytes(),
         None => Vec::new(),
@@ -116,21 +159,19 @@ fn request_of(event: UrlRequest) -> Result<Request<Full<Bytes>>, Refused> {
         .method(event.request_context.http.method.as_str())
         .uri(uri)
         .body(Full::new(Bytes::from(body)))
-        .map_err(|_| (StatusCode::BAD_REQUEST, "the request line is not one of HTTP"))?;
+        .map_err(|_| refused(StatusCode::BAD_REQUEST, "the request line is not one of HTTP"))?;
     for (name, value) in event.headers {
         let pair = HeaderName::try_from(name)
             .ok()
             .zip(value.as_str().and_then(|text| HeaderValue::from_str(text).ok()));
         if let Some((name, value)) = pair {
-            request.headers_mut().insert(name, value);
+            // Two names that differ in case only are two headers, and one must not hide the other.
+            request.headers_mut().append(name, value);
         }
     }
     Ok(request)
 }
 
-fn refusal(status: StatusCode, message: &str) -> Response<Body> {
-    let mut response = Response::new(Body::from(json!({ "error": message }).to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+fn refused(status: StatusCode, message: &str) -> Refused {
+    Box::new(refusal(status, message))
 }

@@ -10,11 +10,15 @@ use toml::de::{DeTable, DeValue};
 
 use crate::path::WorkspacePath;
 
+use super::delegate::{self, Delegate};
 use super::glob::{CallerPattern, DenyRules, PathRules, Rule, refusal};
+use super::subject::is_scope;
 use super::{Expectation, Layout, Limits, Policy, Role, TOOL_NAMES};
 
 /// Longest policy in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
+/// How the ids of callers begin whose tokens carry scopes.
+const WITH_SCOPES: &str = "jwt:";
 /// Most errors that are told at once.
 const MAX_ERRORS: usize = 50;
 
@@ -94,7 +98,7 @@ impl Check<'_> {
     }
 
     fn policy(&mut self, table: &Table<'_>) -> Option<Policy> {
-        self.known_keys(table, &["version", "layout", "role", "expect"], "the policy");
+        self.known_keys(table, &["version", "layout", "role", "delegate", "expect"], "the policy");
         match table.get("version") {
             Some(value) if integer(value) == Some(1) => {}
             Some(value) => self.error(value.span(), "`version` is not 1", "version = 1"),
@@ -116,6 +120,10 @@ impl Check<'_> {
                 self.error(value, format!("two roles are named `{name}`"), "rename one");
             }
         }
+        let mut delegates = Vec::new();
+        for (value, table) in self.tables(table, "delegate") {
+            delegates.push(self.delegate(value, table));
+        }
         let mut expectations = Vec::new();
         for (value, table) in self.tables(table, "expect") {
             expectations.extend(self.expectation(value, table));
@@ -123,6 +131,7 @@ impl Check<'_> {
         Some(Policy {
             file: self.file.into(),
             roles: roles.into(),
+            delegates: delegates.into(),
             layout: Arc::new(layout?),
             expectations: expectations.into(),
         })
@@ -235,8 +244,10 @@ impl Check<'_> {
         table: &Table<'_>,
         layout: &Option<Layout>,
     ) -> Option<Role> {
-        const KEYS: [&str; 9] =
-            ["name", "callers", "tools", "read", "write", "propose", "decide", "deny", "limits"];
+        const KEYS: [&str; 11] = [
+            "name", "callers", "scopes", "tools", "read", "write", "propose", "decide", "deny",
+            "limits", "doctor",
+        ];
         self.known_keys(table, &KEYS, "a role");
         let name = self.role_name(&span, table);
         let callers = self.strings(table, "callers");
@@ -247,6 +258,14 @@ impl Check<'_> {
         for (caller, at) in &callers {
             if caller.is_empty() {
                 self.error(at.clone(), "an empty caller", "name one, or use `*` for any");
+            }
+        }
+        let scopes = self.scopes(table);
+        if !scopes.is_empty() {
+            for (caller, at) in &callers {
+                if !CallerPattern::new(caller).can_begin_with(WITH_SCOPES) {
+                    self.error(at.clone(), no_scopes(caller), "give it a role without `scopes`");
+                }
             }
         }
         let tools = self.tools(table);
@@ -261,6 +280,7 @@ impl Check<'_> {
             DenyRules::new(deny),
         );
         let limits = self.limits(table);
+        let doctor = self.doctor(table);
         let (Ok(read), Ok(write), Ok(propose), Ok(decide), Ok(deny)) = compiled else {
             self.error(
                 span,
@@ -269,7 +289,7 @@ impl Check<'_> {
             );
             return None;
         };
-        if lists_nothing(table, "tools") && decide.is_empty() {
+        if lists_nothing(table, "tools") && decide.is_empty() && !doctor {
             let fix = format!("tools = [\"read_file\"], of {}", TOOL_NAMES.join(", "));
             self.error(span.clone(), "a role without tools can do nothing", fix);
         }
@@ -281,6 +301,7 @@ impl Check<'_> {
         Some(Role {
             name: name?,
             callers: callers.iter().map(|(caller, _)| CallerPattern::new(caller)).collect(),
+            scopes,
             tools,
             read,
             write,
@@ -288,7 +309,60 @@ impl Check<'_> {
             decide,
             deny,
             limits,
+            doctor,
         })
+    }
+
+    fn scopes(&mut self, table: &Table<'_>) -> Vec<String> {
+        let fix = "scopes = [\"workspace:read\"]: one scope a text, as the token has them";
+        if let Some(value) = table.get("scopes")
+            && lists_nothing(table, "scopes")
+        {
+            self.error(value.span(), "`scopes` names none", "leave it out, or name a scope");
+        }
+        let mut scopes = Vec::new();
+        for (scope, span) in self.strings(table, "scopes") {
+            if is_scope(&scope) {
+                scopes.push(scope);
+            } else {
+                self.error(span, format!("`{scope}` is no scope"), fix);
+            }
+        }
+        scopes
+    }
+
+    fn delegate(&mut self, span: Range<usize>, table: &Table<'_>) -> Delegate {
+        self.known_keys(table, &["callers", "names"], "a delegation");
+        let lists = [
+            (
+                "callers",
+                "arn:aws:iam::123456789012:role/gateway-*",
+                delegate::is_of_roles as fn(&str) -> bool,
+                "no IAM role of one account, so nobody can be trusted by it",
+            ),
+            (
+                "names",
+                "review-*",
+                delegate::is_of_names,
+                "no name: of letters, digits and `-_.@`, with `*` for any",
+            ),
+        ];
+        let [callers, names] = lists.map(|(key, example, good, complaint)| {
+            let fix = format!("{key} = [\"{example}\"]");
+            if lists_nothing(table, key) {
+                self.error(span.clone(), format!("a delegation without `{key}`"), fix.clone());
+            }
+            let mut texts = Vec::new();
+            for (text, at) in self.strings(table, key) {
+                if good(&text) {
+                    texts.push(text);
+                } else {
+                    self.error(at, format!("`{text}` is {complaint}"), fix.clone());
+                }
+            }
+            texts
+        });
+        Delegate::new(&callers, &names)
     }
 
     fn role_name(&mut self, span: &Range<usize>, table: &Table<'_>) -> Option<String> {
@@ -362,6 +436,15 @@ impl Check<'_> {
         strings
     }
 
+    fn doctor(&mut self, table: &Table<'_>) -> bool {
+        let Some(value) = table.get("doctor") else { return false };
+        value.get_ref().as_bool().unwrap_or_else(|| {
+            self.error(value.span(), "`doctor` is not true or false", "doctor = true");
+            // Nothing else is wrong with a role that has no tools because of it.
+            true
+        })
+    }
+
     fn limits(&mut self, table: &Table<'_>) -> Limits {
         let mut limits = Limits::default();
         let Some(value) = table.get("limits") else { return limits };
@@ -388,7 +471,8 @@ impl Check<'_> {
     }
 
     fn expectation(&mut self, span: Range<usize>, table: &Table<'_>) -> Option<Expectation> {
-        self.known_keys(table, &["caller", "tool", "path", "allow"], "an expectation");
+        self.known_keys(table, &["caller", "scopes", "tool", "path", "allow"], "an expectation");
+        let scopes = self.scopes(table);
         let fix = "caller = \"local\", tool = \"read_file\", path = \"a.txt\", allow = true";
         let mut text = |key: &str, required: bool| match table.get(key) {
             Some(value) => {
@@ -406,6 +490,11 @@ impl Check<'_> {
             }
         };
         let (caller, tool, path) = (text("caller", true), text("tool", true), text("path", false));
+        if let (Some(id), Some(value)) = (&caller, table.get("scopes"))
+            && !id.starts_with(WITH_SCOPES)
+        {
+            self.error(value.span(), no_scopes(id), "leave `scopes` out");
+        }
         if let (Some(name), Some(value)) = (&tool, table.get("tool"))
             && !TOOL_NAMES.contains(&name.as_str())
         {
@@ -426,7 +515,7 @@ impl Check<'_> {
             }
         };
         let line = self.place(span.start).0;
-        Some(Expectation { caller: caller?, tool: tool?, path, allow: allow?, line })
+        Some(Expectation { caller: caller?, scopes, tool: tool?, path, allow: allow?, line })
     }
 }
 
@@ -435,6 +524,10 @@ fn lists_nothing(table: &Table<'_>, key: &str) -> bool {
     table
         .get(key)
         .is_none_or(|value| value.get_ref().as_array().is_some_and(|list| list.is_empty()))
+}
+
+fn no_scopes(caller: &str) -> String {
+    format!("`{caller}` never has scopes; only callers that begin with `{WITH_SCOPES}` have")
 }
 
 fn integer(value: &Value<'_>) -> Option<i64> {

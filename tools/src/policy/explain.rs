@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::path::WorkspacePath;
 
-use super::{Access, Policy};
+use super::{Access, Policy, Subject};
 
 /// A decision with the role and the rule behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,13 +64,22 @@ impl Policy {
     /// Decides as a call would be decided, and says why. For a writing tool the path is that of
     /// the record; for `propose_patch` that of the source file. Without a path only the tool is
     /// decided.
-    pub fn explain(&self, caller: &str, tool: &str, path: Option<&str>) -> Explanation {
-        let question = match path {
-            Some("") => format!("caller `{caller}`, tool `{tool}`, path `.`"),
-            Some(path) => format!("caller `{caller}`, tool `{tool}`, path `{path}`"),
-            None => format!("caller `{caller}`, tool `{tool}`"),
-        };
-        let decided = self.decide(caller, tool, path);
+    pub fn explain<'s>(
+        &self,
+        subject: impl Into<Subject<'s>>,
+        tool: &str,
+        path: Option<&str>,
+    ) -> Explanation {
+        let subject = subject.into();
+        let mut question = format!("caller `{}`", subject.caller);
+        if !subject.scopes.is_empty() {
+            question += &format!(" with the scopes `{}`", subject.scopes.join(" "));
+        }
+        question += &format!(", tool `{tool}`");
+        if let Some(path) = path {
+            question += &format!(", path `{}`", if path.is_empty() { "." } else { path });
+        }
+        let decided = self.decide(subject, tool, path);
         Explanation {
             allowed: decided.allowed,
             question,
@@ -80,9 +89,16 @@ impl Policy {
         }
     }
 
-    fn decide(&self, caller: &str, tool: &str, path: Option<&str>) -> Decided {
-        let Some(grant) = self.grant(caller) else {
-            return Decided::no("no role names this caller");
+    fn decide(&self, subject: Subject<'_>, tool: &str, path: Option<&str>) -> Decided {
+        let Some(grant) = self.grant(subject) else {
+            return match self.wanted_scopes(subject) {
+                Some(scopes) => Decided::no(&format!(
+                    "the roles that name this caller need scopes that its token does not carry, \
+                     such as `{}`",
+                    scopes.join(" ")
+                )),
+                None => Decided::no("no role names this caller"),
+            };
         };
         if !grant.allows_tool(tool) {
             return Decided::no("no role of this caller lists this tool");
@@ -133,7 +149,8 @@ impl Policy {
     pub fn test(&self) -> Vec<ExpectationOutcome> {
         let outcome = |expected: &super::Expectation| {
             let path = expected.path.as_deref();
-            let explanation = self.explain(&expected.caller, &expected.tool, path);
+            let subject = Subject::new(&expected.caller, &expected.scopes);
+            let explanation = self.explain(subject, &expected.tool, path);
             ExpectationOutcome {
                 holds: explanation.allowed == expected.allow,
                 place: format!("{}:{}", self.file, expected.line),

@@ -13,6 +13,24 @@ impl CallerPattern {
         CallerPattern(pattern.to_owned())
     }
 
+    /// The pattern as it stands in the file.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it names every caller: `*` and nothing else.
+    pub(super) fn is_everybody(&self) -> bool {
+        !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
+    }
+
+    /// Whether it matches some text that begins with `prefix`.
+    pub(super) fn can_begin_with(&self, prefix: &str) -> bool {
+        match self.0.split_once('*') {
+            Some((first, _)) => first.starts_with(prefix) || prefix.starts_with(first),
+            None => self.0.starts_with(prefix),
+        }
+    }
+
     /// Whether the whole of `caller` matches.
     pub(super) fn matches(&self, caller: &str) -> bool {
         let Some((first, rest)) = self.0.split_once('*') else { return self.0 == caller };

@@ -6,21 +6,32 @@ use crate::path::WorkspacePath;
 
 use super::{Access, Layout, Limits, Role};
 
-/// The union of the roles that name a caller. Cheap to clone.
+/// The union of the roles that serve a caller, less what the roles that bind it deny. Cheap to
+/// clone.
 #[derive(Debug, Clone)]
 pub struct Grant {
     roles: Arc<[Arc<Role>]>,
+    binding: Arc<[Arc<Role>]>,
     layout: Arc<Layout>,
 }
 
 impl Grant {
-    pub(super) fn new(roles: Arc<[Arc<Role>]>, layout: Arc<Layout>) -> Grant {
-        Grant { roles, layout }
+    pub(super) fn new(
+        roles: Arc<[Arc<Role>]>,
+        binding: Arc<[Arc<Role>]>,
+        layout: Arc<Layout>,
+    ) -> Grant {
+        Grant { roles, binding, layout }
     }
 
     /// Whether any role lists this tool.
     pub fn allows_tool(&self, tool: &str) -> bool {
         self.roles.iter().any(|role| role.tools.iter().any(|name| name == tool))
+    }
+
+    /// The first role that lets this caller ask a server for its doctor.
+    pub fn doctor_role(&self) -> Option<String> {
+        self.roles.iter().find(|role| role.doctor).map(|role| role.name.clone())
     }
 
     /// The rights within this tool: of the roles that list it, less what any role denies.
@@ -31,12 +42,12 @@ impl Grant {
             .filter(|role| role.tools.iter().any(|name| name == tool))
             .cloned()
             .collect();
-        ToolGrant::new(granting, Arc::clone(&self.roles), Arc::clone(&self.layout))
+        ToolGrant::new(granting, Arc::clone(&self.binding), Arc::clone(&self.layout))
     }
 
     /// The rights over every tool, for what is no tool: decisions of people.
     pub fn for_decisions(&self) -> ToolGrant {
-        ToolGrant::new(Arc::clone(&self.roles), Arc::clone(&self.roles), Arc::clone(&self.layout))
+        ToolGrant::new(Arc::clone(&self.roles), Arc::clone(&self.binding), Arc::clone(&self.layout))
     }
 }
 

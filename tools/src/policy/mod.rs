@@ -5,10 +5,12 @@
 //! a tool and a path must be granted by the same role.
 
 mod check;
+mod delegate;
 mod explain;
 mod glob;
 mod grant;
 mod matcher;
+mod subject;
 
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use crate::path::WorkspacePath;
 pub use check::PolicyError;
 pub use explain::{ExpectationOutcome, Explanation};
 pub use grant::{Grant, ToolGrant};
+pub use subject::{ON_BEHALF, Subject, is_scope};
 
 /// Names of all tools that a policy may list, those of later versions included.
 pub const TOOL_NAMES: [&str; 7] = [
@@ -105,6 +108,8 @@ impl Default for Limits {
 struct Role {
     name: String,
     callers: Vec<glob::CallerPattern>,
+    /// What a caller's token must carry, all of it, before the role serves it.
+    scopes: Vec<String>,
     tools: Vec<String>,
     read: glob::PathRules,
     write: glob::PathRules,
@@ -112,6 +117,8 @@ struct Role {
     decide: glob::PathRules,
     deny: glob::DenyRules,
     limits: Limits,
+    /// Whether its callers may ask a server for its doctor.
+    doctor: bool,
 }
 
 impl Role {
@@ -129,6 +136,7 @@ impl Role {
 #[derive(Debug, Clone)]
 struct Expectation {
     caller: String,
+    scopes: Vec<String>,
     tool: String,
     path: Option<String>,
     allow: bool,
@@ -140,6 +148,7 @@ struct Expectation {
 pub struct Policy {
     file: Arc<str>,
     roles: Arc<[Arc<Role>]>,
+    delegates: Arc<[delegate::Delegate]>,
     layout: Arc<Layout>,
     expectations: Arc<[Expectation]>,
 }
@@ -163,19 +172,50 @@ impl Policy {
         self.roles.iter().map(|role| role.name.as_str())
     }
 
+    /// The patterns of callers that roles name, in the file's order.
+    pub fn callers(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().flat_map(|role| &role.callers).map(glob::CallerPattern::as_str)
+    }
+
     /// How many `[[expect]]` entries the file has.
     pub fn expectations(&self) -> usize {
         self.expectations.len()
     }
 
-    /// What `caller` may do; none when no role names it.
-    pub fn grant(&self, caller: &str) -> Option<Grant> {
-        let roles: Arc<[Arc<Role>]> = self
-            .roles
-            .iter()
-            .filter(|role| role.callers.iter().any(|pattern| pattern.matches(caller)))
-            .cloned()
-            .collect();
-        (!roles.is_empty()).then(|| Grant::new(roles, Arc::clone(&self.layout)))
+    /// What a caller may do; none when no role serves it.
+    ///
+    /// A role that names the caller serves it only with the role's scopes. Its `deny` binds the
+    /// caller all the same: who asks for a token with fewer scopes must not gain by it.
+    pub fn grant<'s>(&self, subject: impl Into<Subject<'s>>) -> Option<Grant> {
+        let subject = subject.into();
+        let serving: Arc<[Arc<Role>]> =
+            self.roles.iter().filter(|role| subject.is_served_by(role)).cloned().collect();
+        let binding: Arc<[Arc<Role>]> =
+            self.roles.iter().filter(|role| subject.is_bound_by(role)).cloned().collect();
+        (!serving.is_empty()).then(|| Grant::new(serving, binding, Arc::clone(&self.layout)))
+    }
+
+    /// Where only scopes keep every role from a caller: those of the first role that names it.
+    pub fn wanted_scopes<'s>(&self, subject: impl Into<Subject<'s>>) -> Option<&[String]> {
+        let subject = subject.into();
+        if self.roles.iter().any(|role| subject.is_served_by(role)) {
+            return None;
+        }
+        let role = self.roles.iter().find(|role| subject.is_named_by(role))?;
+        Some(&role.scopes)
+    }
+
+    /// All scopes that roles ask for, sorted.
+    pub fn scopes(&self) -> Vec<&str> {
+        let mut scopes: Vec<&str> =
+            self.roles.iter().flat_map(|role| &role.scopes).map(String::as_str).collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        scopes
+    }
+
+    /// Whether the caller, an IAM role, may speak for the end agent of this name.
+    pub fn may_delegate(&self, caller: &str, name: &str) -> bool {
+        self.delegates.iter().any(|delegate| delegate.allows(caller, name))
     }
 }

@@ -3,3 +3,4 @@
 pub mod finding;
 pub mod fingerprint;
 pub mod proposal;
+pub mod state;

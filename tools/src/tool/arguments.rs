@@ -36,8 +36,8 @@ pub(super) fn parse<T: DeserializeOwned>(
         }
     }
     // An explicit null means "not given", as several clients send it for optional arguments.
-    given.retain(|_, value| !value.is_null());
     let properties = schema.get("properties").and_then(Value::as_object);
+    given.retain(|name, value| !value.is_null() || takes_any_value(properties, name));
     let known: Vec<&str> =
         properties.map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
     if let Some(unknown) = given.keys().find(|key| !known.contains(&key.as_str())) {
@@ -71,6 +71,12 @@ const ELSEWHERE: [(&[&str], &[&str]); 7] = [
     (&["diff", "unified_diff"], &["patch"]),
     (&["description", "body", "details"], &["message", "rationale"]),
 ];
+
+/// Whether an argument is of no type in particular, so that null is a value of it.
+fn takes_any_value(properties: Option<&Map<String, Value>>, name: &str) -> bool {
+    let property = properties.and_then(|map| map.get(name)).and_then(Value::as_object);
+    property.is_some_and(|property| property.keys().all(|word| word == "description"))
+}
 
 fn unknown_argument(unknown: &str, known: &[&str]) -> ToolError {
     let elsewhere = ELSEWHERE

@@ -19,16 +19,20 @@ pub mod grep;
 pub mod list_dir;
 pub mod propose_patch;
 pub mod read_file;
+pub mod read_state;
 pub mod write_finding;
+pub mod write_state;
 
 /// Every tool, in the order in which clients see them. Adding a tool is one line here.
 pub fn catalog() -> &'static [Entry] {
-    static CATALOG: [Entry; 5] = [
+    static CATALOG: [Entry; 7] = [
         entry::<list_dir::ListDir>(),
         entry::<read_file::ReadFile>(),
         entry::<grep::Grep>(),
         entry::<write_finding::WriteFinding>(),
         entry::<propose_patch::ProposePatch>(),
+        entry::<read_state::ReadState>(),
+        entry::<write_state::WriteState>(),
     ];
     &CATALOG
 }

@@ -13,7 +13,7 @@ use crate::policy::Access;
 use crate::records::finding::{FORMAT, Finding, Location, Severity, Verdict};
 use crate::records::fingerprint::{self, Region};
 use crate::text::decode_whole;
-use crate::workspace::Scope;
+use crate::workspace::{Published, Scope};
 
 /// Longest text fields in characters.
 const MAX_MESSAGE: usize = 8_000;
@@ -154,8 +154,9 @@ impl Tool for WriteFinding {
         })?;
         json.push(b'\n');
         call.check()?;
-        scope.publish_file(&record, &json)?;
-        output.status = Status::Created;
+        if scope.publish_new_file(&record, &json)? == Published::Created {
+            output.status = Status::Created;
+        }
         Ok(output)
     }
 }
@@ -314,13 +315,14 @@ impl Neighbours {
         let directory = scope.layout().findings();
         let mut reads = 0;
         for agent in scope.record_names(directory)? {
-            for name in scope.record_names(&directory.join(&agent)?)? {
+            let of_agent = directory.join(&agent)?;
+            for name in scope.record_names_beginning(&of_agent, of_path)?.0 {
                 let Some(other) = name.strip_suffix(".json") else { continue };
                 if other == fingerprint {
                     neighbours.seen_by.push(agent.clone());
                     continue;
                 }
-                if !other.starts_with(of_path) || reads >= MAX_READ {
+                if reads >= MAX_READ {
                     continue;
                 }
                 reads += 1;
@@ -362,13 +364,14 @@ fn check_run_limit(
 ) -> Result<(), ToolError> {
     let most = scope.grant().limits().max_findings_per_run;
     let directory = scope.layout().findings().join(agent)?;
-    let names = scope.record_names(&directory)?;
-    // Records are read only when there are enough of them to be over the limit.
-    if (names.len() as u64) < most {
+    // Records are read only when there are enough of them to be over the limit. No name begins
+    // with `/`: this counts.
+    let (_, count) = scope.record_names_beginning(&directory, "/")?;
+    if (count as u64) < most {
         return Ok(());
     }
     let mut of_run = 0_u64;
-    for name in names {
+    for name in scope.record_names(&directory)? {
         call.check()?;
         let finding = read(scope, &directory.join(&name)?, call);
         of_run += u64::from(finding.is_some_and(|finding| finding.run.as_deref() == run));

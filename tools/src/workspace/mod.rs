@@ -5,22 +5,30 @@
 
 mod entries;
 mod metadata;
+mod operations;
+pub mod probe;
 mod publish;
 mod resolve;
 mod scope;
 mod suggest;
+mod unfinished;
+mod versions;
 pub mod walk;
 
 use std::path::Path;
-use std::sync::atomic::AtomicUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 
 pub use metadata::{Kind, Metadata, OpenFile};
-pub use publish::Published;
+#[doc(hidden)]
+pub use operations::{Moment, Operation};
+pub use publish::{MAX_RECORD_PATH, Published};
 pub use resolve::Resolution;
 pub use scope::{Scope, read_error};
+pub use versions::{VALUE, VERSIONS};
 
 /// A directory tree, held by a handle of its root.
 #[derive(Debug)]
@@ -30,6 +38,10 @@ pub struct Workspace {
     /// Directory handles and threads that walks hold at this moment, over all calls.
     open_directories: AtomicUsize,
     io_threads: AtomicUsize,
+    /// Records published through this handle.
+    published: AtomicU64,
+    abilities: operations::Abilities,
+    faults: operations::Faults,
 }
 
 impl Workspace {
@@ -61,7 +73,22 @@ impl Workspace {
             resolution,
             open_directories: AtomicUsize::new(0),
             io_threads: AtomicUsize::new(0),
+            published: AtomicU64::new(0),
+            abilities: operations::Abilities::default(),
+            faults: operations::Faults::default(),
         }
+    }
+
+    /// For tests: `decide` is asked before and after each file operation of publishing, and
+    /// makes it fail with the error number that it returns.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_faults(
+        mut self,
+        decide: impl Fn(Operation, Moment) -> Option<i32> + Send + Sync + 'static,
+    ) -> Workspace {
+        self.faults = operations::Faults::new(Arc::new(decide));
+        self
     }
 
     /// How paths are resolved on this machine.

@@ -1,20 +1,19 @@
 //! Writing records: whole or not at all, with nothing but what a network file system gives
 //! (exclusive create, atomic rename, fsync; no hard links, no locks).
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::Write;
-
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Mode, OFlags, fsync, mkdirat, openat, renameat, unlinkat};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::error::{Code, ToolError};
-use crate::path::WorkspacePath;
+use crate::path::{MAX_PATH_BYTES, WorkspacePath};
 use crate::policy::Access;
 
+use super::Workspace;
 use super::scope::{Scope, io_error};
+use super::unfinished::unfinished_name;
 
-/// Whether a directory of records was published now or stood there before.
+/// Whether a record was published now or stood there before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Published {
     /// This call published it.
@@ -23,16 +22,22 @@ pub enum Published {
     AlreadyThere,
 }
 
-/// Unfinished work starts with this; readers ignore it.
-const UNFINISHED: &str = ".unfinished-";
+/// What an S3 key may have in front of the workspace: the root directory of an access point.
+const MAX_MOUNT_PREFIX: usize = 128;
+/// Longest path of a record, the unfinished names on its way included. S3 Files exports nothing
+/// whose key is over 1,024 bytes, and says so only where nobody looks.
+pub const MAX_RECORD_PATH: usize = MAX_PATH_BYTES - MAX_MOUNT_PREFIX;
+/// An unfinished name and its separator.
+pub(super) const UNFINISHED_BYTES: usize = 48;
 
-const DIRECTORY: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-const NEW_FILE: OFlags = OFlags::WRONLY
-    .union(OFlags::CREATE)
-    .union(OFlags::EXCL)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
+/// How far publishing came before it failed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Failed {
+    /// Nothing has its final name.
+    Before(Errno),
+    /// The rename itself failed, or the sync after it: the record may be there or not.
+    Unsure(Errno),
+}
 
 impl Scope {
     /// Publishes one file under its final name: written aside, synced, renamed. Readers see
@@ -40,20 +45,61 @@ impl Scope {
     ///
     /// # Errors
     /// [`Code::Denied`] without the right to write there, [`Code::Io`] when the file system
-    /// fails; then nothing is left under the final name.
+    /// fails; what was not acknowledged may still be there, whole.
     pub fn publish_file(&self, path: &WorkspacePath, bytes: &[u8]) -> Result<(), ToolError> {
-        let (parent, name) = self.writable(path)?;
-        let failed = |errno| io_error("write", path, errno);
-        let directory = self.directory_for_records(&parent).map_err(failed)?;
+        let (parent, name) = self.writable(path, UNFINISHED_BYTES)?;
+        let rename = |disk: &Workspace, directory: &OwnedFd, temporary: &str| {
+            disk.rename((directory, temporary), (directory, name))
+        };
+        self.once_more(path, || self.file(&parent, bytes, &rename)).map(drop)
+    }
+
+    /// Publishes one file under a name that nobody has published yet. Of two writers at the same
+    /// instant exactly one gets [`Published::Created`] where the file system can rename without
+    /// replacing; on NFS both can, and one whole file stands.
+    ///
+    /// # Errors
+    /// As [`Scope::publish_file`].
+    pub fn publish_new_file(
+        &self,
+        path: &WorkspacePath,
+        bytes: &[u8],
+    ) -> Result<Published, ToolError> {
+        let (parent, name) = self.writable(path, UNFINISHED_BYTES)?;
+        let rename = |disk: &Workspace, directory: &OwnedFd, temporary: &str| {
+            disk.rename_new(directory, temporary, name)
+        };
+        self.once_more(path, || self.file(&parent, bytes, &rename))
+    }
+
+    fn file(
+        &self,
+        parent: &WorkspacePath,
+        bytes: &[u8],
+        rename: &dyn Fn(&Workspace, &OwnedFd, &str) -> Result<(), Errno>,
+    ) -> Result<Published, Failed> {
+        let disk = self.workspace();
+        let directory = disk.directory_for_records(parent).map_err(Failed::Before)?;
         let temporary = unfinished_name();
-        let written = write_new(&directory, &temporary, bytes)
-            .and_then(|()| renameat(&directory, &temporary, &directory, name));
-        if let Err(errno) = written {
-            // The error that matters is the first one; what is left is swept by age.
-            let _ = unlinkat(&directory, &temporary, AtFlags::empty());
-            return Err(failed(errno));
+        if let Err(errno) = disk.write_new(&directory, &temporary, bytes) {
+            // The error that matters is the first one; what is left now is swept by age.
+            let _ = disk.remove_file(&directory, &temporary);
+            return Err(Failed::Before(errno));
         }
-        fsync(&directory).map_err(failed)
+        let published = match rename(disk, &directory, &temporary) {
+            Ok(()) => Published::Created,
+            Err(errno) => {
+                let _ = disk.remove_file(&directory, &temporary);
+                if errno != Errno::EXIST {
+                    return Err(Failed::Unsure(errno));
+                }
+                Published::AlreadyThere
+            }
+        };
+        // Also for the record of another writer, who may not have come to this line.
+        disk.sync_directory(&directory).map_err(Failed::Unsure)?;
+        disk.sweep_now_and_then(&directory);
+        Ok(published)
     }
 
     /// Publishes a directory with these files under its final name, exclusively: of any number
@@ -66,69 +112,119 @@ impl Scope {
         path: &WorkspacePath,
         files: &[(&str, &[u8])],
     ) -> Result<Published, ToolError> {
-        let (parent, name) = self.writable(path)?;
+        let (parent, name) = self.writable(path, 0)?;
         for (file, _) in files {
-            self.writable(&path.join(file)?)?;
+            self.writable(&path.join(file)?, UNFINISHED_BYTES)?;
         }
-        let failed = |errno| io_error("write", path, errno);
-        let directory = self.directory_for_records(&parent).map_err(failed)?;
-        let temporary = unfinished_name();
-        mkdirat(&directory, &temporary, Mode::from_raw_mode(0o755)).map_err(failed)?;
-        let published = openat(&directory, &temporary, DIRECTORY, Mode::empty())
-            .and_then(|inside| {
-                for (file, bytes) in files {
-                    write_new(&inside, file, bytes)?;
-                }
-                fsync(&inside)
-            })
-            // POSIX refuses to rename over a directory that is not empty: one writer wins.
-            .and_then(|()| renameat(&directory, &temporary, &directory, name));
-        match published {
-            Ok(()) => {
-                fsync(&directory).map_err(failed)?;
-                Ok(Published::Created)
-            }
-            Err(errno) => {
-                if let Ok(inside) = openat(&directory, &temporary, DIRECTORY, Mode::empty()) {
-                    for (file, _) in files {
-                        let _ = unlinkat(&inside, *file, AtFlags::empty());
-                    }
-                }
-                let _ = unlinkat(&directory, &temporary, AtFlags::REMOVEDIR);
-                match errno {
-                    Errno::NOTEMPTY | Errno::EXIST => Ok(Published::AlreadyThere),
-                    other => Err(failed(other)),
-                }
-            }
-        }
+        self.once_more(path, || self.directory(&parent, name, files))
     }
 
-    fn writable<'p>(&self, path: &'p WorkspacePath) -> Result<(WorkspacePath, &'p str), ToolError> {
+    fn directory(
+        &self,
+        parent: &WorkspacePath,
+        name: &str,
+        files: &[(&str, &[u8])],
+    ) -> Result<Published, Failed> {
+        let disk = self.workspace();
+        let directory = disk.directory_for_records(parent).map_err(Failed::Before)?;
+        let temporary = unfinished_name();
+        disk.write_aside(&directory, &temporary, files).map_err(Failed::Before)?;
+        disk.rename_exclusively((&directory, &temporary), (&directory, name))
+    }
+
+    /// A file or directory on the server of a network file system can be replaced under an open
+    /// handle (ESTALE). Where nothing has its final name yet, all is opened anew, once.
+    pub(super) fn once_more<T>(
+        &self,
+        path: &WorkspacePath,
+        mut attempt: impl FnMut() -> Result<T, Failed>,
+    ) -> Result<T, ToolError> {
+        let done = match attempt() {
+            Err(Failed::Before(Errno::STALE)) => attempt(),
+            other => other,
+        };
+        done.map_err(|failed| match failed {
+            Failed::Before(errno) => io_error("write", path, errno),
+            Failed::Unsure(errno) => io_error("write", path, errno).hint(
+                "nothing is promised: the record may be there, whole, or not. Look before you \
+                 write it again; if this stays, tell the operator",
+            ),
+        })
+    }
+
+    fn writable<'p>(
+        &self,
+        path: &'p WorkspacePath,
+        more: usize,
+    ) -> Result<(WorkspacePath, &'p str), ToolError> {
         let denied = || ToolError::new(Code::Denied, format!("this caller may not write `{path}`"));
         if !self.grant().may(Access::Write, path) {
             return Err(denied()
                 .hint("the policy's `write` list of the caller's role decides; ask the operator"));
         }
+        fits(path, more)?;
         path.parent().zip(path.file_name()).ok_or_else(denied)
+    }
+}
+
+/// Whether a record's path leaves room for `more` bytes on its way.
+///
+/// # Errors
+/// [`Code::TooLarge`], before anything is written.
+pub(super) fn fits(path: &WorkspacePath, more: usize) -> Result<(), ToolError> {
+    let longest = path.as_str().len() + more;
+    if longest <= MAX_RECORD_PATH {
+        return Ok(());
+    }
+    Err(ToolError::new(
+        Code::TooLarge,
+        format!(
+            "the record's path needs {longest} bytes; the limit is {MAX_RECORD_PATH}: `{path}`"
+        ),
+    )
+    .hint("use a shorter name; the operator can shorten the policy's [layout]"))
+}
+
+impl Workspace {
+    /// The last step of exclusive publishing: POSIX refuses to rename a directory over one that
+    /// is not empty, so one writer wins.
+    pub(super) fn rename_exclusively(
+        &self,
+        from: (&OwnedFd, &str),
+        to: (&OwnedFd, &str),
+    ) -> Result<Published, Failed> {
+        let published = match self.rename(from, to) {
+            Ok(()) => Published::Created,
+            Err(errno) => {
+                let _ = self.remove_tree(from.0, from.1);
+                if !matches!(errno, Errno::NOTEMPTY | Errno::EXIST) {
+                    return Err(Failed::Unsure(errno));
+                }
+                Published::AlreadyThere
+            }
+        };
+        self.sync_directory(to.0).map_err(Failed::Unsure)?;
+        self.sweep_now_and_then(from.0);
+        Ok(published)
     }
 
     /// Opens the directory, creating what is missing on the way, one name at a time.
-    fn directory_for_records(&self, path: &WorkspacePath) -> Result<OwnedFd, Errno> {
-        match self.workspace().open(path, OFlags::RDONLY | OFlags::DIRECTORY) {
+    pub(super) fn directory_for_records(&self, path: &WorkspacePath) -> Result<OwnedFd, Errno> {
+        match self.open(path, OFlags::RDONLY | OFlags::DIRECTORY) {
             Err(Errno::NOENT) => {}
             other => return other,
         }
         let mut directory =
-            self.workspace().open(&WorkspacePath::root(), OFlags::RDONLY | OFlags::DIRECTORY)?;
+            self.open(&WorkspacePath::root(), OFlags::RDONLY | OFlags::DIRECTORY)?;
         for component in path.components() {
-            let next = match openat(&directory, component, DIRECTORY, Mode::empty()) {
+            let next = match self.open_directory(&directory, component) {
                 Err(Errno::NOENT) => {
-                    match mkdirat(&directory, component, Mode::from_raw_mode(0o755)) {
-                        Ok(()) => fsync(&directory)?,
+                    match self.make_directory(&directory, component) {
+                        Ok(()) => self.sync_directory(&directory)?,
                         Err(Errno::EXIST) => {}
                         Err(errno) => return Err(errno),
                     }
-                    openat(&directory, component, DIRECTORY, Mode::empty())?
+                    self.open_directory(&directory, component)?
                 }
                 other => other?,
             };
@@ -136,17 +232,4 @@ impl Scope {
         }
         Ok(directory)
     }
-}
-
-fn write_new(directory: &OwnedFd, name: &str, bytes: &[u8]) -> Result<(), Errno> {
-    let handle = openat(directory, name, NEW_FILE, Mode::from_raw_mode(0o644))?;
-    let mut file = std::fs::File::from(handle);
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
-}
-
-/// A name that no other writer uses: the standard library's hash keys are random.
-fn unfinished_name() -> String {
-    let random = || RandomState::new().build_hasher().finish();
-    format!("{UNFINISHED}{:016x}{:016x}", random(), std::process::id() as u64 ^ random())
 }

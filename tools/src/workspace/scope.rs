@@ -168,16 +168,32 @@ impl Scope {
     /// # Errors
     /// [`Code::Io`] when the file system fails.
     pub fn record_names(&self, directory: &WorkspacePath) -> Result<Vec<String>, ToolError> {
+        self.record_names_beginning(directory, "").map(|(names, _)| names)
+    }
+
+    /// Of the [`Scope::record_names`] those that begin with `prefix`, and how many records there
+    /// are. Policy is asked about the former alone, which counts where there are thousands.
+    ///
+    /// # Errors
+    /// [`Code::Io`] when the file system fails.
+    pub fn record_names_beginning(
+        &self,
+        directory: &WorkspacePath,
+        prefix: &str,
+    ) -> Result<(Vec<String>, usize), ToolError> {
         let handle = match self.workspace.open(directory, OFlags::RDONLY | OFlags::DIRECTORY) {
             Ok(handle) => handle,
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(Vec::new()),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok((Vec::new(), 0)),
             Err(errno) => return Err(io_error("list", directory, errno)),
         };
-        let listing = entries::read(&handle).map_err(|errno| io_error("list", directory, errno))?;
+        let mut listing =
+            entries::read(&handle).map_err(|errno| io_error("list", directory, errno))?;
+        listing.entries.retain(|entry| !entry.name.starts_with('.'));
+        let count = listing.entries.len();
         let mut names: Vec<String> = listing
             .entries
             .into_iter()
-            .filter(|entry| !entry.name.starts_with('.'))
+            .filter(|entry| entry.name.starts_with(prefix))
             .filter(|entry| {
                 directory.join(&entry.name).is_ok_and(|path| {
                     self.grant.may(Access::Read, &path)
@@ -188,7 +204,7 @@ impl Scope {
             .map(|entry| entry.name)
             .collect();
         names.sort_unstable();
-        Ok(names)
+        Ok((names, count))
     }
 
     /// The answer for a path that is not there, and for one that policy hides.

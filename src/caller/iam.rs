@@ -1,56 +1,8 @@
-//! Who is calling, and how that was proven. Identity comes from the host, never from arguments.
+//! Callers whose signature IAM has checked, by the ARN that Lambda gives.
 
-use std::sync::Arc;
-
-/// How a caller's identity was proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
-    /// The process itself: stdio and the command line.
-    Process,
-    /// A connection from the same machine.
-    Loopback,
-    /// A bearer token whose hash the operator has stored.
-    Token,
-    /// A request signed with IAM credentials, as Lambda has checked.
-    Iam,
-    /// The client context that an AgentCore Gateway sets.
-    Gateway,
-    /// The event of a Bedrock agent.
-    Agent,
-}
-
-impl Proof {
-    /// The name in the audit record.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Proof::Process => "process",
-            Proof::Loopback => "loopback",
-            Proof::Token => "token",
-            Proof::Iam => "iam",
-            Proof::Gateway => "gateway",
-            Proof::Agent => "agent",
-        }
-    }
-}
-
-/// A caller whose identity the host has established.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// The id that policies name, such as `local`.
-    pub id: Arc<str>,
-    /// How it was proven.
-    pub proof: Proof,
-}
+use super::{Caller, Proof};
 
 impl Caller {
-    /// The id of a caller on the same machine.
-    pub const LOCAL: &'static str = "local";
-
-    /// A caller with a proven id.
-    pub fn new(id: &str, proof: Proof) -> Caller {
-        Caller { id: id.into(), proof }
-    }
-
     /// The caller of a request that IAM has authorized, by the ARN of who signed it.
     ///
     /// A role's session is left out: `arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION` is

@@ -1,0 +1,28 @@
+//! The sandbox suite of the tools on the mount: every case, in both ways of resolving paths.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+use std::process::{Command, Stdio};
+
+use delayed_mount::{Mounted, Operation, Options};
+
+#[path = "../../tools/tests/sandbox_paths.rs"]
+mod sandbox_paths;
+
+#[test]
+fn every_case_holds_on_a_network_mount() {
+    let source = tempfile::tempdir().unwrap();
+    let Some(mounted) = Mounted::or_skip(source.path(), Options::default()).unwrap() else {
+        return;
+    };
+    // The cases make their workspaces in the directory for temporary files.
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["sandbox_paths::", "--skip", "hard_link"])
+        .env("TMPDIR", mounted.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("12 passed"), "{said}");
+    assert!(mounted.counts().of(Operation::Readdir) > 20, "{}", mounted.counts());
+}

@@ -1,0 +1,116 @@
+//! `mcp-workspace doctor`: says what the server would stand on, a check a line.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use mcp_workspace_tools::call::Call;
+use serde_json::json;
+
+use crate::config::{DoctorOptions, LambdaOptions};
+use crate::doctor::{Check, Examination, MOUNT_FIX, Outcome, Site, no_mount};
+
+/// How the checks are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A line a check, with the fix below it
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// Prints the checks as they come; exit status 1 when one has failed.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
+    let time = Duration::from_secs(options.workspace.timeout);
+    let format = options.format;
+    let (send, receive) = mpsc::channel();
+    // A mount that hangs cannot be interrupted: the checks run aside, and are left behind.
+    std::thread::spawn(move || examine(&options, time, &mut |check| drop(send.send(check))));
+    let end = Instant::now() + time;
+    let mut checks = Vec::new();
+    loop {
+        let check = match receive.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(check) => check,
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                let detail = format!("the file system did not answer in {} s", time.as_secs());
+                checks.push(Check::failed("mount", detail, MOUNT_FIX));
+                if format == Format::Text {
+                    print(checks.last())?;
+                }
+                break;
+            }
+        };
+        if format == Format::Text {
+            print(Some(&check))?;
+        }
+        checks.push(check);
+    }
+    let failed = checks.iter().filter(|check| check.outcome == Outcome::Failed).count();
+    let mut out = std::io::stdout().lock();
+    match format {
+        Format::Text if failed == 0 => writeln!(out, "all is well"),
+        Format::Text => writeln!(out, "{failed} failed"),
+        Format::Json => {
+            let report = json!({ "ok": failed == 0, "checks": checks });
+            writeln!(out, "{report:#}")
+        }
+    }
+    .context("cannot write to stdout")?;
+    Ok(ExitCode::from(u8::from(failed > 0)))
+}
+
+fn print(check: Option<&Check>) -> anyhow::Result<()> {
+    let Some(check) = check else { return Ok(()) };
+    let word = match check.outcome {
+        Outcome::Ok => "OK",
+        Outcome::Warning => "WARN",
+        Outcome::Failed => "FAIL",
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{word:<5} {:<9} {}", check.name, check.detail)
+        .and_then(|()| match &check.fix {
+            Some(fix) => writeln!(out, "      fix: {fix}"),
+            None => Ok(()),
+        })
+        .context("cannot write to stdout")
+}
+
+fn examine(options: &DoctorOptions, time: Duration, each: &mut dyn FnMut(Check)) {
+    let policy = match options.workspace.policy() {
+        Ok(loaded) => Some(loaded),
+        Err(error) => {
+            let fix = "each line says its own; `mcp-workspace policy check FILE` shows them again";
+            each(Check::failed("policy", format!("{error:#}"), fix));
+            None
+        }
+    };
+    let on_lambda = LambdaOptions::is_lambda();
+    let root = match &options.workspace.workspace {
+        Some(root) => root,
+        None if on_lambda => Path::new(LambdaOptions::MOUNT),
+        None => Path::new("."),
+    };
+    let site = Site::of(root, on_lambda);
+    let workspace = match options.workspace.open(root) {
+        Ok(workspace) => workspace,
+        Err(error) => return each(no_mount(root, site, &error)),
+    };
+    // What is wrong with the policy has been told; nothing more can be asked of it.
+    let Some(loaded) = policy else { return };
+    let examination = Examination {
+        workspace: Arc::new(workspace),
+        policy: loaded.policy,
+        site,
+        caller: options.caller.as_str().into(),
+        file: options.file.clone(),
+    };
+    examination.run(&Call::new(&options.caller, time), each);
+}

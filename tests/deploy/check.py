@@ -1,0 +1,71 @@
+"""Holds the templates against their promises, in every variant, and shows that each can fail."""
+
+import copy
+import pathlib
+import sys
+
+import mutations
+import promises
+from statements import REVIEWED, wildcards
+from template import Stack, load
+
+DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy"
+SETS = {
+    "template": (promises.TEMPLATE, promises.TEMPLATE_VARIANTS, mutations.TEMPLATE, promises.REFUSED_PARAMETERS),
+    "gateway": (promises.GATEWAY, promises.GATEWAY_VARIANTS, mutations.GATEWAY, promises.REFUSED_GATEWAY_PARAMETERS),
+}
+
+
+def report(what, faults):
+    """Prints a PASS or FAIL line, with what is wrong."""
+    faults = list(faults)
+    print(f"{'FAIL' if faults else 'PASS'} {what}")
+    for fault in faults:
+        print(f"     {fault}")
+    return not faults
+
+
+def found(promise, template, variants):
+    """What a promise finds over all variants."""
+    for name, parameters in variants.items():
+        for fault in promise(Stack(template, parameters)):
+            yield f"{name}: {fault}"
+
+
+def words(promise):
+    return promise.__name__.replace("_", " ")
+
+
+def main():
+    good = True
+    seen = set()
+    for name, (kept, variants, wrong, refused) in SETS.items():
+        template = load(DEPLOY / f"{name}.yaml")
+        for promise in kept:
+            good &= report(f"{name}.yaml: {words(promise)}", found(promise, template, variants))
+        for variant, parameters in variants.items():
+            stack = Stack(template, parameters)
+            seen |= set(wildcards(stack))
+            good &= report(f"{name}.yaml: takes the parameters of `{variant}`", stack.refusals)
+        for what, parameters in refused.items():
+            refusals = Stack(template, parameters).refusals
+            good &= report(f"{name}.yaml: refuses {what}", [] if refusals else ["it was taken"])
+        for promise, what, mutate in wrong:
+            changed = copy.deepcopy(template)
+            mutate(changed)
+            faults = list(found(promise, changed, variants))
+            good &= report(f"{name}.yaml: noticed: {words(promise)}: {what}", [] if faults else ["it was not noticed"])
+        for promise in kept:
+            if not any(one[0] is promise for one in wrong):
+                good &= report(f"{name}.yaml: {words(promise)}: can fail", ["no mutation shows it"])
+        for rule in mutations.RULES[name]:
+            changed = copy.deepcopy(template)
+            del changed["Rules"][rule]
+            missed = [what for what, parameters in refused.items() if not Stack(changed, parameters).refusals]
+            good &= report(f"{name}.yaml: noticed: the rule {rule} is gone", [] if missed else ["it was not noticed"])
+    good &= report("every reviewed wildcard is in use", sorted(f"{one} is not" for one in set(REVIEWED) - seen))
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

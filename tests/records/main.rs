@@ -1,0 +1,267 @@
+//! Many real processes write records at once, and are killed at random: what was acknowledged is
+//! there, whole, once.
+//!
+//! The workspace is a temporary directory, or a new directory in `MCP_WORKSPACE_RECORDS_DIR`: that
+//! is how the same tests run on a mount. `MCP_WORKSPACE_RECORDS_SCALE` divides the amounts, for
+//! file systems on which each operation takes long; 1 is the promise.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
+
+mod server;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use server::{Died, Fleet, Random};
+
+const POLICY: &str = r#"
+version = 1
+[[role]]
+name = "agent"
+callers = ["worker-*"]
+tools = ["write_finding", "read_state", "write_state"]
+read = ["**"]
+write = ["output/**", "state/**"]
+[role.limits]
+max_findings_per_run = 1_000_000
+"#;
+
+/// No test goes on longer.
+const MOST: Duration = Duration::from_secs(900);
+
+/// The workspace, and its policy beside it.
+struct Desk {
+    _directory: tempfile::TempDir,
+    root: PathBuf,
+    policy: PathBuf,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let directory = match std::env::var_os("MCP_WORKSPACE_RECORDS_DIR") {
+            Some(parent) => tempfile::tempdir_in(parent).unwrap(),
+            None => tempfile::tempdir().unwrap(),
+        };
+        let root = directory.path().join("workspace");
+        fs::create_dir(&root).unwrap();
+        let policy = directory.path().join("policy.toml");
+        fs::write(&policy, POLICY).unwrap();
+        Desk { _directory: directory, root, policy }
+    }
+
+    fn fleet(&self, size: usize) -> Fleet<'_> {
+        Fleet::new(&self.root, &self.policy, size)
+    }
+}
+
+/// An amount, or a part of it on a slow file system.
+fn scaled(amount: usize) -> usize {
+    let scale = std::env::var("MCP_WORKSPACE_RECORDS_SCALE").ok();
+    let divisor: usize = scale.map_or(1, |scale| scale.parse().unwrap());
+    if divisor > 1 {
+        println!("SCALED: {} instead of {amount}", amount / divisor);
+    }
+    amount / divisor
+}
+
+/// Whether of two renames to one name only one can succeed here. Where not, as on NFS, two
+/// writers at the same instant may both be told that they were first.
+fn renames_exclusively(directory: &Path) -> bool {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    let (from, to) = (directory.join("probe-1"), directory.join("probe-2"));
+    fs::write(&from, "").unwrap();
+    let renamed = renameat_with(CWD, &from, CWD, &to, RenameFlags::NOREPLACE).is_ok();
+    fs::remove_file(if renamed { &to } else { &from }).unwrap();
+    renamed
+}
+
+/// Lines of one source file; findings are about one line each.
+const LINES: usize = 18;
+
+#[test]
+fn every_acknowledged_finding_is_there_once_whoever_is_killed() {
+    let (writes, processes) = (scaled(20_000), 64);
+    let different = writes * 9 / 10;
+    let desk = Desk::new();
+    fs::create_dir(desk.root.join("src")).unwrap();
+    for file in 0..different.div_ceil(LINES) {
+        let text: String = (0..LINES).map(|line| format!("{file} {line}\n")).collect();
+        fs::write(desk.root.join(format!("src/{file}.txt")), text).unwrap();
+    }
+    let exclusive = renames_exclusively(&desk.root);
+    let begun = Instant::now();
+    let fleet = desk.fleet(processes);
+    // By number of the finding: the file that was named, and how often it was `created`.
+    let acknowledged: Mutex<BTreeMap<usize, (String, usize)>> = Mutex::default();
+    let (next, lost) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    fleet.run(Some(Duration::from_millis(250)), MOST, |worker| {
+        let mut random = Random::new();
+        loop {
+            let write = next.fetch_add(1, Ordering::Relaxed);
+            if write >= writes {
+                break;
+            }
+            // Each tenth write is of a finding that others have just written, or are writing.
+            let number = if write % 10 == 9 {
+                let before = (write / 10 * 9).max(1);
+                before - 1 - random.below(before.min(processes))
+            } else {
+                write / 10 * 9 + write % 10
+            };
+            let arguments = json!({
+                "rule_id": "line", "severity": "low", "message": format!("finding {number}"),
+                "path": format!("src/{}.txt", number / LINES), "start_line": number % LINES + 1,
+            });
+            let (outcome, died) = worker.call_until_answered("write_finding", &arguments);
+            lost.fetch_add(usize::from(died), Ordering::Relaxed);
+            let answer = outcome.unwrap();
+            let created = usize::from(answer["status"] == "created");
+            let path = answer["path"].as_str().unwrap().to_owned();
+            let mut all = acknowledged.lock().unwrap();
+            let entry = all.entry(number).or_insert((path.clone(), 0));
+            assert_eq!(entry.0, path, "one finding, two names");
+            entry.1 += created;
+        }
+    });
+    let acknowledged = acknowledged.into_inner().unwrap();
+    println!(
+        "{writes} findings by {processes} processes in {:.1?}; {} killed, {} answers lost",
+        begun.elapsed(),
+        fleet.killed.load(Ordering::Relaxed),
+        lost.load(Ordering::Relaxed)
+    );
+
+    assert_eq!(acknowledged.len(), different);
+    let mut names = BTreeSet::new();
+    for (number, (path, created)) in &acknowledged {
+        let text = fs::read(desk.root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let finding: Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(finding["message"], format!("finding {number}"), "{path}");
+        assert!(names.insert(path.rsplit_once('/').unwrap().1.to_owned()), "{path} is of two");
+        // None when the answer to the one that was created was lost.
+        assert!(*created <= 1 || !exclusive, "finding {number} was created {created} times");
+    }
+    let there: BTreeSet<String> = visible(&desk.root.join("output/findings/agent"));
+    assert_eq!(there, names, "what is there and what was acknowledged");
+    assert!(lost.into_inner() > 0, "nobody was killed at work; this shows nothing");
+}
+
+#[test]
+fn a_counter_loses_no_step() {
+    let (steps, processes) = (scaled(5_000), 32);
+    let desk = Desk::new();
+    let begun = Instant::now();
+    let fleet = desk.fleet(processes);
+    let (next, conflicts) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    fleet.run(None, MOST, |worker| {
+        let mut random = Random::new();
+        while next.fetch_add(1, Ordering::Relaxed) < steps {
+            let mut tries = 0;
+            loop {
+                let read = worker.call("read_state", &json!({ "key": "counter" })).unwrap();
+                let (count, version) = match &read {
+                    Ok(state) => (state["value"].as_u64().unwrap(), &state["version"]),
+                    Err(error) if error.starts_with("not_found") => (0, &json!(0)),
+                    Err(error) => panic!("{error}"),
+                };
+                let write =
+                    json!({ "key": "counter", "value": count + 1, "expected_version": version });
+                match worker.call("write_state", &write).unwrap() {
+                    Ok(_) => break,
+                    Err(error) if error.starts_with("conflict") => {
+                        conflicts.fetch_add(1, Ordering::Relaxed);
+                        tries += 1;
+                        let wait = random.below(tries.min(8) * 20);
+                        std::thread::sleep(Duration::from_millis(wait as u64));
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    });
+    println!(
+        "{steps} steps by {processes} processes in {:.1?}; {} conflicts",
+        begun.elapsed(),
+        conflicts.into_inner()
+    );
+    let kept = desk.root.join("state/counter/@");
+    let newest = visible(&kept).iter().map(|name| name.parse::<usize>().unwrap()).max().unwrap();
+    let value: Value =
+        serde_json::from_slice(&fs::read(kept.join(format!("{newest}/value.json"))).unwrap())
+            .unwrap();
+    assert_eq!((newest, value["value"].as_u64()), (steps, Some(steps as u64)));
+    assert!(visible(&kept).len() < 32, "old versions stay");
+}
+
+#[test]
+fn each_task_is_claimed_once_whoever_is_killed() {
+    let (tasks, processes) = (scaled(1_000), 16);
+    let desk = Desk::new();
+    let begun = Instant::now();
+    let fleet = desk.fleet(processes);
+    let won: Mutex<BTreeMap<usize, Vec<usize>>> = Mutex::default();
+    let lost = AtomicUsize::new(0);
+    fleet.run(Some(Duration::from_millis(250)), MOST, |worker| {
+        for task in 0..tasks {
+            let key = format!("tasks/{task}");
+            let claim = json!({ "key": key, "value": worker.place, "expected_version": 0 });
+            let mine = match worker.call("write_state", &claim) {
+                Ok(Ok(_)) => true,
+                Ok(Err(error)) if error.starts_with("conflict") => false,
+                Ok(Err(error)) => panic!("{error}"),
+                // Whether the claim came through is found out as an agent would: it claims
+                // again, so that somebody has it, and reads who.
+                Err(Died) => {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                    let (again, _) = worker.call_until_answered("write_state", &claim);
+                    assert!(again.is_ok() || again.unwrap_err().starts_with("conflict"));
+                    let read = worker.call_until_answered("read_state", &json!({ "key": key }));
+                    read.0.unwrap()["value"] == worker.place
+                }
+            };
+            if mine {
+                won.lock().unwrap().entry(task).or_default().push(worker.place);
+            }
+        }
+    });
+    println!(
+        "{tasks} claims by {processes} processes in {:.1?}; {} killed, {} answers lost",
+        begun.elapsed(),
+        fleet.killed.load(Ordering::Relaxed),
+        lost.into_inner()
+    );
+    let won = won.into_inner().unwrap();
+    let mut winners = BTreeSet::new();
+    for task in 0..tasks {
+        let stored =
+            fs::read(desk.root.join(format!("state/tasks/{task}/@/1/value.json"))).unwrap();
+        let stored: Value = serde_json::from_slice(&stored).unwrap();
+        let by = won.get(&task).unwrap_or_else(|| panic!("nobody has task {task}"));
+        assert_eq!(by.len(), 1, "task {task} has {by:?}");
+        assert_eq!(stored["value"], by[0], "task {task}");
+        winners.insert(by[0]);
+    }
+    assert!(winners.len() > 1, "one process won everything; this shows nothing");
+}
+
+/// The names in a directory that readers see.
+fn visible(directory: &Path) -> BTreeSet<String> {
+    fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with('.'))
+        .collect()
+}

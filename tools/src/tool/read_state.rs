@@ -1,0 +1,157 @@
+//! `read_state`: the value of a key that agents share, or the keys that there are.
+
+use std::ops::ControlFlow;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::cursor::Binding;
+use super::{Effect, Tool};
+use crate::call::{Call, Stop};
+use crate::error::ToolError;
+use crate::records::state::{self, Key};
+use crate::workspace::Scope;
+
+/// Keys of one page unless the caller says otherwise, and at most.
+const DEFAULT_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1_000;
+/// What the JSON around a key costs of the answer's budget.
+const KEY_CHARS: usize = 48;
+
+/// The tool.
+pub struct ReadState;
+
+/// Arguments of `read_state`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Args {
+    /// The key, such as `tasks/review-auth`. Give this or `prefix`.
+    key: Option<String>,
+    /// An older version, if it is still kept. Default: the newest.
+    version: Option<u64>,
+    /// List the keys that begin with this, such as `tasks/`; empty for all.
+    prefix: Option<String>,
+    /// Most keys to list, up to 1000. Default: 100.
+    limit: Option<usize>,
+    /// `next_cursor` of the page before, with the same `prefix`.
+    cursor: Option<String>,
+}
+
+/// Output of `read_state`.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct Output {
+    /// The key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    /// The value as it was written: JSON or text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Value>,
+    /// The version of the value, from 1. Give it to write_state as `expected_version`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    /// The name of the role under which it was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<String>,
+    /// When it was written, RFC 3339 in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written: Option<String>,
+    /// The keys that begin with `prefix`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<Vec<ListedKey>>,
+    /// Whether keys follow after these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<bool>,
+    /// Where the next page begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// One key of a list.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ListedKey {
+    /// The key.
+    key: String,
+    /// Its newest version.
+    version: u64,
+}
+
+impl Tool for ReadState {
+    const NAME: &'static str = "read_state";
+    const TITLE: &'static str = "Read shared state";
+    const DESCRIPTION: &'static str = include_str!("read_state.md");
+    const EFFECT: Effect = Effect::Reads;
+    const IDEMPOTENT: bool = true;
+    const STRUCTURED: bool = true;
+    const ESSENTIAL: &'static [&'static str] = &["key", "prefix", "cursor", "version", "limit"];
+    type Args = Args;
+    type Output = Output;
+
+    fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
+        match (&args.key, &args.prefix) {
+            (Some(key), None) => value(scope, key, &args, call),
+            (None, Some(prefix)) => keys(scope, prefix, &args, call),
+            (Some(_), Some(_)) => {
+                Err(ToolError::invalid("`key` and `prefix` are both given; give one"))
+            }
+            (None, None) => Err(ToolError::invalid("neither `key` nor `prefix` is given")
+                .hint("`prefix` with an empty text lists all keys")),
+        }
+    }
+}
+
+fn value(scope: &Scope, key: &str, args: &Args, call: &Call) -> Result<Output, ToolError> {
+    if args.limit.is_some() || args.cursor.is_some() {
+        return Err(ToolError::invalid("`limit` and `cursor` belong to a list of keys")
+            .hint("give `prefix` instead of `key` to list"));
+    }
+    let key = Key::parse(scope.layout(), key)?;
+    let stored = match args.version {
+        Some(version) => state::at(scope, &key, version, call)?,
+        None => state::newest(scope, &key, call)?,
+    };
+    Ok(Output {
+        key: Some(key.as_str().to_owned()),
+        value: Some(stored.value),
+        version: Some(stored.version),
+        agent: Some(stored.agent),
+        written: Some(stored.written),
+        ..Output::default()
+    })
+}
+
+fn keys(scope: &Scope, prefix: &str, args: &Args, call: &Call) -> Result<Output, ToolError> {
+    if args.version.is_some() {
+        return Err(ToolError::invalid("`version` belongs to one `key`, not to a list"));
+    }
+    let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
+    if limit == 0 || limit > MAX_LIMIT {
+        return Err(ToolError::invalid(format!(
+            "`limit` is {limit}; it goes from 1 to {MAX_LIMIT}"
+        )));
+    }
+    let binding = Binding::new(&call.caller, &["read_state", prefix]);
+    let after = args.cursor.as_deref().map(|cursor| binding.read(cursor)).transpose()?;
+    let mut keys: Vec<ListedKey> = Vec::new();
+    let mut chars_left = call.answer_chars.saturating_sub(1_024);
+    let mut more = false;
+    let mut found = |key: Key, version: u64| {
+        let cost = key.as_str().len() + KEY_CHARS;
+        if keys.len() == limit || cost > chars_left {
+            more = true;
+            return ControlFlow::Break(());
+        }
+        chars_left -= cost;
+        keys.push(ListedKey { key: key.as_str().to_owned(), version });
+        ControlFlow::Continue(())
+    };
+    let after = after.map(|cursor| cursor.path);
+    let ended = state::list(scope, prefix, after.as_deref(), call, &mut found)?;
+    match ended {
+        Ok(()) => {}
+        Err(Stop::Deadline) if !keys.is_empty() => more = true,
+        Err(stop) => return Err(stop.into()),
+    }
+    let next_cursor = keys.last().filter(|_| more).map(|last| binding.at(&last.key, None));
+    Ok(Output { keys: Some(keys), more: Some(more), next_cursor, ..Output::default() })
+}

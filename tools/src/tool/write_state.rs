@@ -1,0 +1,154 @@
+//! `write_state`: a new version of a key that agents share, published by exactly one writer.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Effect, Tool};
+use crate::call::Call;
+use crate::error::{Code, ToolError};
+use crate::policy::Access;
+use crate::records::state::{self, FORMAT, Key, MAX_VALUE_BYTES, Stored};
+use crate::workspace::{Published, Scope};
+
+/// How often a write without `expected_version` tries to be the next.
+const ATTEMPTS: usize = 64;
+
+/// The tool.
+pub struct WriteState;
+
+/// Arguments of `write_state`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Args {
+    /// The key, such as `tasks/review-auth`. Names are separated by `/` and begin neither with
+    /// `.` nor with `@`.
+    key: String,
+    /// The value: any JSON, or text such as a note in Markdown. At most 40,000 bytes as JSON.
+    value: Value,
+    /// The version that you have read; 0 if the key must not exist. Without it the value is
+    /// written whatever stands there.
+    expected_version: Option<u64>,
+}
+
+/// Output of `write_state`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Output {
+    /// The key.
+    key: String,
+    /// The version that this value has now.
+    version: u64,
+}
+
+impl Tool for WriteState {
+    const NAME: &'static str = "write_state";
+    const TITLE: &'static str = "Write shared state";
+    const DESCRIPTION: &'static str = include_str!("write_state.md");
+    const EFFECT: Effect = Effect::Records;
+    const IDEMPOTENT: bool = false;
+    const STRUCTURED: bool = true;
+    const ESSENTIAL: &'static [&'static str] = &["expected_version"];
+    type Args = Args;
+    type Output = Output;
+
+    fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
+        let key = Key::parse(scope.layout(), &args.key)?;
+        let agent = scope.grant().granting_role(Access::Write, key.path()).ok_or_else(|| {
+            ToolError::new(
+                Code::Denied,
+                format!("this caller may not write the key `{}`", key.as_str()),
+            )
+            .hint(format!("its role needs `write` on `{}`; ask the operator", key.path()))
+        })?;
+        let mut stored = Stored {
+            format: FORMAT,
+            key: key.as_str().to_owned(),
+            version: 0,
+            value: args.value,
+            agent: agent.to_owned(),
+            caller: call.caller.to_string(),
+            written: Timestamp::now().to_string(),
+        };
+        check_size(&stored.value)?;
+        let mut newest = state::newest_number(scope, &key)?;
+        // A listing on a network file system can be older than what its reader was told.
+        if let Some(expected) = args.expected_version
+            && expected > newest
+            && scope.has_version(key.path(), expected)?
+        {
+            newest = expected;
+        }
+        for _ in 0..ATTEMPTS {
+            if let Some(expected) = args.expected_version
+                && expected != newest
+            {
+                return Err(conflict(scope, &key, expected, newest, call));
+            }
+            call.check()?;
+            stored.version = newest.saturating_add(1);
+            let bytes = serde_json::to_vec_pretty(&stored).map_err(|error| {
+                ToolError::new(Code::Internal, "the value could not be written as JSON")
+                    .caused_by(error)
+            })?;
+            match scope.publish_version(key.path(), newest, &bytes)? {
+                Published::Created => {
+                    state::prune(scope, &key, stored.version);
+                    return Ok(Output { key: stored.key, version: stored.version });
+                }
+                Published::AlreadyThere => {
+                    newest = state::newest_number(scope, &key)?.max(stored.version);
+                }
+            }
+        }
+        Err(ToolError::new(
+            Code::Conflict,
+            format!("`{}` is written by too many at once; it has version {newest}", key.as_str()),
+        )
+        .hint("nothing was written; try again in a second"))
+    }
+}
+
+fn check_size(value: &Value) -> Result<(), ToolError> {
+    let bytes = value.to_string().len();
+    if bytes <= MAX_VALUE_BYTES {
+        return Ok(());
+    }
+    Err(ToolError::new(
+        Code::TooLarge,
+        format!("`value` has {bytes} bytes as JSON; the limit is {MAX_VALUE_BYTES}"),
+    )
+    .hint("split it over several keys, or write what matters and where the rest can be found"))
+}
+
+/// Somebody else was first: what stands there now, and by whom.
+fn conflict(scope: &Scope, key: &Key, expected: u64, newest: u64, call: &Call) -> ToolError {
+    let name = key.as_str();
+    let by = match state::at(scope, key, newest, call) {
+        Ok(stored) => format!(" by `{}` at {}", stored.agent, stored.written),
+        Err(_) => String::new(),
+    };
+    let there = match newest {
+        0 => format!("`{name}` does not exist"),
+        _ => format!("`{name}` has version {newest}, written{by}"),
+    };
+    let (wanted, next) = match (expected, newest) {
+        (_, 0) => (
+            format!("version {expected} was expected"),
+            "give expected_version 0 to make it".to_owned(),
+        ),
+        (0, _) => (
+            "it was expected not to exist".to_owned(),
+            "if this claims a task, it is taken: choose another; else read_state it and give its \
+             version"
+                .to_owned(),
+        ),
+        _ => (
+            format!("version {expected} was expected"),
+            format!(
+                "read_state it, make your change of that value, and give expected_version {newest}"
+            ),
+        ),
+    };
+    ToolError::new(Code::Conflict, format!("{there}; {wanted}. Nothing was written")).hint(next)
+}

@@ -1,0 +1,187 @@
+//! The file operations of publishing, one by one. A test can make each of them fail, or end the
+//! process there; without such a test each costs one branch more.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fsync, mkdirat, openat, renameat};
+use rustix::fs::{statat, unlinkat};
+use rustix::io::Errno;
+
+use super::Workspace;
+
+/// An operation that a record is published by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// A directory is made.
+    MakeDirectory,
+    /// A directory is opened.
+    OpenDirectory,
+    /// A new file is opened, which must not be there.
+    CreateFile,
+    /// The first half of a file is written.
+    WriteFirstHalf,
+    /// The rest of a file is written.
+    WriteSecondHalf,
+    /// A file is forced to the disk.
+    SyncFile,
+    /// A directory is forced to the disk.
+    SyncDirectory,
+    /// Something gets its final name.
+    Rename,
+    /// A file is removed.
+    RemoveFile,
+    /// An empty directory is removed.
+    RemoveDirectory,
+}
+
+/// Which side of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Moment {
+    /// It has not happened.
+    Before,
+    /// It has happened.
+    After,
+}
+
+/// Decides for each operation whether it fails, and with which number of the operating system.
+type Decide = dyn Fn(Operation, Moment) -> Option<i32> + Send + Sync;
+
+/// Faults that a test injects.
+#[derive(Clone, Default)]
+pub(super) struct Faults(Option<Arc<Decide>>);
+
+impl fmt::Debug for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "injected" } else { "none" })
+    }
+}
+
+impl Faults {
+    pub(super) fn new(decide: Arc<Decide>) -> Faults {
+        Faults(Some(decide))
+    }
+
+    fn at(&self, operation: Operation, moment: Moment) -> Result<(), Errno> {
+        match self.0.as_ref().and_then(|decide| decide(operation, moment)) {
+            Some(number) => Err(Errno::from_raw_os_error(number)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Set once the file system has said that it cannot rename without replacing.
+#[derive(Debug, Default)]
+pub(super) struct Abilities {
+    no_exclusive_rename: AtomicBool,
+}
+
+pub(super) const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+pub(super) const NEW_FILE: OFlags = OFlags::WRONLY
+    .union(OFlags::CREATE)
+    .union(OFlags::EXCL)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
+impl Workspace {
+    fn act<T>(
+        &self,
+        operation: Operation,
+        act: impl FnMut() -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        self.faults.at(operation, Moment::Before)?;
+        let done = rustix::io::retry_on_intr(act)?;
+        self.faults.at(operation, Moment::After)?;
+        Ok(done)
+    }
+
+    pub(super) fn make_directory(&self, at: &OwnedFd, name: &str) -> Result<(), Errno> {
+        self.act(Operation::MakeDirectory, || mkdirat(at, name, Mode::from_raw_mode(0o755)))
+    }
+
+    pub(super) fn open_directory(&self, at: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+        self.act(Operation::OpenDirectory, || openat(at, name, DIRECTORY, Mode::empty()))
+    }
+
+    /// Writes a file that must not be there, and forces it to the disk. The handle is closed
+    /// when this returns, which is when a network file system sends what it holds.
+    pub(super) fn write_new(&self, at: &OwnedFd, name: &str, bytes: &[u8]) -> Result<(), Errno> {
+        let mode = Mode::from_raw_mode(0o644);
+        let handle = self.act(Operation::CreateFile, || openat(at, name, NEW_FILE, mode))?;
+        let mut file = std::fs::File::from(handle);
+        let errno = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+        if self.faults.0.is_some() {
+            let (first, second) = bytes.split_at(bytes.len() / 2);
+            self.act(Operation::WriteFirstHalf, || file.write_all(first).map_err(errno))?;
+            self.act(Operation::WriteSecondHalf, || file.write_all(second).map_err(errno))?;
+        } else {
+            file.write_all(bytes).map_err(errno)?;
+        }
+        self.act(Operation::SyncFile, || fsync(&file))
+    }
+
+    /// Forces the names in a directory to the disk. A file system that has no such operation
+    /// (EINVAL) keeps its names by itself.
+    pub(super) fn sync_directory(&self, directory: &OwnedFd) -> Result<(), Errno> {
+        self.act(Operation::SyncDirectory, || match fsync(directory) {
+            Err(Errno::INVAL) => Ok(()),
+            other => other,
+        })
+    }
+
+    /// Renames. A file replaces a file, a directory only one that is empty.
+    pub(super) fn rename(&self, from: (&OwnedFd, &str), to: (&OwnedFd, &str)) -> Result<(), Errno> {
+        self.act(Operation::Rename, || renameat(from.0, from.1, to.0, to.1))
+    }
+
+    /// Renames a file within its directory to a name that no regular file may have; a link there
+    /// is replaced.
+    ///
+    /// Where the file system cannot rename without replacing (NFS, so S3 Files), the name is
+    /// looked up just before. Two writers at the same instant can then both succeed, and the
+    /// later file stands.
+    pub(super) fn rename_new(&self, at: &OwnedFd, from: &str, to: &str) -> Result<(), Errno> {
+        if !self.abilities.no_exclusive_rename.load(Ordering::Relaxed) {
+            match self.act(Operation::Rename, || exclusive_rename(at, from, to)) {
+                Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                    self.abilities.no_exclusive_rename.store(true, Ordering::Relaxed);
+                }
+                Err(Errno::EXIST) => {}
+                other => return other,
+            }
+        }
+        match statat(at, to, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if is(&stat, FileType::RegularFile) => Err(Errno::EXIST),
+            Ok(_) | Err(Errno::NOENT) => self.rename((at, from), (at, to)),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    pub(super) fn remove_file(&self, at: &OwnedFd, name: &str) -> Result<(), Errno> {
+        self.act(Operation::RemoveFile, || unlinkat(at, name, AtFlags::empty()))
+    }
+
+    pub(super) fn remove_directory(&self, at: &OwnedFd, name: &str) -> Result<(), Errno> {
+        self.act(Operation::RemoveDirectory, || unlinkat(at, name, AtFlags::REMOVEDIR))
+    }
+}
+
+#[allow(clippy::unnecessary_cast, reason = "the width of the field differs by platform")]
+fn is(stat: &Stat, kind: FileType) -> bool {
+    FileType::from_raw_mode(stat.st_mode as _) == kind
+}
+
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn exclusive_rename(at: &OwnedFd, from: &str, to: &str) -> Result<(), Errno> {
+    use rustix::fs::{RenameFlags, renameat_with};
+    renameat_with(at, from, at, to, RenameFlags::NOREPLACE)
+}
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn exclusive_rename(_: &OwnedFd, _: &str, _: &str) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
+}
