@@ -7,6 +7,9 @@ use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::{Code, ToolError};
 
 use crate::caller::Caller;
+use crate::dispatch::Request;
+use crate::metrics::{Measured, Metrics, is_truncated};
+use crate::trace::Trace;
 
 /// The `tracing` target of audit records.
 pub const TARGET: &str = "audit";
@@ -14,15 +17,24 @@ pub const TARGET: &str = "audit";
 /// What is known of a call before it runs. Recorded exactly once: by [`Record::finish`], or as
 /// cancelled when it is dropped before, because the client went away.
 pub struct Record {
+    /// Who called.
     pub caller: Caller,
+    /// The host that received the call.
     pub host: &'static str,
+    /// The tool's name.
     pub tool: String,
+    /// What the call was about.
     pub path: String,
     /// Whether policy allows the tool, and for a reading tool the path.
     pub allowed: bool,
+    /// The rule that decided.
     pub rule: Option<String>,
+    /// The role that decided.
     pub role: Option<String>,
+    /// The host's id of the request.
     pub request_id: String,
+    trace: Option<Trace>,
+    metrics: Metrics,
     call: Call,
     began: Instant,
     recorded: bool,
@@ -33,26 +45,21 @@ const MAX_CHARS: usize = 512;
 
 impl Record {
     /// Begins the record of a call.
-    pub fn begin(
-        caller: &Caller,
-        host: &'static str,
-        tool: &str,
-        arguments: &serde_json::Value,
-        request_id: &str,
-        call: &Call,
-    ) -> Record {
+    pub fn begin(request: &Request, call: &Call, metrics: Metrics) -> Record {
         let path = ["path", "file", "key"]
             .iter()
-            .find_map(|name| arguments.get(name).and_then(serde_json::Value::as_str));
+            .find_map(|name| request.arguments.get(name).and_then(serde_json::Value::as_str));
         Record {
-            caller: caller.clone(),
-            host,
-            tool: shorten(tool),
+            caller: request.caller.clone(),
+            host: request.host,
+            tool: shorten(&request.tool),
             path: shorten(path.unwrap_or_default()),
             allowed: false,
             rule: None,
             role: None,
-            request_id: shorten(request_id),
+            request_id: shorten(&request.request_id),
+            trace: request.trace.clone(),
+            metrics,
             call: call.clone(),
             began: Instant::now(),
             recorded: false,
@@ -67,14 +74,18 @@ impl Record {
                 if self.path.is_empty() && self.tool == "propose_patch" {
                     self.path = shorten(&files_of(&answer.json));
                 }
-                self.write("ok", None, bytes_of(answer));
+                self.write("ok", None, bytes_of(answer), is_truncated(&answer.json));
             }
-            Err(error) => self.write(error.code.as_str(), Some(error), error.to_text().len()),
+            Err(error) => {
+                self.write(error.code.as_str(), Some(error), error.to_text().len(), false)
+            }
         }
     }
 
-    fn write(&self, outcome: &str, error: Option<&ToolError>, bytes_out: usize) {
+    fn write(&self, outcome: &str, error: Option<&ToolError>, bytes_out: usize, truncated: bool) {
         let refused = !self.allowed || error.is_some_and(|error| error.code == Code::Denied);
+        let latency = self.began.elapsed();
+        let trace_id = self.trace.as_ref().map(|trace| trace.id.as_str());
         tracing::info!(
             target: TARGET,
             caller = &*self.caller.id,
@@ -89,10 +100,24 @@ impl Record {
             cause = error.and_then(|error| error.source_for_log.as_deref()),
             bytes_out,
             files_touched = self.call.files_touched(),
-            duration_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            duration_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
             request_id = self.request_id,
+            trace_id,
+            parent_id = self.trace.as_ref().and_then(|trace| trace.parent.as_deref()),
+            trace_state = self.trace.as_ref().and_then(|trace| trace.state.as_deref()),
             "call"
         );
+        self.metrics.write(&Measured {
+            tool: &self.tool,
+            role: self.role.as_deref(),
+            request_id: &self.request_id,
+            trace_id,
+            denied: refused,
+            error: outcome != "ok" && !refused,
+            truncated,
+            latency,
+            bytes_out,
+        });
     }
 }
 
@@ -100,7 +125,7 @@ impl Drop for Record {
     fn drop(&mut self) {
         if !self.recorded {
             self.call.cancel();
-            self.write(Code::Cancelled.as_str(), None, 0);
+            self.write(Code::Cancelled.as_str(), None, 0, false);
         }
     }
 }

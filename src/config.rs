@@ -1,6 +1,7 @@
 //! The command line and the environment, read here and nowhere else.
 
 mod callers;
+mod records;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,12 @@ use mcp_workspace_tools::workspace::{Resolution, Workspace};
 use crate::caller::Caller;
 use crate::dispatch::Dispatcher;
 use crate::doctor::Site;
+use crate::metrics::Metrics;
 pub use callers::CallerOptions;
+pub use records::{
+    DeciderOptions, ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProposalsCommand,
+    SeverityChoice, ShowFormat,
+};
 
 /// The policy that holds when none is given.
 pub const LOCAL_POLICY: &str = include_str!("../policies/local.toml");
@@ -45,6 +51,10 @@ pub enum Command {
     #[command(subcommand)]
     Policy(crate::command::policy::PolicyCommand),
     Token(TokenOptions),
+    #[command(subcommand)]
+    Findings(FindingsCommand),
+    #[command(subcommand)]
+    Proposals(ProposalsCommand),
     Doctor(DoctorOptions),
     Completions(CompletionsOptions),
     Man(ManOptions),
@@ -75,6 +85,25 @@ pub enum ResolutionChoice {
     Auto,
     /// Component by component
     Components,
+}
+
+/// Which metrics are written
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum MetricsChoice {
+    /// CloudWatch embedded metric format, a line a call
+    Emf,
+    /// None
+    Off,
+}
+
+impl MetricsChoice {
+    /// The metrics, where a host wants them.
+    pub fn to(self, place: Metrics) -> Metrics {
+        match self {
+            MetricsChoice::Emf => place,
+            MetricsChoice::Off => Metrics::Off,
+        }
+    }
 }
 
 /// Serve MCP over HTTP at /mcp, with /healthz beside it
@@ -113,6 +142,9 @@ pub struct ServeOptions {
         value_delimiter = ','
     )]
     pub allowed_origin: Vec<String>,
+    /// Metrics of each call, on stderr beside the audit records
+    #[arg(long, value_enum, env = "MCP_WORKSPACE_METRICS", default_value_t = MetricsChoice::Off)]
+    pub metrics: MetricsChoice,
     #[command(flatten)]
     pub callers: CallerOptions,
 }
@@ -171,6 +203,13 @@ pub struct LambdaOptions {
     /// An origin beside the function URL's own whose pages may call
     #[arg(long, env = "MCP_WORKSPACE_ALLOWED_ORIGINS", value_delimiter = ',')]
     pub allowed_origin: Vec<String>,
+    /// Whether answers to the function URL stream: as its invoke mode, RESPONSE_STREAM or BUFFERED
+    #[arg(long, env = "MCP_WORKSPACE_RESPONSE_STREAMING", default_value_t = false,
+          action = clap::ArgAction::Set)]
+    pub response_streaming: bool,
+    /// Metrics of each call, on stdout
+    #[arg(long, value_enum, env = "MCP_WORKSPACE_METRICS", default_value_t = MetricsChoice::Off)]
+    pub metrics: MetricsChoice,
     #[command(flatten)]
     pub callers: CallerOptions,
 }

@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 use crate::audit::Record;
 use crate::caller::Caller;
 use crate::doctor::{Check, Examination, Outcome, Site};
+use crate::metrics::Metrics;
+use crate::trace::Trace;
 
 /// Tool calls that run at the same time; more wait for a place.
 const MAX_RUNNING: usize = 32;
@@ -40,6 +42,8 @@ pub struct Request {
     pub progress: Option<Arc<ProgressSink>>,
     /// When the host itself must answer, where it knows: no call goes on longer.
     pub deadline: Option<Instant>,
+    /// The trace that it belongs to.
+    pub trace: Option<Trace>,
 }
 
 /// When the host must answer a request, carried beside it through MCP.
@@ -54,6 +58,7 @@ pub struct Dispatcher {
     time_for_a_call: Duration,
     places: Arc<Semaphore>,
     site: Site,
+    metrics: Metrics,
 }
 
 impl Dispatcher {
@@ -67,6 +72,7 @@ impl Dispatcher {
             time_for_a_call,
             places: Arc::new(Semaphore::new(MAX_RUNNING)),
             site: Site::default(),
+            metrics: Metrics::Off,
         }
     }
 
@@ -79,6 +85,13 @@ impl Dispatcher {
     #[must_use]
     pub fn at(mut self, site: Site) -> Dispatcher {
         self.site = site;
+        self
+    }
+
+    /// Writes metrics of each call.
+    #[must_use]
+    pub fn measured(mut self, metrics: Metrics) -> Dispatcher {
+        self.metrics = metrics;
         self
     }
 
@@ -110,14 +123,7 @@ impl Dispatcher {
         if let Some(sink) = &request.progress {
             call = call.with_progress(Arc::clone(sink));
         }
-        let mut record = Record::begin(
-            &request.caller,
-            request.host,
-            &request.tool,
-            &request.arguments,
-            &request.request_id,
-            &call,
-        );
+        let mut record = Record::begin(&request, &call, self.metrics);
         let result = self.judge_and_run(request, call, &mut record, cancelled).await;
         record.finish(&result);
         result
@@ -168,15 +174,8 @@ impl Dispatcher {
             call.deadline = call.deadline.min(deadline);
         }
         let (caller, arguments) = (&request.caller, &request.arguments);
-        let mut record = Record::begin(
-            caller,
-            request.host,
-            &request.tool,
-            arguments,
-            &request.request_id,
-            &call,
-        );
-        let role = self.policy.grant(&caller.id).and_then(|grant| grant.doctor_role());
+        let mut record = Record::begin(&request, &call, self.metrics);
+        let role = self.policy.grant(caller).and_then(|grant| grant.doctor_role());
         let result = match role {
             None => Err(ToolError::new(
                 Code::Denied,
@@ -191,7 +190,7 @@ impl Dispatcher {
                     workspace: Arc::clone(&self.workspace),
                     policy: self.policy.clone(),
                     site: self.site,
-                    caller: Arc::clone(&caller.id),
+                    caller: caller.clone(),
                     file: arguments.get("file").and_then(Value::as_str).map(str::to_owned),
                 };
                 let running = call.clone();

@@ -12,6 +12,8 @@ use mcp_workspace_tools::workspace::probe::{ProbeError, Reading, RecordFacts, St
 use mcp_workspace_tools::workspace::{Resolution, Scope, Workspace};
 use serde::Serialize;
 
+use crate::caller::Caller;
+
 /// How far the clocks of this machine and of the mount may be apart, in seconds: signatures and
 /// tokens are believed for minutes, and tools compare times of files.
 const MAX_CLOCK_SECONDS: u64 = 30;
@@ -109,7 +111,7 @@ pub struct Examination {
     /// Where it lies.
     pub site: Site,
     /// The caller whose rights are tried.
-    pub caller: Arc<str>,
+    pub caller: Caller,
     /// A file whose export is asked about.
     pub file: Option<String>,
 }
@@ -134,7 +136,7 @@ impl Examination {
                  role's `callers`; it names {}",
                 named.join(", ")
             );
-            each(Check::failed("identity", format!("no role names `{}`", self.caller), fix));
+            each(Check::failed("identity", format!("no role names `{}`", self.caller.id), fix));
             return;
         };
         let names = grant.for_decisions();
@@ -142,7 +144,7 @@ impl Examination {
             "identity",
             format!(
                 "`{}` has the roles {}; policy names callers of {}",
-                self.caller,
+                self.caller.id,
                 names.roles().join(", "),
                 kinds(self.policy.callers()).join(", ")
             ),

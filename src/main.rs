@@ -4,6 +4,7 @@ mod command;
 mod config;
 mod host;
 mod mcp;
+mod terminal;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use mcp_workspace::{caller, dispatch, doctor};
+use mcp_workspace::{audit, caller, dispatch, doctor, metrics, trace};
 
 use config::{Command, CommandLine, LambdaOptions};
 
@@ -35,6 +36,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Policy(command) => command::policy::run(command),
         Command::Doctor(options) => command::doctor::run(options),
         Command::Token(options) => command::token::run(&options),
+        Command::Findings(command) => command::findings::run(command),
+        Command::Proposals(command) => {
+            log();
+            command::proposals::run(command)
+        }
         Command::Serve(options) => serving(command::serve::run(*options)),
         Command::Completions(options) => command::manual::completions(&options),
         Command::Man(options) => command::manual::man(&options),
@@ -43,8 +49,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Runs a host. Logs and audit records go to stderr, so that stdout is the protocol's alone.
-fn serving(host: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+/// Logs and audit records go to stderr, so that stdout is the protocol's alone.
+fn log() {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,rmcp=warn"));
     tracing_subscriber::fmt()
@@ -53,6 +59,11 @@ fn serving(host: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Resu
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
+}
+
+/// Runs a host.
+fn serving(host: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    log();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(host);
     // A read of stdin or of a hanging mount cannot be stopped; the process need not wait for it.

@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use crate::caller::Caller;
 use crate::dispatch::{Deadline, Dispatcher, Request};
+use crate::trace::Trace;
 
 /// How long a client may keep a tool list, in milliseconds: policies change with the server's
 /// restart only, but a gateway may put another server behind the same address.
@@ -85,6 +86,7 @@ impl Handler {
             request_id: context.id.to_string(),
             progress: None,
             deadline: beside::<Deadline>(context).map(|deadline| deadline.0),
+            trace: trace_of(context),
         })
     }
 }
@@ -204,6 +206,16 @@ impl ServerHandler for Handler {
     ) -> Result<CompleteResult, ErrorData> {
         completion::complete(self, &request, &context).await
     }
+}
+
+/// The trace that the client says it is in: in the message, in HTTP's headers, or in what the
+/// host knows.
+fn trace_of(context: &RequestContext<RoleServer>) -> Option<Trace> {
+    let parts = context.extensions.get::<axum::http::request::Parts>();
+    let told = context.meta.get_traceparent();
+    told.and_then(|parent| Trace::from_w3c(parent, context.meta.get_tracestate()))
+        .or_else(|| Trace::from_headers(&parts?.headers))
+        .or_else(|| beside::<Trace>(context).cloned())
 }
 
 /// What the HTTP host put beside the request.

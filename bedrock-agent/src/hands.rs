@@ -109,6 +109,7 @@ impl Hands {
             request_id: format!("{}/{}", self.request, call.tool_use_id),
             progress: None,
             deadline,
+            trace: None,
         };
         self.dispatcher.dispatch(request, CancellationToken::new()).await
     }

@@ -21,8 +21,8 @@ mod operation;
 use std::io;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fuser::{Config, MountOption, Session};
@@ -60,7 +60,7 @@ pub struct Mounted {
     path: PathBuf,
     own_directory: bool,
     control: Arc<Control>,
-    ended: Receiver<()>,
+    ended: Mutex<Receiver<()>>,
 }
 
 /// How long starting and ending may take.
@@ -126,7 +126,7 @@ impl Mounted {
             Ok(result) => result?,
             Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         }
-        Ok(Mounted { path, own_directory: false, control, ended })
+        Ok(Mounted { path, own_directory: false, control, ended: Mutex::new(ended) })
     }
 
     /// Where it is mounted.
@@ -183,7 +183,8 @@ impl Drop for Mounted {
         self.control.set_delay(Duration::ZERO);
         // Detached, so that a handle that somebody has left open does not keep it in its place.
         let unmounted = unmount(self.path.as_path(), UnmountFlags::DETACH);
-        if self.ended.recv_timeout(PATIENCE).is_err() {
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(PATIENCE).is_err() {
             say(&format!("{} is still in use ({unmounted:?})", self.path.display()));
         }
         if self.own_directory {
@@ -220,7 +221,11 @@ fn serve(
     match mounted {
         Ok(session) => {
             let _ = started.send(Ok(()));
-            if let Err(error) = session.run() {
+            // A thread that was told of the end while it asked for more has not failed.
+            let aborted = Some(Errno::CONNABORTED.raw_os_error());
+            if let Err(error) = session.run()
+                && error.raw_os_error() != aborted
+            {
                 say(&format!("{}: {error}", mountpoint.display()));
             }
         }

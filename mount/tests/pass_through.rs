@@ -129,7 +129,7 @@ fn another_mount_learns_late_unless_it_opens() {
     let two = Mounted::over(source.path(), Options::default()).unwrap();
     fs::write(one.path().join("file"), "old").unwrap();
     assert!(!two.path().join("new").exists());
-    assert_eq!(fs::read(two.path().join("file")).unwrap(), b"old");
+    assert_eq!(fs::metadata(two.path().join("file")).unwrap().len(), 3);
 
     fs::write(one.path().join("new"), "").unwrap();
     fs::write(one.path().join("file"), "longer than it was").unwrap();
@@ -167,10 +167,15 @@ fn requests_are_counted_and_delayed() {
     assert_eq!(counts.of(Operation::Open), 1, "{counts}");
     assert_eq!(counts.of(Operation::Read), 1, "{counts}");
     assert!(begun.elapsed() >= Duration::from_millis(20 * counts.round_trips()), "{counts}");
-    // A second time the names are known.
+    // A second time the names are known; the size is asked for again, since reading has changed
+    // the time of access.
     mounted.reset_counts();
     fs::read(mounted.path().join("d/f")).unwrap();
-    assert_eq!(mounted.counts().round_trips(), 2, "{}", mounted.counts());
+    let counts = mounted.counts();
+    assert_eq!(counts.of(Operation::Lookup), 0, "{counts}");
+    assert_eq!(counts.of(Operation::Open), 1, "{counts}");
+    assert_eq!(counts.of(Operation::Read), 1, "{counts}");
+    assert!(counts.round_trips() <= 3, "{counts}");
 }
 
 #[test]
@@ -193,9 +198,9 @@ fn faults_hit_the_request_they_are_meant_for() {
     assert!(fs::create_dir(at("lost")).is_err());
     assert!(source.path().join("lost").is_dir());
     mounted.fail(Fault::all_from(Effect::Refuse(Errno::IO), 1));
-    assert!(fs::read_dir(at("lost")).is_err());
+    assert!(fs::read_dir(mounted.path()).is_err());
     mounted.clear_faults();
-    assert_eq!(fs::read_dir(at("lost")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(mounted.path()).unwrap().count(), 2);
 }
 
 #[test]

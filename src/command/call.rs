@@ -44,6 +44,7 @@ pub async fn run(options: CallOptions) -> anyhow::Result<ExitCode> {
         request_id: "1".to_owned(),
         progress: None,
         deadline: None,
+        trace: None,
     };
     let interrupted = cancelled.clone();
     tokio::spawn(async move {

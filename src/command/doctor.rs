@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use mcp_workspace_tools::call::Call;
 use serde_json::json;
 
+use crate::caller::{Caller, Proof};
 use crate::config::{DoctorOptions, LambdaOptions};
 use crate::doctor::{Check, Examination, MOUNT_FIX, Outcome, Site, no_mount};
 
@@ -109,7 +110,7 @@ fn examine(options: &DoctorOptions, time: Duration, each: &mut dyn FnMut(Check))
         workspace: Arc::new(workspace),
         policy: loaded.policy,
         site,
-        caller: options.caller.as_str().into(),
+        caller: Caller::new(&options.caller, Proof::Process),
         file: options.file.clone(),
     };
     examination.run(&Call::new(&options.caller, time), each);

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::caller::jwt::Jwt;
 use crate::config::LambdaOptions;
 use crate::host::lambda::runtime_api::{Fault, RuntimeApi};
 use crate::host::lambda::{self, Function};
+use crate::metrics::Metrics;
 
 /// Serves invocations until Lambda ends the process.
 ///
@@ -31,18 +33,21 @@ fn start() -> anyhow::Result<(Function, usize)> {
     let options = LambdaOptions::read()?;
     let root = options.workspace.workspace.as_deref().unwrap_or(Path::new(LambdaOptions::MOUNT));
     let (dispatcher, opened) = options.workspace.dispatcher(root)?;
+    let jwt = options.callers.jwt()?;
     tracing::info!(
         workspace = %root.display(),
         policy = opened.policy,
         resolution = opened.resolution.as_str(),
+        issuer = jwt.as_ref().map(Jwt::issuer),
         "serving on Lambda"
     );
     let function = Function {
-        dispatcher: Arc::new(dispatcher),
-        jwt: options.callers.jwt()?,
+        dispatcher: Arc::new(dispatcher.measured(options.metrics.to(Metrics::Stdout))),
+        jwt,
         delegation: options.callers.delegation()?,
         allowed_hosts: options.allowed_host,
         allowed_origins: options.allowed_origin,
+        streaming: options.response_streaming,
     };
     Ok((function, options.max_concurrency))
 }

@@ -2,9 +2,11 @@
 
 pub mod call;
 pub mod doctor;
+pub mod findings;
 pub mod lambda;
 pub mod manual;
 pub mod policy;
+pub mod proposals;
 pub mod serve;
 pub mod stdio;
 pub mod token;

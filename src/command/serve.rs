@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::config::{Opened, ServeOptions, read_text};
 use crate::host::http::{self, Access, Proving, TokenNames};
+use crate::metrics::Metrics;
 
 /// The example project, inside the binary.
 static EXAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/workspace");
@@ -39,6 +40,8 @@ pub async fn run(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let bundled = options.workspace.workspace.is_none();
     // A closed stdout must not end the server.
     let _ = banner(&url, &root, bundled, &opened, proving);
+    // The banner's reader may be gone; whoever takes the audit records takes the metrics as well.
+    let dispatcher = dispatcher.measured(options.metrics.to(Metrics::Stderr));
     http::serve(Arc::new(dispatcher), listener, access).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::caller::Caller;
 use crate::dispatch::{Dispatcher, Request};
+use crate::trace::Trace;
 
 /// Where it is asked for.
 pub const PATH: &str = "/doctor";
@@ -25,6 +26,7 @@ pub struct Question<'q> {
     pub host: &'static str,
     pub request_id: String,
     pub deadline: Option<Instant>,
+    pub trace: Option<Trace>,
 }
 
 /// Examines for the caller that asks, with its own rights.
@@ -46,6 +48,7 @@ pub async fn answer(dispatcher: &Arc<Dispatcher>, question: Question<'_>) -> Res
         request_id: question.request_id,
         progress: None,
         deadline: question.deadline,
+        trace: question.trace,
     };
     match dispatcher.doctor(request).await {
         Ok(answer) => json_response(StatusCode::OK, &answer.json),

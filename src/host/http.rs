@@ -28,6 +28,7 @@ use crate::caller::jwt::Jwt;
 use crate::caller::{Caller, Proof};
 use crate::dispatch::Dispatcher;
 use crate::mcp::Handler;
+use crate::trace::Trace;
 
 /// Largest request; patches and findings have limits below it.
 const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
@@ -214,6 +215,7 @@ async fn examine(State(doctor): State<Arc<Doctor>>, request: Request) -> Respons
         host: "http",
         request_id: String::new(),
         deadline: None,
+        trace: Trace::from_headers(request.headers()),
     };
     doctor::answer(&doctor.dispatcher, question).await
 }

@@ -103,3 +103,24 @@ fn empty_settings_of_a_template_are_none() {
     let answer = function.invoke(&recorded("url-tools-call")).answer();
     assert_eq!(answer["statusCode"], 200, "{answer}");
 }
+
+#[test]
+fn policy_explain_decides_with_scopes() {
+    let policy = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(policy.path(), crate::case::POLICY).unwrap();
+    let explain = |scopes: &[&str]| {
+        let mut command = command();
+        command.args(["policy", "explain", "--tool", "grep", "--path", "input/main.rs"]);
+        command.args(["--caller", "jwt:https://idp.example.com/realm#sub=scoped", "--policy"]);
+        command.arg(policy.path());
+        command.args(scopes.iter().flat_map(|scope| ["--scope", scope]));
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, told) = explain(&["workspace:read"]);
+    assert_eq!(code, Some(1));
+    assert!(told.contains("such as `workspace:read workspace:search`"), "{told}");
+    let (code, told) = explain(&["workspace:read", "workspace:search"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("with the scopes `workspace:read workspace:search`"), "{told}");
+}

@@ -14,6 +14,8 @@ SETS = {
     "template": (promises.TEMPLATE, promises.TEMPLATE_VARIANTS, mutations.TEMPLATE, promises.REFUSED_PARAMETERS),
     "gateway": (promises.GATEWAY, promises.GATEWAY_VARIANTS, mutations.GATEWAY, promises.REFUSED_GATEWAY_PARAMETERS),
 }
+# What explains itself where the stack is looked at.
+UNTOLD = dict.fromkeys(("GatewayName", "TargetName", "GatewayUrl", "WorkspaceBucket", "FileSystemId", "LogGroupName"), True)
 
 
 def report(what, faults):
@@ -36,11 +38,26 @@ def words(promise):
     return promise.__name__.replace("_", " ")
 
 
+def told(template, readme):
+    """Which parameters, outputs and alarms the page for operators leaves out."""
+    for kind in ("Parameters", "Outputs"):
+        for one in template.get(kind, {}):
+            if f"`{one}`" not in readme and f"{one}=" not in readme and not UNTOLD.get(one):
+                yield f"{kind}: {one}"
+    for one in template["Resources"].values():
+        if one["Type"] == "AWS::CloudWatch::Alarm":
+            metric = one["Properties"].get("MetricName", "ClientConnections")
+            if not any(metric in line for line in readme.splitlines() if line.startswith("| ")):
+                yield f"alarm: {metric}"
+
+
 def main():
     good = True
+    readme = (DEPLOY / "README.md").read_text()
     seen = set()
     for name, (kept, variants, wrong, refused) in SETS.items():
         template = load(DEPLOY / f"{name}.yaml")
+        good &= report(f"{name}.yaml: deploy/README.md tells of what can be set and what goes off", told(template, readme))
         for promise in kept:
             good &= report(f"{name}.yaml: {words(promise)}", found(promise, template, variants))
         for variant, parameters in variants.items():
@@ -58,6 +75,9 @@ def main():
         for promise in kept:
             if not any(one[0] is promise for one in wrong):
                 good &= report(f"{name}.yaml: {words(promise)}: can fail", ["no mutation shows it"])
+        more = copy.deepcopy(template)
+        more["Parameters"]["Unheard"] = {"Type": "String", "Default": ""}
+        good &= report(f"{name}.yaml: noticed: a parameter that the README does not tell of", [] if list(told(more, readme)) else ["it was not noticed"])
         for rule in mutations.RULES[name]:
             changed = copy.deepcopy(template)
             del changed["Rules"][rule]

@@ -76,6 +76,14 @@ def zips(package, folder):
         first = package.package("x86_64", BINARY, "2.34", "version = 1\n").read_bytes()
         second = package.package("x86_64", BINARY, "2.34", "version = 1\n").read_bytes()
     check("the same binary and policy give the same zip", first == second)
+    keys = folder / "jwks.json"
+    keys.write_text("{}")
+    with contextlib.redirect_stdout(io.StringIO()):
+        more = package.package("x86_64", BINARY, "2.34", "version = 1\n", [keys])
+    with zipfile.ZipFile(more) as archive:
+        check("another file can be packed", archive.namelist() == ["bootstrap", "policy.toml", "jwks.json"], archive.namelist())
+    why = refused(package.package, "x86_64", BINARY, "2.34", "version = 1\n", [ROOT / "deploy/policy.toml"])
+    check("another file cannot replace the policy", "would replace policy.toml" in why, why)
 
 
 def told(package, *words):
@@ -96,6 +104,8 @@ def words(package, folder):
     check("an unknown architecture is refused", isinstance(error, SystemExit) and "no architecture sparc" in said, said)
     said, error = told(package, "--account", "12")
     check("an account that is none is refused", isinstance(error, SystemExit) and "12 is no account" in said, said)
+    said, error = told(package, "--add", "no-such-file.json")
+    check("a file that is not there is refused", isinstance(error, SystemExit) and "no such file: no-such-file.json" in said, said)
     package.has_standard_library = lambda triple: False
     said, error = told(package, "arm64")
     check("a missing standard library is an error", "rustup target add aarch64-unknown-linux-gnu" in str(error), said)

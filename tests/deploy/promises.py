@@ -10,6 +10,11 @@ from statements import ON_EVERYTHING, REVIEWED, actions, listed, statements, wil
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
+# The public key that RFC 7517 shows.
+KEYS = (
+    '{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",'
+    '"y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","alg":"ES256","use":"sig","kid":"1"}]}'
+)
 TEMPLATE_VARIANTS = {
     "as it is": {},
     "read-only": {"Access": "read-only"},
@@ -21,7 +26,7 @@ TEMPLATE_VARIANTS = {
         "ExistingRouteTableIds": "rtb-0a,rtb-0b",
     },
     "one caller": {"CallerPrincipal": "arn:aws:iam::444455556666:role/agent"},
-    "access tokens": {"UrlAuth": "NONE", "JwtIssuer": "https://idp.example.com", "JwtAudience": "workspace", "JwtJwks": '{"keys":[]}'},
+    "access tokens": {"UrlAuth": "NONE", "JwtIssuer": "https://idp.example.com", "JwtAudience": "workspace", "JwtJwks": KEYS},
     "arm64, streaming, bounded": {"Architecture": "arm64", "ResponseStreaming": "true", "ReservedConcurrency": 20},
     "notified, not counted": {"AlarmTopicArn": "arn:aws:sns:eu-west-1:111122223333:alarms", "Metrics": "off"},
 }
@@ -39,7 +44,7 @@ GATEWAY_VARIANTS = {
 # Parameters that must be refused before anything is made.
 REFUSED_PARAMETERS = {
     "an open URL without access tokens": {"UrlAuth": "NONE"},
-    "an open URL without an audience": {"UrlAuth": "NONE", "JwtIssuer": "https://idp.example.com", "JwtJwks": '{"keys":[]}'},
+    "an open URL without an audience": {"UrlAuth": "NONE", "JwtIssuer": "https://idp.example.com", "JwtJwks": KEYS},
     "direct reads without a way to S3": {"DirectS3Reads": "AUTO"},
     "a network without subnets": {"ExistingVpcId": "vpc-0123"},
     "a network with one subnet": {"ExistingVpcId": "vpc-0123", "ExistingSubnetA": "subnet-0a"},
@@ -66,10 +71,8 @@ WAYS_OUT = (
     "AWS::EC2::Route", "AWS::EC2::VPCGatewayAttachment", "AWS::EC2::TransitGatewayAttachment", "AWS::EC2::VPCPeeringConnection",
     "AWS::EC2::VPNGateway",
 )
-VARIABLES = {
-    "MCP_WORKSPACE_ROOT", "MCP_WORKSPACE_POLICY", "MCP_WORKSPACE_METRICS", "MCP_WORKSPACE_RESPONSE_STREAMING",
-    "MCP_WORKSPACE_JWT_ISSUER", "MCP_WORKSPACE_JWT_AUDIENCE", "MCP_WORKSPACE_JWT_JWKS",
-}
+# Variables that a server may not know, and then passes over.
+OPTIONAL_VARIABLES = {"MCP_WORKSPACE_METRICS", "MCP_WORKSPACE_RESPONSE_STREAMING"}
 
 
 def no_wildcard_that_nobody_reviewed(stack):
@@ -410,13 +413,10 @@ def the_function_is_what_the_package_is(stack):
         yield "the server looks elsewhere than at the mount"
     if variables.get("MCP_WORKSPACE_POLICY") != "/var/task/policy.toml":
         yield "the server has no policy"
-    config = (ROOT / "src/config.rs").read_text()
-    for variable in variables:
-        if variable not in VARIABLES:
-            yield f"{variable} is unknown"
-    for variable in ("MCP_WORKSPACE_ROOT", "MCP_WORKSPACE_POLICY"):
-        if variable not in config:
-            yield f"src/config.rs does not read {variable}"
+    config = "".join(file.read_text() for file in (ROOT / "src").glob("config*/**/*.rs")) + (ROOT / "src/config.rs").read_text()
+    for variable in set(variables) - OPTIONAL_VARIABLES:
+        if f'"{variable}"' not in config:
+            yield f"src/config does not read {variable}"
     tokens = {name for name in variables if name.startswith("MCP_WORKSPACE_JWT_")}
     if bool(tokens) != (stack.parameters["UrlAuth"] == "NONE"):
         yield f"access tokens are set by {sorted(tokens)}"

@@ -12,6 +12,7 @@
 
 mod doctor;
 mod http;
+mod metrics;
 mod resources;
 mod seccomp;
 mod server;

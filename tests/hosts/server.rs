@@ -29,6 +29,7 @@ pub struct Server {
     pub address: String,
     pub banner: String,
     audit: mpsc::Receiver<Value>,
+    metrics: mpsc::Receiver<Value>,
 }
 
 /// An answer of the server.
@@ -76,16 +77,19 @@ impl Server {
             .unwrap()
             .to_owned();
         let (send, audit) = mpsc::channel();
+        let (send_metrics, metrics) = mpsc::channel();
         let err = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
             for line in err.lines().map_while(Result::ok) {
                 let record: Value = serde_json::from_str(&line).expect("stderr is JSON lines");
-                if record["target"] == "audit" && send.send(record).is_err() {
-                    break;
+                if record["target"] == "audit" {
+                    let _ = send.send(record);
+                } else if !record["_aws"].is_null() {
+                    let _ = send_metrics.send(record);
                 }
             }
         });
-        Server { child, address, banner, audit }
+        Server { child, address, banner, audit, metrics }
     }
 
     pub fn over(workspace: &Path) -> Server {
@@ -95,6 +99,11 @@ impl Server {
     /// The next audit record.
     pub fn audit(&self) -> Value {
         self.audit.recv_timeout(Duration::from_secs(20)).expect("an audit record")
+    }
+
+    /// The next line of metrics.
+    pub fn metrics(&self) -> Value {
+        self.metrics.recv_timeout(Duration::from_secs(20)).expect("a line of metrics")
     }
 
     pub fn send(&self, request: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {

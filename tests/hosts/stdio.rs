@@ -17,6 +17,8 @@ fn stdout_carries_the_protocol_and_nothing_else() {
     let mut child = command()
         .args(["stdio", "--workspace"])
         .arg(workspace.path())
+        // Metrics are for servers; here they would break the protocol.
+        .env("MCP_WORKSPACE_METRICS", "emf")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -63,13 +63,23 @@ impl Handed {
     }
 }
 
+/// What a function handed in by streaming.
+#[derive(Debug)]
+pub struct Streamed {
+    /// The head of the hand-in, in lower case.
+    pub head: String,
+    pub chunks: Vec<Vec<u8>>,
+    pub trailers: String,
+}
+
 /// A function with a workspace of its own; ended when dropped.
 pub struct Function {
     child: Child,
     runtime: RuntimeApi,
     audit: mpsc::Receiver<Value>,
+    printed: mpsc::Receiver<Value>,
     invocations: u32,
-    _workspace: tempfile::TempDir,
+    workspace: tempfile::TempDir,
 }
 
 impl Function {
@@ -90,8 +100,16 @@ impl Function {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut child = command(&listener, workspace.path(), Some(&policy))
             .envs(settings.iter().copied())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        let (print, printed) = mpsc::channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                let _ = print.send(serde_json::from_str(&line).expect("stdout is JSON lines"));
+            }
+        });
         let (send, audit) = mpsc::channel();
         let err = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
@@ -103,7 +121,7 @@ impl Function {
             }
         });
         let runtime = RuntimeApi::accept(&listener);
-        Function { child, runtime, audit, invocations: 0, _workspace: workspace }
+        Function { child, runtime, audit, printed, invocations: 0, workspace }
     }
 
     /// Invokes the function without a client context, as URLs and agents do.
@@ -131,9 +149,44 @@ impl Function {
         handed
     }
 
+    /// Invokes a function that streams.
+    pub fn invoke_streaming(&mut self, event: &Value, time: Duration) -> Streamed {
+        self.invoke_watching(event, time, |_, _| {})
+    }
+
+    /// Invokes a function that streams, and shows each chunk as it arrives, with the audit
+    /// records that there are by then.
+    pub fn invoke_watching(
+        &mut self,
+        event: &Value,
+        time: Duration,
+        mut each: impl FnMut(&[u8], &mpsc::Receiver<Value>),
+    ) -> Streamed {
+        self.invocations += 1;
+        let id = format!("00000000-0000-4000-8000-{:012}", self.invocations);
+        self.runtime.give(&id, &event.to_string(), None, time);
+        let audit = &self.audit;
+        self.runtime.take_stream(&id, |chunk| each(chunk, audit))
+    }
+
+    /// The directory that is the workspace.
+    pub fn workspace(&self) -> &Path {
+        self.workspace.path()
+    }
+
     /// The next audit record.
     pub fn audit(&self) -> Value {
         self.audit.recv_timeout(PATIENCE).expect("an audit record")
+    }
+
+    /// The next line on stdout.
+    pub fn printed(&self) -> Value {
+        self.printed.recv_timeout(PATIENCE).expect("a line on stdout")
+    }
+
+    /// Whether nothing has come on stdout; to be asked after an audit record.
+    pub fn printed_nothing(&self) -> bool {
+        self.printed.try_recv().is_err()
     }
 
     /// The status with which the function ends once the Runtime API is gone.
@@ -209,6 +262,45 @@ impl RuntimeApi {
         let accepted = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
         self.stream.get_mut().write_all(accepted).unwrap();
         Handed { to: path.to_owned(), body: serde_json::from_slice(&body).unwrap() }
+    }
+
+    /// Takes a hand-in chunk by chunk.
+    fn take_stream(&mut self, id: &str, mut each: impl FnMut(&[u8])) -> Streamed {
+        let head = self.head();
+        let line = format!("post /2018-06-01/runtime/invocation/{id}/response http/1.1\r\n");
+        assert!(head.starts_with(&line), "{head}");
+        assert!(head.contains("transfer-encoding: chunked\r\n"), "{head}");
+        let mut chunks = Vec::new();
+        loop {
+            let mut size = String::new();
+            self.stream.read_line(&mut size).unwrap();
+            let size = usize::from_str_radix(size.trim(), 16).expect("a chunk's size");
+            if size == 0 {
+                break;
+            }
+            let mut chunk = vec![0; size + 2];
+            self.stream.read_exact(&mut chunk).unwrap();
+            chunk.truncate(size);
+            each(&chunk);
+            chunks.push(chunk);
+        }
+        let trailers = self.head();
+        let accepted = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+        self.stream.get_mut().write_all(accepted).unwrap();
+        Streamed { head, chunks, trailers }
+    }
+
+    /// Lines up to an empty one, in lower case.
+    fn head(&mut self) -> String {
+        let mut head = String::new();
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.stream.read_line(&mut line).unwrap(), 0, "the function went away");
+            if line == "\r\n" {
+                return head;
+            }
+            head += &line.to_lowercase();
+        }
     }
 
     fn hang_up(&self) {

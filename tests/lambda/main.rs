@@ -12,5 +12,7 @@
 
 mod agents;
 mod function;
+mod metrics;
 mod start;
+mod streaming;
 mod url;

@@ -91,9 +91,10 @@ impl<'a> Fleet<'a> {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let pipes = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        // From here on the killer finds it and waits for it.
         *slot = Some(child);
-        Some(pipes)
+        Some((stdin?, BufReader::new(stdout?)))
     }
 }
 

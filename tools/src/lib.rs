@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod call;
 pub mod contract;
+pub mod decide;
 pub mod error;
 pub mod patch;
 pub mod path;

@@ -262,12 +262,12 @@ const ERRORS: [Errno; 8] = [
 fn an_operation_fails() {
     for write in ALL {
         let operations = operations(write);
-        for at in 0..operations.len() {
+        for (at, operation) in operations.iter().enumerate() {
             let errors = if write == Write::PruningVersion { 3 } else { ERRORS.len() };
             for errno in ERRORS.into_iter().take(errors) {
                 // Once, as a network hiccup; and for ever after, as a full disk.
                 for for_ever in [false, true] {
-                    let what = format!("{write:?} {at} {:?} {errno} {for_ever}", operations[at]);
+                    let what = format!("{write:?} {at} {operation:?} {errno} {for_ever}");
                     let directory = prepare(write);
                     let counted = AtomicUsize::new(0);
                     let workspace = open(directory.path()).with_faults(move |_, _| {
@@ -299,7 +299,7 @@ fn a_stale_handle_before_the_rename_is_opened_anew() {
     for write in ALL {
         let operations = operations(write);
         let rename = operations.iter().position(|(operation, _)| *operation == Operation::Rename);
-        for at in 0..rename.unwrap() {
+        for (at, operation) in operations.iter().enumerate().take(rename.unwrap()) {
             let directory = prepare(write);
             let counted = AtomicUsize::new(0);
             let workspace = open(directory.path()).with_faults(move |_, _| {
@@ -307,7 +307,7 @@ fn a_stale_handle_before_the_rename_is_opened_anew() {
                 (now == at).then(|| Errno::STALE.raw_os_error())
             });
             write.run(workspace).unwrap_or_else(|error| {
-                panic!("{write:?} {at} {:?}: {error}", operations[at]);
+                panic!("{write:?} {at} {operation:?}: {error}");
             });
         }
     }

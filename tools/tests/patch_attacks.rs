@@ -159,6 +159,18 @@ fn headers_that_disagree_are_refused() {
         ("no names at all", format!("diff --git a/f.txt b/f.txt\n{HUNK}")),
         ("no new name", format!("--- a/f.txt\n{HUNK}")),
         ("three names", format!("--- a/f.txt\n--- a/f.txt\n+++ b/f.txt\n{HUNK}")),
+        (
+            "a mode change whose hunks are lost",
+            "diff --git a/f.txt b/f.txt\nold mode 100644\nnew mode 100755\nindex 9d77432..4cb29ea\n"
+                .into(),
+        ),
+        (
+            "another mode in the index line",
+            "diff --git a/f.txt b/f.txt\nold mode 100644\nnew mode 100755\nindex 1..1 100755\n".into(),
+        ),
+        ("a new file whose hunk is lost", {
+            "diff --git a/n b/n\nnew file mode 100644\nindex 0000000..9d77432\n".into()
+        }),
         ("epoch", change("a/f.txt\t1970-01-01 00:00:00 +0000", "b/f.txt")),
     ]);
 }
@@ -253,6 +265,9 @@ fn ordinary_patches_are_accepted() {
         added("n"),
         added("a/n"),
         added(".gitignore"),
+        "diff --git a/n b/n\nnew file mode 100644\nindex 0000000..e69de29\n".into(),
+        "diff --git a/empty.txt b/empty.txt\ndeleted file mode 100644\nindex e69de29..0000000\n".into(),
+        "diff --git a/f.txt b/f.txt\nold mode 100644\nnew mode 100755\n".into(),
         "--- a/open.txt\n+++ b/open.txt\n@@ -2 +2 @@\n-two\n\\ No newline at end of file\n+2\n\\ No \
          newline at end of file"
             .into(),

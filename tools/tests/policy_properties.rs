@@ -11,7 +11,7 @@
 )]
 
 use mcp_workspace_tools::path::WorkspacePath;
-use mcp_workspace_tools::policy::{Access, Policy};
+use mcp_workspace_tools::policy::{Access, Policy, Subject};
 use proptest::prelude::*;
 
 fn globs() -> impl Strategy<Value = Vec<String>> {
@@ -30,6 +30,13 @@ fn role(name: &str, tool: &str, read: &[String], deny: &[String]) -> String {
         "[[role]]\nname = \"{name}\"\ncallers = [\"local\"]\ntools = [\"{tool}\"]\n\
          read = {read:?}\ndeny = {deny:?}\n"
     )
+}
+
+const ANNA: &str = "jwt:https://idp.example.com#sub=anna";
+
+fn scopes() -> impl Strategy<Value = Vec<String>> {
+    proptest::collection::vec(prop_oneof![Just("a"), Just("b"), Just("c")], 0..3)
+        .prop_map(|scopes| scopes.into_iter().map(str::to_owned).collect())
 }
 
 fn policy(roles: &[String]) -> Policy {
@@ -93,6 +100,32 @@ proptest! {
             let deeper = WorkspacePath::parse(&format!("{path}/{below}")).unwrap();
             prop_assert!(!grant.may(Access::Read, &deeper));
         }
+    }
+
+    #[test]
+    fn fewer_scopes_never_give_more(
+        roles in proptest::collection::vec((scopes(), globs(), globs()), 1..4),
+        token in scopes(), more in scopes(), path in paths(),
+    ) {
+        let roles: Vec<String> = roles
+            .iter()
+            .enumerate()
+            .map(|(number, (wanted, read, deny))| {
+                let wanted = match wanted.len() {
+                    0 => String::new(),
+                    _ => format!("scopes = {wanted:?}\n"),
+                };
+                role(&format!("r{number}"), "grep", read, deny).replace("local", ANNA) + &wanted
+            })
+            .collect();
+        let policy = policy(&roles);
+        let may = |scopes: &[String]| {
+            policy
+                .grant(Subject::new(ANNA, scopes))
+                .is_some_and(|grant| grant.for_tool("grep").may(Access::Read, &path))
+        };
+        let both: Vec<String> = token.iter().chain(&more).cloned().collect();
+        prop_assert!(!may(&token) || may(&both));
     }
 
     #[test]

@@ -161,18 +161,49 @@ fn read(file: &PathBuf) -> anyhow::Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn state(read: u64, failed: Option<u64>) -> State {
+    fn set(id: &str) -> String {
         let part = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc";
-        let text = format!(
-            "{{\"keys\":[{{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"{part}\",\"y\":\"{part}\"}}]}}"
-        );
-        let ago = |seconds| SystemTime::now().checked_sub(Duration::from_secs(seconds));
+        let key = format!("\"crv\":\"P-256\",\"x\":\"{part}\",\"y\":\"{part}\"");
+        format!("{{\"keys\":[{{\"kty\":\"EC\",\"kid\":\"{id}\",{key}}}]}}")
+    }
+
+    fn ago(seconds: u64) -> Option<SystemTime> {
+        SystemTime::now().checked_sub(Duration::from_secs(seconds))
+    }
+
+    fn state(read: u64, failed: Option<u64>) -> State {
         State {
-            keys: Some(Arc::new(KeySet::parse(text.as_bytes()).unwrap())),
+            keys: Some(Arc::new(KeySet::parse(set("a").as_bytes()).unwrap())),
             read: ago(read),
             failed: failed.and_then(ago),
             asked: None,
         }
+    }
+
+    #[tokio::test]
+    async fn old_keys_are_read_again_and_dropped() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), set("old")).unwrap();
+        let keys = Keys::new(Source::File(file.path().to_owned())).unwrap();
+        std::fs::write(file.path(), set("new")).unwrap();
+        assert!(keys.find(Algorithm::ES256, Some("old")).await.is_ok());
+        keys.change(|state| state.read = ago(599));
+        assert!(keys.find(Algorithm::ES256, Some("old")).await.is_ok());
+        keys.change(|state| state.read = ago(601));
+        assert!(keys.find(Algorithm::ES256, Some("old")).await.is_err());
+        assert!(keys.find(Algorithm::ES256, Some("new")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn unknown_keys_are_looked_for_again_after_a_while() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), set("old")).unwrap();
+        let keys = Keys::new(Source::File(file.path().to_owned())).unwrap();
+        assert!(keys.find(Algorithm::ES256, Some("new")).await.is_err());
+        std::fs::write(file.path(), set("new")).unwrap();
+        assert!(keys.find(Algorithm::ES256, Some("new")).await.is_err());
+        keys.change(|state| state.asked = ago(31));
+        assert!(keys.find(Algorithm::ES256, Some("new")).await.is_ok());
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub async fn answer(
         request_id: invocation.request_id.clone(),
         progress: None,
         deadline: Some(invocation.deadline),
+        trace: invocation.trace.clone(),
     };
     let result = function.dispatcher.dispatch(request, CancellationToken::new()).await;
     let (body, code) = match result {

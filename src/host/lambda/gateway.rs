@@ -19,6 +19,7 @@ pub async fn answer(function: &Function, call: GatewayCall, invocation: &Invocat
         request_id: invocation.request_id.clone(),
         progress: None,
         deadline: Some(invocation.deadline),
+        trace: invocation.trace.clone(),
     };
     match function.dispatcher.dispatch(request, CancellationToken::new()).await {
         Ok(answer) => answer.json,

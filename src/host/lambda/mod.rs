@@ -4,11 +4,13 @@ mod action_group;
 mod event;
 mod gateway;
 pub mod runtime_api;
+mod streaming;
 mod url;
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
+use axum::http::Response;
 use tokio::task::JoinSet;
 
 use crate::caller::delegation::Delegation;
@@ -31,6 +33,16 @@ pub struct Function {
     pub allowed_hosts: Vec<String>,
     /// Origins beside the URL's own that a browser's page may have.
     pub allowed_origins: Vec<String>,
+    /// Whether answers to the URL stream, as its invoke mode must say as well.
+    pub streaming: bool,
+}
+
+/// What came of an invocation.
+enum Answer {
+    /// All of it.
+    Whole(Bytes),
+    /// An HTTP answer whose body may still be made.
+    Streaming(Response<Body>),
 }
 
 /// Serves invocations, `workers` at a time, until the Runtime API goes away.
@@ -61,8 +73,9 @@ async fn work(function: Arc<Function>, api: RuntimeApi) -> anyhow::Result<()> {
             tracing::error!(request_id, %failed, "an invocation failed");
             Err(Fault { kind: "Internal", message: "the function failed".to_owned() })
         });
-        match answer.and_then(within_limit) {
-            Ok(answer) => connection.respond(&request_id, answer).await?,
+        match answer {
+            Ok(Answer::Whole(answer)) => connection.respond(&request_id, answer).await?,
+            Ok(Answer::Streaming(answer)) => connection.stream(&request_id, answer).await?,
             Err(fault) => {
                 tracing::warn!(request_id, kind = fault.kind, fault.message, "invocation refused");
                 connection.fail(&request_id, &fault).await?;
@@ -72,13 +85,28 @@ async fn work(function: Arc<Function>, api: RuntimeApi) -> anyhow::Result<()> {
 }
 
 impl Function {
-    async fn answer(&self, invocation: Invocation) -> Result<Bytes, Fault> {
+    async fn answer(&self, invocation: Invocation) -> Result<Answer, Fault> {
         let answer = match event::read(&invocation)? {
-            Event::Url(request) => url::answer(self, *request, &invocation).await,
+            Event::Url(request) => {
+                let answer = url::answer(self, *request, &invocation).await;
+                return Ok(if self.streaming {
+                    Answer::Streaming(answer)
+                } else {
+                    Answer::Whole(buffered(answer).await)
+                });
+            }
             Event::Gateway(call) => gateway::answer(self, call, &invocation).await,
             Event::ActionGroup(call) => action_group::answer(self, *call, &invocation).await?,
         };
-        Ok(Bytes::from(answer.to_string()))
+        within_limit(Bytes::from(answer.to_string())).map(Answer::Whole)
+    }
+}
+
+/// An HTTP answer in one piece; one that Lambda does not take says so itself.
+async fn buffered(answer: Response<Body>) -> Bytes {
+    match within_limit(url::buffered(answer).await) {
+        Ok(answer) => answer,
+        Err(fault) => url::buffered(url::too_large(&fault.message)).await,
     }
 }
 

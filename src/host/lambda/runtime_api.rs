@@ -6,19 +6,23 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use axum::body::Bytes;
-use axum::http::header::{CONTENT_TYPE, HOST, HeaderName};
-use axum::http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
+use axum::body::{Body, Bytes};
+use axum::http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::TcpStream;
 
+use super::streaming;
+use crate::trace::Trace;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
 const DEADLINE: HeaderName = HeaderName::from_static("lambda-runtime-deadline-ms");
 const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("lambda-runtime-client-context");
-const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
+const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
 
 /// Time kept back from Lambda's deadline to answer with what there is.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(1_500);
@@ -33,6 +37,8 @@ pub struct Invocation {
     pub deadline: Instant,
     /// The client context as it came, where there was one.
     pub client_context: Option<Vec<u8>>,
+    /// X-Ray's trace of it.
+    pub trace: Option<Trace>,
     /// The event.
     pub event: Bytes,
 }
@@ -86,7 +92,7 @@ impl RuntimeApi {
 /// One connection to the Runtime API.
 pub struct Connection {
     api: RuntimeApi,
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Body>,
 }
 
 impl Connection {
@@ -96,7 +102,7 @@ impl Connection {
     /// When the Runtime API cannot be reached or does not answer as it should.
     pub async fn next(&mut self) -> anyhow::Result<Invocation> {
         let (status, headers, event) =
-            self.send(Method::GET, "/invocation/next", None, Bytes::new()).await?;
+            self.send(Method::GET, "/invocation/next", HeaderMap::new(), Body::empty()).await?;
         if !status.is_success() {
             bail!("the Runtime API gave no invocation: {status}");
         }
@@ -109,6 +115,10 @@ impl Connection {
         Ok(Invocation {
             request_id,
             deadline: deadline(&headers),
+            trace: headers
+                .get(TRACE_ID)
+                .and_then(|value| value.to_str().ok())
+                .and_then(Trace::from_xray),
             client_context: client_context.filter(|raw| !raw.is_empty()),
             event,
         })
@@ -120,7 +130,16 @@ impl Connection {
     /// When the Runtime API cannot be reached.
     pub async fn respond(&mut self, request_id: &str, answer: Bytes) -> anyhow::Result<()> {
         let path = format!("/invocation/{request_id}/response");
-        self.post(&path, None, answer).await
+        self.post(&path, json_headers(), answer.into()).await
+    }
+
+    /// Hands in an answer to an invocation while it is being made.
+    ///
+    /// # Errors
+    /// When the Runtime API cannot be reached.
+    pub async fn stream(&mut self, request_id: &str, answer: Response<Body>) -> anyhow::Result<()> {
+        let path = format!("/invocation/{request_id}/response");
+        self.post(&path, streaming::headers(), streaming::body(answer)).await
     }
 
     /// Tells that an invocation failed.
@@ -129,7 +148,7 @@ impl Connection {
     /// When the Runtime API cannot be reached.
     pub async fn fail(&mut self, request_id: &str, fault: &Fault) -> anyhow::Result<()> {
         let path = format!("/invocation/{request_id}/error");
-        self.post(&path, Some(fault.kind), body_of(fault)).await
+        self.post(&path, fault_headers(fault), body_of(fault).into()).await
     }
 
     /// Tells that the function cannot start.
@@ -137,16 +156,11 @@ impl Connection {
     /// # Errors
     /// When the Runtime API cannot be reached.
     pub async fn fail_to_start(&mut self, fault: &Fault) -> anyhow::Result<()> {
-        self.post("/init/error", Some(fault.kind), body_of(fault)).await
+        self.post("/init/error", fault_headers(fault), body_of(fault).into()).await
     }
 
-    async fn post(
-        &mut self,
-        path: &str,
-        error_type: Option<&str>,
-        body: Bytes,
-    ) -> anyhow::Result<()> {
-        let (status, ..) = self.send(Method::POST, path, error_type, body).await?;
+    async fn post(&mut self, path: &str, headers: HeaderMap, body: Body) -> anyhow::Result<()> {
+        let (status, ..) = self.send(Method::POST, path, headers, body).await?;
         if !status.is_success() {
             // Too late or too large for Lambda: the caller was told by Lambda, the function goes on.
             tracing::error!(%status, path, "the Runtime API refused an answer");
@@ -158,18 +172,16 @@ impl Connection {
         &mut self,
         method: Method,
         path: &str,
-        error_type: Option<&str>,
-        body: Bytes,
+        headers: HeaderMap,
+        body: Body,
     ) -> anyhow::Result<(StatusCode, HeaderMap, Bytes)> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.api.base))
             .header(HOST, &self.api.authority)
-            .header(CONTENT_TYPE, "application/json");
-        if let Some(error_type) = error_type {
-            request = request.header(ERROR_TYPE, error_type);
-        }
-        let request = request.body(Full::new(body)).context("cannot ask the Runtime API")?;
+            .body(body)
+            .context("cannot ask the Runtime API")?;
+        request.headers_mut().extend(headers);
         // A server may close a connection that it kept; a request not yet sent goes to a new one.
         if self.sender.ready().await.is_err() {
             *self = self.api.connect().await?;
@@ -193,6 +205,16 @@ fn deadline(headers: &HeaderMap) -> Instant {
         end.duration_since(SystemTime::now()).unwrap_or_default()
     });
     Instant::now() + left.saturating_sub(TIME_TO_ANSWER)
+}
+
+fn json_headers() -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))])
+}
+
+fn fault_headers(fault: &Fault) -> HeaderMap {
+    let mut headers = json_headers();
+    headers.insert(ERROR_TYPE, HeaderValue::from_static(fault.kind));
+    headers
 }
 
 fn body_of(fault: &Fault) -> Bytes {

@@ -1,9 +1,9 @@
-//! MCP over the function URL or an HTTP API: stateless, buffered, both eras of the protocol.
+//! MCP over the function URL or an HTTP API: stateless, both eras of the protocol.
 
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::http::header::{HeaderName, HeaderValue};
+use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Request, Response, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -24,30 +24,47 @@ use crate::mcp::Handler;
 const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
 /// Answers a request in payload format 2.0. Whatever is wrong with it is an HTTP status.
-pub async fn answer(function: &Function, event: UrlRequest, invocation: &Invocation) -> Value {
-    let response = match respond(function, event, invocation).await {
+pub async fn answer(
+    function: &Function,
+    event: UrlRequest,
+    invocation: &Invocation,
+) -> Response<Body> {
+    match respond(function, event, invocation).await {
         Ok(response) => response,
         Err(answer) => *answer,
-    };
+    }
+}
+
+/// The answer whole, as a function URL takes it from a function that does not stream.
+pub async fn buffered(response: Response<Body>) -> Bytes {
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let headers: Map<String, Value> = parts
-        .headers
-        .iter()
-        .map(|(name, value)| {
-            (name.to_string(), Value::from(String::from_utf8_lossy(value.as_bytes())))
-        })
-        .collect();
     let (body, encoded) = match String::from_utf8(bytes.into()) {
         Ok(text) => (text, false),
         Err(binary) => (STANDARD.encode(binary.as_bytes()), true),
     };
-    json!({
+    let answer = json!({
         "statusCode": parts.status.as_u16(),
-        "headers": headers,
+        "headers": headers_of(&parts.headers),
         "body": body,
         "isBase64Encoded": encoded,
-    })
+    });
+    answer.to_string().into()
+}
+
+/// The answer in place of one that Lambda would not take, which it would make a 502.
+pub fn too_large(message: &str) -> Response<Body> {
+    refusal(StatusCode::PAYLOAD_TOO_LARGE, message)
+}
+
+/// Headers as Lambda's JSON has them.
+pub fn headers_of(headers: &HeaderMap) -> Map<String, Value> {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            (name.to_string(), Value::from(String::from_utf8_lossy(value.as_bytes())))
+        })
+        .collect()
 }
 
 /// The answer to a request that reaches no tool.
@@ -111,11 +128,15 @@ async fn respond(
             host: "function-url",
             request_id: invocation.request_id.clone(),
             deadline: Some(invocation.deadline),
+            trace: invocation.trace.clone(),
         };
         return Ok(doctor::answer(&function.dispatcher, question).await);
     }
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(Deadline(invocation.deadline));
+    if let Some(trace) = &invocation.trace {
+        request.extensions_mut().insert(trace.clone());
+    }
 
     let dispatcher = Arc::clone(&function.dispatcher);
     let config = StreamableHttpServerConfig::default()

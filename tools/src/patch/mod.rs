@@ -15,6 +15,7 @@ mod hunks;
 mod mismatch;
 mod name;
 mod read;
+mod stored;
 mod style;
 mod write;
 
@@ -28,6 +29,7 @@ pub use draft::{Base, Change, Draft, Load, Outcome};
 pub use edits::Edit;
 pub use mismatch::{Mismatch, Reason};
 pub use read::{MAX_FILES, MAX_PATCH_BYTES, read};
+pub use stored::read_stored;
 pub use write::{Written, write};
 
 /// What a diff does with one file.

@@ -32,7 +32,11 @@ pub fn read(text: &str) -> Result<Vec<FileChange>, ToolError> {
             text.len()
         )));
     }
-    let text = unfenced(text)?;
+    read_text(unfenced(text)?)
+}
+
+/// Reads a diff that stands alone, of any size.
+pub(super) fn read_text(text: &str) -> Result<Vec<FileChange>, ToolError> {
     let mut lines = Lines::new(text);
     if !text.is_empty() && !text.ends_with('\n') && lines.last() != Some(NO_NEWLINE) {
         return Err(ToolError::invalid("the patch ends in the middle of a line").hint(
@@ -112,6 +116,31 @@ struct Headers {
     deleted: Option<FileMode>,
     rename_from: Option<String>,
     rename_to: Option<String>,
+    index: Option<Index>,
+}
+
+/// What an `index OLD..NEW MODE` line says. The server trusts none of it, but what contradicts it
+/// is damaged.
+struct Index {
+    changes_content: bool,
+    mode: Option<FileMode>,
+}
+
+/// The object id of an empty file.
+const EMPTY_FILE: &str = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
+
+impl Index {
+    fn read(text: &str, at: usize) -> Result<Index, ToolError> {
+        let (ids, mode) = match text.split_once(' ') {
+            Some((ids, mode)) => (ids, Some(mode_of(mode, at)?)),
+            None => (text, None),
+        };
+        let is_empty = |id: &str| id.bytes().all(|byte| byte == b'0') || EMPTY_FILE.starts_with(id);
+        let changes_content = ids
+            .split_once("..")
+            .is_some_and(|(old, new)| old != new && !(is_empty(old) && is_empty(new)));
+        Ok(Index { changes_content, mode })
+    }
 }
 
 fn read_git(lines: &mut Lines<'_>) -> Result<(FileChange, Style), ToolError> {
@@ -148,6 +177,13 @@ fn read_git(lines: &mut Lines<'_>) -> Result<(FileChange, Style), ToolError> {
     {
         return Err(invalid("`old mode` and `new mode` go together, without others".to_owned()));
     }
+    let index_mode = headers.index.as_ref().and_then(|index| index.mode);
+    let stated = [headers.old_mode, headers.new_mode, headers.created, headers.deleted];
+    if index_mode.is_some() && stated.iter().flatten().any(|mode| Some(*mode) != index_mode) {
+        return Err(invalid(
+            "its `index` line has another mode than the lines above it".to_owned(),
+        ));
+    }
     let path = path_of(if kind == ChangeKind::Delete { &old } else { &new })?;
     let old_path = if kind == ChangeKind::Rename { Some(path_of(&old)?) } else { None };
     let mut change = FileChange {
@@ -175,6 +211,11 @@ fn read_git(lines: &mut Lines<'_>) -> Result<(FileChange, Style), ToolError> {
         if change.hunks.is_empty() {
             return Err(invalid("no hunk follows `---` and `+++`".to_owned()));
         }
+    } else if headers.index.is_some_and(|index| index.changes_content) {
+        return Err(invalid(
+            "its `index` line says that content changes, but no hunk follows".to_owned(),
+        )
+        .hint("send the hunks as well, or leave the `index` line out"));
     }
     check_change(&change, at)?;
     Ok((change, style))
@@ -237,11 +278,7 @@ fn read_headers(lines: &mut Lines<'_>) -> Result<Headers, ToolError> {
         } else if let Some(name) = lines.take("rename to ") {
             headers.rename_to.replace(bare_name(name, at)?).is_none()
         } else if let Some(index) = lines.take("index ") {
-            // The object ids say nothing that the server trusts; the mode names the kind of file.
-            if let Some((_, mode)) = index.split_once(' ') {
-                mode_of(mode, at)?;
-            }
-            true
+            headers.index.replace(Index::read(index, at)?).is_none()
         } else if lines.take("similarity index ").is_some()
             || lines.take("dissimilarity index ").is_some()
         {

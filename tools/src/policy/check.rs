@@ -208,11 +208,12 @@ impl Check<'_> {
         }
         let findings = output.join("findings");
         let proposals = output.join("proposals");
-        let (Ok(findings), Ok(proposals)) = (findings, proposals) else {
+        let decisions = output.join("decisions");
+        let (Ok(findings), Ok(proposals), Ok(decisions)) = (findings, proposals, decisions) else {
             self.error(0..0, "`output` is too long a path", "choose a shorter one");
             return None;
         };
-        Some(Layout { input, output, state, findings, proposals })
+        Some(Layout { input, output, state, findings, proposals, decisions })
     }
 
     fn layout_path(&mut self, table: &Table<'_>, key: &str, root: bool) -> Option<WorkspacePath> {
@@ -271,6 +272,8 @@ impl Check<'_> {
         let tools = self.tools(table);
         let mut globs = |key: &str| self.globs(table, key);
         let (read, write) = (globs("read"), globs("write"));
+        self.no_decisions(table, layout.as_ref());
+        let mut globs = |key: &str| self.globs(table, key);
         let (propose, decide, deny) = (globs("propose"), globs("decide"), globs("deny"));
         let compiled = (
             PathRules::new(read),
@@ -311,6 +314,30 @@ impl Check<'_> {
             limits,
             doctor,
         })
+    }
+
+    /// Refuses `write` globs that are aimed at decisions. A wide one, such as `output/**`, is
+    /// allowed and never covers them.
+    fn no_decisions(&mut self, table: &Table<'_>, layout: Option<&Layout>) {
+        let Some(layout) = layout else { return };
+        let entries = table.get("write").and_then(|value| value.get_ref().as_array());
+        let globs: Vec<(String, Range<usize>)> = entries
+            .into_iter()
+            .flat_map(|array| array.iter())
+            .filter_map(|entry| Some((entry.get_ref().as_str()?.to_owned(), entry.span())))
+            .collect();
+        for (glob, span) in globs {
+            let Ok(rules) = PathRules::new(vec![Rule { text: glob.clone(), line: 0 }]) else {
+                continue;
+            };
+            if rules.names(layout.decisions()) {
+                self.error(
+                    span,
+                    format!("`{glob}` would write decisions, and no tool does"),
+                    "name what it writes, such as the folders of findings and proposals",
+                );
+            }
+        }
     }
 
     fn scopes(&mut self, table: &Table<'_>) -> Vec<String> {

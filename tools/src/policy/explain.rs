@@ -119,8 +119,8 @@ impl Policy {
             }
         }
         let access = access_of(tool);
-        if access == Access::Propose && grant.layout().holds_records(&path) {
-            return Decided::no("records cannot be proposed on");
+        if let Some(why) = grant.layout().never(access, &path) {
+            return Decided::no(why);
         }
         // Listing and searching also work on directories that lead to something readable.
         let enters = matches!(tool, "list_dir" | "grep");

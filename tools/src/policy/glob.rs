@@ -104,6 +104,19 @@ impl PathRules {
             .and_then(|index| self.rules.get(index))
     }
 
+    /// Whether a rule matches `directory`, or something below it, by the names of all of its
+    /// components and not by `**`.
+    pub(super) fn names(&self, directory: &WorkspacePath) -> bool {
+        let wanted: Vec<&str> = directory.components().collect();
+        self.components.iter().any(|glob| {
+            glob.len() >= wanted.len()
+                && glob.iter().zip(&wanted).all(|(component, name)| match component {
+                    Component::AnyDepth => false,
+                    Component::One(matcher) => matcher.is_match(name).unwrap_or(true),
+                })
+        })
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }

@@ -73,10 +73,11 @@ impl ToolGrant {
         ToolGrant { granting, denying, layout, limits }
     }
 
-    /// Whether `access` to `path` is granted and not denied. Records can never be proposed on.
+    /// Whether `access` to `path` is granted and not denied. Records can never be proposed on,
+    /// and decisions never be written by a tool, whatever the policy says.
     pub fn may(&self, access: Access, path: &WorkspacePath) -> bool {
-        self.granting.iter().any(|role| role.rules(access).is_match(path))
-            && !(access == Access::Propose && self.layout.holds_records(path))
+        self.layout.never(access, path).is_none()
+            && self.granting.iter().any(|role| role.rules(access).is_match(path))
             && !self.denies(path)
     }
 

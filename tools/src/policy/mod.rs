@@ -68,6 +68,7 @@ pub struct Layout {
     pub state: WorkspacePath,
     findings: WorkspacePath,
     proposals: WorkspacePath,
+    decisions: WorkspacePath,
 }
 
 impl Layout {
@@ -79,6 +80,42 @@ impl Layout {
     /// The directory of proposals: `proposals` in the output.
     pub fn proposals(&self) -> &WorkspacePath {
         &self.proposals
+    }
+
+    /// The directory of decisions: `decisions` in the output. No tool writes there.
+    pub fn decisions(&self) -> &WorkspacePath {
+        &self.decisions
+    }
+
+    /// Whether `path` is the directory of decisions or lies below it, in any spelling that a
+    /// file system without cases takes for it.
+    fn is_decision(&self, path: &WorkspacePath) -> bool {
+        let mut there = path.components();
+        self.decisions.components().all(|wanted| {
+            there
+                .next()
+                .is_some_and(|name| name == wanted || name.to_lowercase() == wanted.to_lowercase())
+        })
+    }
+
+    /// Whether `path` is content of sources that was saved for a revert: no tool reads it, since
+    /// it is not where policy judges it.
+    fn is_saved_source(&self, path: &WorkspacePath) -> bool {
+        let saved = |name: &str| name.ends_with(".before") || name.ends_with(".after");
+        path.file_name().is_some_and(saved) && self.is_decision(path)
+    }
+
+    /// Why no policy can grant this; none when it can.
+    fn never(&self, access: Access, path: &WorkspacePath) -> Option<&'static str> {
+        match access {
+            Access::Read if self.is_saved_source(path) => {
+                Some("sources that were saved for a revert are not read here")
+            }
+            Access::Write if self.is_decision(path) => Some("decisions are written by no tool"),
+            Access::Propose if self.holds_records(path) => Some("records cannot be proposed on"),
+            Access::Decide if self.holds_records(path) => Some("records are not decided about"),
+            _ => None,
+        }
     }
 
     /// Whether `path` is among the records, which no proposal may touch.

@@ -1,6 +1,9 @@
-//! Records as they lie on disk: what agents leave for people and for each other.
+//! Records as they lie on disk: what agents leave for people and for each other, and what people
+//! decide about it.
 
+pub mod decision;
 pub mod finding;
 pub mod fingerprint;
+pub mod merged;
 pub mod proposal;
 pub mod state;

@@ -3,7 +3,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use super::fingerprint::hex;
 use crate::patch::Change;
 
 /// The version of the record's form.
@@ -61,6 +63,18 @@ pub struct ProposedFile {
     /// The version afterwards; none of a deleted file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_version: Option<String>,
+}
+
+/// The identity of a change: the diff, and the versions that it is made for.
+pub fn id_of(patch: &[u8], files: &[ProposedFile]) -> String {
+    let mut hash = Sha256::new();
+    hash.update((patch.len() as u64).to_be_bytes());
+    hash.update(patch);
+    for base in files.iter().filter_map(|file| file.base_version.as_ref()) {
+        hash.update(base);
+    }
+    let digest = hash.finalize();
+    hex(digest.get(..16).unwrap_or_default())
 }
 
 /// The schema of a proposal's JSON.

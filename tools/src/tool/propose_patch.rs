@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{Effect, Tool};
 use crate::call::Call;
+use crate::decide::touched;
 use crate::error::{Code, ToolError};
 use crate::patch::{self, Base, Draft, Edit, MAX_FILES, MAX_PATCH_BYTES, Outcome, Written};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
-use crate::records::fingerprint::hex;
-use crate::records::proposal::{FORMAT, PATCH, Proposal, ProposedFile, RECORD};
+use crate::records::decision::State;
+use crate::records::proposal::{FORMAT, PATCH, Proposal, ProposedFile, RECORD, id_of};
 use crate::workspace::{Kind, Published, Scope};
 
 /// Longest texts in characters.
@@ -27,6 +27,9 @@ const MAX_FINDINGS: usize = 100;
 const MAX_EDITS: usize = 1000;
 /// Largest diff that is stored, in bytes: deleting a file by an edit puts all of it there.
 const MAX_STORED_BYTES: usize = 4 * MAX_PATCH_BYTES;
+
+/// Most other proposals that are looked at for conflicts.
+const MAX_COMPARED: usize = 256;
 
 /// The tool.
 pub struct ProposePatch;
@@ -65,6 +68,10 @@ pub struct Output {
     status: Status,
     /// What changes, by path.
     files: Vec<ProposedFile>,
+    /// Ids of other proposals on the same files that may still be applied: once one is, the
+    /// others no longer fit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    conflicts_with: Vec<String>,
     /// Hunks that were not at the lines that the patch said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
@@ -136,8 +143,38 @@ impl Tool for ProposePatch {
             Published::AlreadyThere => Status::Duplicate,
         };
         let Proposal { id, files, .. } = proposal;
-        Ok(Output { id, path: path.as_str().to_owned(), status, files, notes })
+        // After publishing: of two who propose at the same instant one sees the other.
+        let conflicts_with = conflicts(scope, &id, &files, call);
+        Ok(Output { id, path: path.as_str().to_owned(), status, files, conflicts_with, notes })
     }
+}
+
+/// Other proposals on the same files as they are now, undecided or approved. What cannot be read
+/// or comes after the deadline is left out: the proposal itself is stored.
+fn conflicts(scope: &Scope, id: &str, files: &[ProposedFile], call: &Call) -> Vec<String> {
+    let directory = scope.layout().proposals();
+    let others = scope.record_names(directory).unwrap_or_default();
+    let others = others.into_iter().filter(|other| other != id).take(MAX_COMPARED);
+    let same_file = |one: &ProposedFile, other: &ProposedFile| {
+        let bases_agree = one.path != other.path || one.base_version == other.base_version;
+        let other = std::slice::from_ref(other);
+        bases_agree
+            && touched(std::slice::from_ref(one)).any(|path| touched(other).any(|p| p == path))
+    };
+    let read = |other: &str| -> Option<Proposal> {
+        let path = directory.join(other).ok()?.join(RECORD).ok()?;
+        let opened = scope.open_record(&path, call).ok()?;
+        serde_json::from_slice(&scope.read_opened(&path, opened, call).ok()?).ok()
+    };
+    others
+        .take_while(|_| call.check().is_ok())
+        .filter(|other| {
+            read(other).is_some_and(|other| {
+                files.iter().any(|one| other.files.iter().any(|other| same_file(one, other)))
+            })
+        })
+        .filter(|other| scope.history(other).is_ok_and(|steps| State::after(&steps).is_live()))
+        .collect()
 }
 
 fn too_large(message: String) -> ToolError {
@@ -326,16 +363,4 @@ fn files(outcomes: &[Outcome], written: &Written) -> Vec<ProposedFile> {
             result_version: version(&outcome.result),
         })
         .collect()
-}
-
-/// The identity of a change: the diff, and the versions that it is made for.
-fn id_of(patch: &[u8], files: &[ProposedFile]) -> String {
-    let mut hash = Sha256::new();
-    hash.update((patch.len() as u64).to_be_bytes());
-    hash.update(patch);
-    for base in files.iter().filter_map(|file| file.base_version.as_ref()) {
-        hash.update(base);
-    }
-    let digest = hash.finalize();
-    hex(digest.get(..16).unwrap_or_default())
 }

@@ -114,7 +114,8 @@ impl Tool for WriteFinding {
         let agent = granting_agent(scope, &fingerprint)?;
         let record = record_path(scope, &agent, &fingerprint)?;
         let id = format!("{agent}:{fingerprint}");
-        let neighbours = Neighbours::find(scope, &id, &fingerprint, &args, call)?;
+        scope.make_directory_of(&record)?;
+        let neighbours = Neighbours::find(scope, &agent, &id, &fingerprint, &args, call)?;
         let mut output = Output {
             id: id.clone(),
             fingerprint: fingerprint.clone(),
@@ -126,7 +127,10 @@ impl Tool for WriteFinding {
         if output.seen_by.contains(&agent) {
             return Ok(output);
         }
-        check_run_limit(scope, &agent, args.run.as_deref(), call)?;
+        // Records are read only when there are enough of them to be over the limit.
+        if neighbours.own >= scope.grant().limits().max_findings_per_run {
+            check_run_limit(scope, &agent, args.run.as_deref(), call)?;
+        }
         let finding = Finding {
             format: FORMAT,
             id,
@@ -300,11 +304,14 @@ fn record_path(scope: &Scope, agent: &str, fingerprint: &str) -> Result<Workspac
 struct Neighbours {
     seen_by: Vec<String>,
     possibly_same: Vec<String>,
+    /// How many findings this agent has written, on any file.
+    own: u64,
 }
 
 impl Neighbours {
     fn find(
         scope: &Scope,
+        own_agent: &str,
         id: &str,
         fingerprint: &str,
         args: &Args,
@@ -316,7 +323,11 @@ impl Neighbours {
         let mut reads = 0;
         for agent in scope.record_names(directory)? {
             let of_agent = directory.join(&agent)?;
-            for name in scope.record_names_beginning(&of_agent, of_path)?.0 {
+            let (names, count) = scope.record_names_beginning(&of_agent, of_path)?;
+            if agent == own_agent {
+                neighbours.own = count as u64;
+            }
+            for name in names {
                 let Some(other) = name.strip_suffix(".json") else { continue };
                 if other == fingerprint {
                     neighbours.seen_by.push(agent.clone());
@@ -364,12 +375,6 @@ fn check_run_limit(
 ) -> Result<(), ToolError> {
     let most = scope.grant().limits().max_findings_per_run;
     let directory = scope.layout().findings().join(agent)?;
-    // Records are read only when there are enough of them to be over the limit. No name begins
-    // with `/`: this counts.
-    let (_, count) = scope.record_names_beginning(&directory, "/")?;
-    if (count as u64) < most {
-        return Ok(());
-    }
     let mut of_run = 0_u64;
     for name in scope.record_names(&directory)? {
         call.check()?;

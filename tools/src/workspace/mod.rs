@@ -3,6 +3,7 @@
 //! Everything is opened relative to a directory handle that was opened once, at start. Nothing
 //! resolves outside it, no symbolic link is followed, and no path is checked first and used later.
 
+mod decider;
 mod entries;
 mod metadata;
 mod operations;
@@ -10,6 +11,7 @@ pub mod probe;
 mod publish;
 mod resolve;
 mod scope;
+mod sources;
 mod suggest;
 mod unfinished;
 mod versions;
@@ -22,12 +24,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 
+pub use decider::{Decider, Hold};
 pub use metadata::{Kind, Metadata, OpenFile};
 #[doc(hidden)]
 pub use operations::{Moment, Operation};
 pub use publish::{MAX_RECORD_PATH, Published};
 pub use resolve::Resolution;
 pub use scope::{Scope, read_error};
+pub use sources::Source;
 pub use versions::{VALUE, VERSIONS};
 
 /// A directory tree, held by a handle of its root.

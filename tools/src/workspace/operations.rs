@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fsync, mkdirat, openat, renameat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fchmod, fsync, mkdirat, openat, renameat};
 use rustix::fs::{statat, unlinkat};
 use rustix::io::Errno;
 
@@ -110,8 +110,22 @@ impl Workspace {
     /// Writes a file that must not be there, and forces it to the disk. The handle is closed
     /// when this returns, which is when a network file system sends what it holds.
     pub(super) fn write_new(&self, at: &OwnedFd, name: &str, bytes: &[u8]) -> Result<(), Errno> {
+        self.write_new_with_mode(at, name, bytes, None)
+    }
+
+    /// The same, with exactly these permission bits whatever the umask is.
+    pub(super) fn write_new_with_mode(
+        &self,
+        at: &OwnedFd,
+        name: &str,
+        bytes: &[u8],
+        exactly: Option<Mode>,
+    ) -> Result<(), Errno> {
         let mode = Mode::from_raw_mode(0o644);
         let handle = self.act(Operation::CreateFile, || openat(at, name, NEW_FILE, mode))?;
+        if let Some(mode) = exactly {
+            fchmod(&handle, mode)?;
+        }
         let mut file = std::fs::File::from(handle);
         let errno = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
         if self.faults.0.is_some() {

@@ -39,6 +39,14 @@ pub(super) enum Failed {
     Unsure(Errno),
 }
 
+impl Failed {
+    pub(super) fn errno(self) -> Errno {
+        match self {
+            Failed::Before(errno) | Failed::Unsure(errno) => errno,
+        }
+    }
+}
+
 impl Scope {
     /// Publishes one file under its final name: written aside, synced, renamed. Readers see
     /// the whole file or none. A file of that name is replaced.
@@ -150,6 +158,18 @@ impl Scope {
                  write it again; if this stays, tell the operator",
             ),
         })
+    }
+
+    /// Makes the directory of a record if it is missing. Who looks for records before writing one
+    /// does this first: a network mount may remember for a while that a directory was not there,
+    /// and only making it asks the server.
+    ///
+    /// # Errors
+    /// As [`Scope::publish_file`].
+    pub fn make_directory_of(&self, record: &WorkspacePath) -> Result<(), ToolError> {
+        let (parent, _) = self.writable(record, UNFINISHED_BYTES)?;
+        let made = self.workspace().directory_for_records(&parent);
+        made.map(drop).map_err(|errno| io_error("write", record, errno))
     }
 
     fn writable<'p>(

@@ -186,14 +186,16 @@ impl Scope {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok((Vec::new(), 0)),
             Err(errno) => return Err(io_error("list", directory, errno)),
         };
-        let mut listing =
-            entries::read(&handle).map_err(|errno| io_error("list", directory, errno))?;
-        listing.entries.retain(|entry| !entry.name.starts_with('.'));
-        let count = listing.entries.len();
+        let mut count = 0;
+        let listing = entries::read_where(&handle, |name| {
+            let finished = !name.starts_with(b".");
+            count += usize::from(finished);
+            finished && name.starts_with(prefix.as_bytes())
+        })
+        .map_err(|errno| io_error("list", directory, errno))?;
         let mut names: Vec<String> = listing
             .entries
             .into_iter()
-            .filter(|entry| entry.name.starts_with(prefix))
             .filter(|entry| {
                 directory.join(&entry.name).is_ok_and(|path| {
                     self.grant.may(Access::Read, &path)

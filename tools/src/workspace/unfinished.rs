@@ -64,9 +64,9 @@ impl Workspace {
 
     fn sweep(&self, directory: &OwnedFd) -> Result<(), Errno> {
         let Some(before) = SystemTime::now().checked_sub(OLD) else { return Ok(()) };
-        let listing = entries::read(directory)?;
-        let unfinished = listing.entries.iter().filter(|entry| entry.name.starts_with(UNFINISHED));
-        let old = unfinished.take(MAX_LOOKED_AT).filter(|entry| {
+        let listing =
+            entries::read_where(directory, |name| name.starts_with(UNFINISHED.as_bytes()))?;
+        let old = listing.entries.iter().take(MAX_LOOKED_AT).filter(|entry| {
             statat(directory, entry.name.as_str(), AtFlags::SYMLINK_NOFOLLOW)
                 .is_ok_and(|stat| Metadata::from(&stat).modified < before)
         });

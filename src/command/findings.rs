@@ -1,0 +1,167 @@
+//! `mcp-workspace findings`: what agents found, merged over those who saw it.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::error::ToolError;
+use mcp_workspace_tools::records::finding::Severity;
+use mcp_workspace_tools::records::merged::{self, Damaged, Filter, MergedFinding, MergedFindings};
+use mcp_workspace_tools::workspace::Scope;
+
+use crate::config::{ExportFormat, FindingsCommand, FindingsOptions, ListFormat, SeverityChoice};
+use crate::terminal::{line, print, table};
+
+/// Longest time for reading them all; a person can stop it before.
+const TIME: Duration = Duration::from_secs(60 * 60);
+/// Longest summary in a table, in characters.
+const MAX_SUMMARY: usize = 100;
+
+/// Lists or exports; exit status 1 when a record could not be read, after all the others.
+///
+/// # Errors
+/// When the workspace or the policy cannot be had, or the findings cannot be listed.
+pub fn run(command: FindingsCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        FindingsCommand::List(options) => {
+            let (merged, damaged) = read(&options.findings)?;
+            let text = match options.format {
+                ListFormat::Table => as_table(&merged),
+                ListFormat::Json => as_json(&merged)?,
+            };
+            print(&text).context("cannot write to stdout")?;
+            Ok(told(&damaged))
+        }
+        FindingsCommand::Export(options) => {
+            let (merged, damaged) = read(&options.findings)?;
+            let text = match options.format {
+                ExportFormat::Json => as_json(&merged)?,
+            };
+            match &options.output {
+                None => print(&text).context("cannot write to stdout")?,
+                Some(file) => write(file, &text)?,
+            }
+            Ok(told(&damaged))
+        }
+    }
+}
+
+fn read(options: &FindingsOptions) -> anyhow::Result<(MergedFindings, Vec<Damaged>)> {
+    let plain = |error: ToolError| anyhow!("{}", error.to_text());
+    let severities = options.severity.iter().map(|choice| severity(*choice)).collect();
+    let filter = Filter::new(
+        severities,
+        &options.rule,
+        &options.path,
+        options.agent.clone(),
+        options.run.clone(),
+    )
+    .map_err(plain)?;
+    let loaded = options.workspace.policy()?;
+    let root = options.workspace.root_or_current();
+    let workspace = options
+        .workspace
+        .open(root)
+        .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
+    let layout = Arc::new(loaded.policy.layout().clone());
+    let grant = loaded.policy.grant(options.caller.as_str()).map(|grant| grant.for_decisions());
+    let Some(grant) = grant.filter(|grant| grant.may_enter(layout.findings())) else {
+        bail!(
+            "caller `{}` may not read findings: {} gives it no `read` on `{}`; see --caller and \
+             --policy",
+            options.caller,
+            loaded.name,
+            layout.findings()
+        );
+    };
+    let scope = Scope::new(Arc::new(workspace), grant, layout);
+    let mut call = Call::new(&options.caller, TIME);
+    let watched = std::io::stderr().is_terminal();
+    if watched {
+        call = call.with_progress(Arc::new(|done: u64, message: &str| {
+            if done > 0 {
+                eprint!("\r\u{1b}[K{message}");
+            }
+        }));
+    }
+    let ledger = merged::read(&scope, &call).map_err(plain)?;
+    if watched {
+        eprint!("\r\u{1b}[K");
+    }
+    let mut merged = merged::merge(ledger.findings);
+    merged.findings.retain(|finding| filter.wants(finding));
+    Ok((merged, ledger.damaged))
+}
+
+fn severity(choice: SeverityChoice) -> Severity {
+    match choice {
+        SeverityChoice::Critical => Severity::Critical,
+        SeverityChoice::High => Severity::High,
+        SeverityChoice::Medium => Severity::Medium,
+        SeverityChoice::Low => Severity::Low,
+        SeverityChoice::Info => Severity::Info,
+    }
+}
+
+fn as_json(merged: &MergedFindings) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(merged)? + "\n")
+}
+
+fn as_table(merged: &MergedFindings) -> String {
+    let head = ["SEVERITY", "RULE", "PLACE", "SEEN BY", "SUMMARY"].map(str::to_owned).to_vec();
+    let rows = merged.findings.iter().map(|finding| {
+        let mut agents: Vec<&str> = finding.seen.iter().map(|seen| seen.agent.as_str()).collect();
+        agents.sort_unstable();
+        agents.dedup();
+        vec![
+            format!("{:?}", finding.severity).to_lowercase(),
+            line(&finding.rule_id),
+            line(&place(finding)),
+            line(&agents.join(",")),
+            summary(finding),
+        ]
+    });
+    table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
+}
+
+fn place(finding: &MergedFinding) -> String {
+    let Some(at) = &finding.location else { return "-".to_owned() };
+    match at.start_line {
+        Some(start) => format!("{}:{start}", at.path),
+        None => at.path.clone(),
+    }
+}
+
+fn summary(finding: &MergedFinding) -> String {
+    let text = finding.short_summary.as_ref().unwrap_or(&finding.message);
+    let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut shown: String = one_line.chars().take(MAX_SUMMARY).collect();
+    if shown.len() < one_line.len() {
+        shown.push('…');
+    }
+    line(&shown)
+}
+
+/// Names what could not be read.
+fn told(damaged: &[Damaged]) -> ExitCode {
+    for Damaged { path, problem } in damaged {
+        eprintln!("mcp-workspace: `{}` is left out: {}", line(path), line(problem));
+    }
+    if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) }
+}
+
+/// Writes a file of the operator, whole or not at all.
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    let failed = || format!("cannot write `{}`", file.display());
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut aside =
+        tempfile::NamedTempFile::new_in(parent.unwrap_or(Path::new("."))).with_context(failed)?;
+    aside.write_all(text.as_bytes()).with_context(failed)?;
+    aside.as_file().sync_all().with_context(failed)?;
+    aside.persist(file).with_context(failed)?;
+    Ok(())
+}

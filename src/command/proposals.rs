@@ -1,0 +1,261 @@
+//! `mcp-workspace proposals`: a person decides about what agents propose.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use mcp_workspace_tools::answer::{Answer, Shown};
+use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::decide::{self, Review};
+use mcp_workspace_tools::error::ToolError;
+use mcp_workspace_tools::records::decision::{Action, Decision, State};
+use mcp_workspace_tools::workspace::Decider;
+use serde_json::json;
+
+use crate::audit::Record;
+use crate::caller::{Caller, Proof};
+use crate::config::{DeciderOptions, ListFormat, ProposalsCommand, ShowFormat};
+use crate::dispatch::Request;
+use crate::metrics::Metrics;
+use crate::terminal::{
+    BOLD, CYAN, GREEN, RED, YELLOW, block, keeping_tabs, line, print, styled, table,
+};
+
+/// Digits of an id in a table.
+const SHORT: usize = 12;
+
+/// Runs the subcommand; exit status 1 when it was refused, or a proposal could not be read.
+///
+/// # Errors
+/// When the workspace or the policy cannot be had.
+pub fn run(command: ProposalsCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        ProposalsCommand::List(options) => list(&decider(&options.decider)?, options.format),
+        ProposalsCommand::Show(options) => {
+            show(&decider(&options.decider)?, &options.id, options.format)
+        }
+        ProposalsCommand::Approve(options) => {
+            decided(&options.decider, "approve", &options.id, |decider| {
+                decide::approve(decider, &options.id, options.reason.as_deref())
+            })
+        }
+        ProposalsCommand::Reject(options) => {
+            decided(&options.decider, "reject", &options.id, |decider| {
+                decide::reject(decider, &options.id, &options.reason)
+            })
+        }
+        ProposalsCommand::Apply(options) => {
+            decided(&options.decider, "apply", &options.id, |decider| {
+                decide::apply(decider, &options.id)
+            })
+        }
+        ProposalsCommand::Revert(options) => {
+            decided(&options.decider, "revert", &options.id, |decider| {
+                decide::revert(decider, &options.id, options.reason.as_deref())
+            })
+        }
+    }
+}
+
+fn decider(options: &DeciderOptions) -> anyhow::Result<Decider> {
+    let loaded = options.workspace.policy()?;
+    let root = options.workspace.root_or_current();
+    let workspace = options
+        .workspace
+        .open(root)
+        .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
+    let grant = loaded.policy.grant(options.caller.as_str()).ok_or_else(|| {
+        anyhow!(
+            "{} names no role for caller `{}`: name one that may `decide` with --caller",
+            loaded.name,
+            options.caller
+        )
+    })?;
+    let layout = Arc::new(loaded.policy.layout().clone());
+    Ok(Decider::new(Arc::new(workspace), &grant, layout, &options.caller))
+}
+
+/// Takes one decision and leaves its audit record, as a tool's call does.
+fn decided(
+    options: &DeciderOptions,
+    what: &str,
+    id: &str,
+    decide: impl FnOnce(&Decider) -> Result<Decision, ToolError>,
+) -> anyhow::Result<ExitCode> {
+    let decider = decider(options)?;
+    let caller = Caller::new(&options.caller, Proof::Process);
+    let call = Call::new(&options.caller, Duration::from_secs(options.workspace.timeout));
+    let request = Request {
+        caller,
+        host: "command",
+        tool: format!("proposals {what}"),
+        arguments: json!({ "path": id }),
+        request_id: id.to_owned(),
+        progress: None,
+        deadline: None,
+        trace: None,
+    };
+    let mut record = Record::begin(&request, &call, Metrics::Off);
+    record.allowed = true;
+    let result = decide(&decider);
+    if let Ok(decision) = &result {
+        record.role = Some(decision.role.clone());
+        record.request_id.clone_from(&decision.proposal);
+    }
+    let answer = result.and_then(|decision| {
+        serde_json::to_value(&decision)
+            .map(|json| Answer { json, shown: Shown::Json })
+            .map_err(|error| ToolError::invalid(error.to_string()))
+            .map(|answer| (answer, decision))
+    });
+    let (outcome, result) = match answer {
+        Ok((answer, decision)) => (Ok(answer), Ok(decision)),
+        Err(error) => (Err(error.clone()), Err(error)),
+    };
+    record.finish(&outcome);
+    match result {
+        Ok(decision) => {
+            let done = action(decision.action);
+            print(&format!("{done} {}\n", decision.proposal)).context("cannot write to stdout")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => Ok(refused(&error)),
+    }
+}
+
+fn refused(error: &ToolError) -> ExitCode {
+    eprint!("mcp-workspace: {}", block(&error.to_text(), ""));
+    ExitCode::from(1)
+}
+
+fn action(action: Action) -> &'static str {
+    match action {
+        Action::Approved => "approved",
+        Action::Rejected => "rejected",
+        Action::Applying => "began to apply",
+        Action::Applied => "applied",
+        Action::ApplyUndone => "did not apply",
+        Action::Reverting => "began to revert",
+        Action::Reverted => "reverted",
+        Action::RevertUndone => "did not revert",
+    }
+}
+
+fn list(decider: &Decider, format: ListFormat) -> anyhow::Result<ExitCode> {
+    let (reviews, unreadable) = match decide::list(decider) {
+        Ok(all) => all,
+        Err(error) => return Ok(refused(&error)),
+    };
+    let text = match format {
+        ListFormat::Json => serde_json::to_string_pretty(&json!({ "proposals": reviews }))? + "\n",
+        ListFormat::Table => {
+            let head = ["ID", "STATE", "FILES", "AGENT", "PROPOSED", "CONFLICTS WITH", "TITLE"];
+            let rows = reviews.iter().map(|review| {
+                let proposal = &review.proposal;
+                let conflicts = review.conflicts_with.iter().map(|id| short(id));
+                let conflicts = conflicts.collect::<Vec<_>>().join(",");
+                vec![
+                    short(&proposal.id),
+                    review.state.as_str().to_owned(),
+                    proposal.files.len().to_string(),
+                    line(&proposal.agent),
+                    line(&proposal.created.chars().take(16).collect::<String>()),
+                    if conflicts.is_empty() { "-".to_owned() } else { conflicts },
+                    line(&proposal.title),
+                ]
+            });
+            table(
+                &std::iter::once(head.map(str::to_owned).to_vec()).chain(rows).collect::<Vec<_>>(),
+            )
+        }
+    };
+    print(&text).context("cannot write to stdout")?;
+    for left_out in &unreadable {
+        eprintln!(
+            "mcp-workspace: proposal `{}` is left out: {}",
+            line(&left_out.id),
+            line(&left_out.error.message)
+        );
+    }
+    Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn short(id: &str) -> String {
+    line(&id.chars().take(SHORT).collect::<String>())
+}
+
+fn show(decider: &Decider, id: &str, format: ShowFormat) -> anyhow::Result<ExitCode> {
+    let review = match decide::show(decider, id) {
+        Ok(review) => review,
+        Err(error) => return Ok(refused(&error)),
+    };
+    match format {
+        ShowFormat::Json => print(&(serde_json::to_string_pretty(&review)? + "\n")),
+        ShowFormat::Text => print(&as_text(&review)?),
+        ShowFormat::Patch => {
+            use std::io::Write;
+            std::io::stdout().lock().write_all(&review.patch)
+        }
+    }
+    .context("cannot write to stdout")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_text(review: &Review) -> Result<String, std::fmt::Error> {
+    let proposal = &review.proposal;
+    let mut text = String::new();
+    writeln!(text, "{}", styled(BOLD, &line(&proposal.title)))?;
+    writeln!(text, "id        {}", line(&proposal.id))?;
+    let colour = match review.state {
+        State::Applied | State::Approved => GREEN,
+        State::Rejected | State::Conflicted => RED,
+        _ => YELLOW,
+    };
+    writeln!(text, "state     {}", styled(colour, review.state.as_str()))?;
+    let (agent, caller) = (line(&proposal.agent), line(&proposal.caller));
+    writeln!(text, "proposed  {} by {caller} as {agent}", line(&proposal.created))?;
+    if let Some(run) = &proposal.run {
+        writeln!(text, "run       {}", line(run))?;
+    }
+    if !proposal.finding_ids.is_empty() {
+        writeln!(text, "findings  {}", line(&proposal.finding_ids.join(", ")))?;
+    }
+    if !review.conflicts_with.is_empty() {
+        let others = review.conflicts_with.join(", ");
+        writeln!(text, "conflicts {}", styled(YELLOW, &line(&others)))?;
+    }
+    if !review.changed.is_empty() {
+        writeln!(text, "the sources are not those that it is made for:")?;
+        for changed in &review.changed {
+            writeln!(text, "{}", line(changed))?;
+        }
+    }
+    if let Some(rationale) = &proposal.rationale {
+        write!(text, "\n{}", block(rationale, "    "))?;
+    }
+    if !review.history.is_empty() {
+        writeln!(text, "\nhistory")?;
+    }
+    for step in &review.history {
+        let (done, caller) = (action(step.action), line(&step.caller));
+        writeln!(text, "  {}  {done} by {caller} as {}", line(&step.created), line(&step.role))?;
+        if let Some(reason) = &step.reason {
+            text.push_str(&block(reason, "      "));
+        }
+    }
+    text.push('\n');
+    for source in String::from_utf8_lossy(&review.patch).lines() {
+        let shown = keeping_tabs(source);
+        let shown = match source.as_bytes() {
+            [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] | [b'd', ..] => styled(BOLD, &shown),
+            [b'+', ..] => styled(GREEN, &shown),
+            [b'-', ..] => styled(RED, &shown),
+            [b'@', ..] => styled(CYAN, &shown),
+            _ => shown,
+        };
+        writeln!(text, "{shown}")?;
+    }
+    Ok(text)
+}

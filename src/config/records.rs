@@ -1,0 +1,200 @@
+//! Options of the commands over records: findings and proposals.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::WorkspaceOptions;
+use crate::caller::Caller;
+
+/// The caller's id of a person who decides, unless another is given.
+pub const REVIEWER: &str = "reviewer";
+
+/// Look at what agents found
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  mcp-workspace findings list --workspace ~/repo --severity critical,high
+  mcp-workspace findings export --format json -o findings.json")]
+pub enum FindingsCommand {
+    /// List findings, the worst first, merged over the agents that saw them
+    List(ListFindings),
+    /// Write all that is known of the findings as one document, the same for the same findings
+    Export(ExportFindings),
+}
+
+/// Which findings.
+#[derive(Debug, Args)]
+pub struct FindingsOptions {
+    #[command(flatten)]
+    pub workspace: WorkspaceOptions,
+    /// The caller's id, as policies name it
+    #[arg(long, value_name = "ID", default_value = Caller::LOCAL)]
+    pub caller: String,
+    /// Only these severities: critical, high, medium, low, info
+    #[arg(long, value_name = "SEVERITY", value_enum, value_delimiter = ',')]
+    pub severity: Vec<SeverityChoice>,
+    /// Only rules that match this glob (repeatable)
+    #[arg(long, value_name = "GLOB")]
+    pub rule: Vec<String>,
+    /// Only files that match this glob (repeatable)
+    #[arg(long, value_name = "GLOB")]
+    pub path: Vec<String>,
+    /// Only what this agent saw, by the name of its role (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub agent: Vec<String>,
+    /// Only what was found in this run (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub run: Vec<String>,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SeverityChoice {
+    Critical,
+    High,
+    Medium,
+    Low,
+    Info,
+}
+
+/// Options of `findings list`.
+#[derive(Debug, Args)]
+pub struct ListFindings {
+    #[command(flatten)]
+    pub findings: FindingsOptions,
+    /// How they are printed
+    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+    pub format: ListFormat,
+}
+
+/// How a list is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// Aligned columns
+    Table,
+    /// JSON
+    Json,
+}
+
+/// Options of `findings export`.
+#[derive(Debug, Args)]
+pub struct ExportFindings {
+    #[command(flatten)]
+    pub findings: FindingsOptions,
+    /// The form of the document
+    #[arg(long, value_enum, default_value_t = ExportFormat::Json)]
+    pub format: ExportFormat,
+    /// The file to write, whole or not at all [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// The form of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// JSON
+    Json,
+}
+
+/// Decide about what agents propose
+///
+/// Only a caller whose role may `decide` on every file of a proposal decides about it, and never
+/// one that may also propose there. The caller is `reviewer` unless --caller says otherwise; the
+/// built-in policy lets it decide, and no server takes anybody for it unless you say so.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  mcp-workspace proposals list --workspace ~/repo
+  mcp-workspace proposals show 3f9a1c
+  mcp-workspace proposals approve 3f9a1c --reason 'covers the empty file'
+  mcp-workspace proposals apply 3f9a1c
+  mcp-workspace proposals reject 77b2e0 --reason 'breaks the callers of parse'")]
+pub enum ProposalsCommand {
+    /// List proposals by time, with how they stand and what they conflict with
+    List(ListProposals),
+    /// Show a proposal: its diff, who proposed it and why, and what was decided
+    Show(ShowProposal),
+    /// Approve a proposal, so that it can be applied
+    Approve(DecideProposal),
+    /// Reject a proposal, for good
+    Reject(RejectProposal),
+    /// Change the sources as an approved proposal says: all files, or none
+    Apply(ApplyProposal),
+    /// Put the sources back as they were before a proposal was applied
+    Revert(DecideProposal),
+}
+
+/// Where, and who decides.
+#[derive(Debug, Args)]
+pub struct DeciderOptions {
+    #[command(flatten)]
+    pub workspace: WorkspaceOptions,
+    /// Who decides: the caller's id, as policies name it
+    #[arg(long, value_name = "ID", env = "MCP_WORKSPACE_REVIEWER", default_value = REVIEWER)]
+    pub caller: String,
+}
+
+/// Options of `proposals list`.
+#[derive(Debug, Args)]
+pub struct ListProposals {
+    #[command(flatten)]
+    pub decider: DeciderOptions,
+    /// How they are printed
+    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+    pub format: ListFormat,
+}
+
+/// Options of `proposals show`.
+#[derive(Debug, Args)]
+pub struct ShowProposal {
+    /// The proposal's id, or its first six digits or more
+    pub id: String,
+    #[command(flatten)]
+    pub decider: DeciderOptions,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t = ShowFormat::Text)]
+    pub format: ShowFormat,
+}
+
+/// How a proposal is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShowFormat {
+    /// For reading
+    Text,
+    /// JSON
+    Json,
+    /// The diff alone, byte for byte
+    Patch,
+}
+
+/// Options of `proposals approve` and `revert`.
+#[derive(Debug, Args)]
+pub struct DecideProposal {
+    /// The proposal's id, or its first six digits or more
+    pub id: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub decider: DeciderOptions,
+}
+
+/// Options of `proposals reject`.
+#[derive(Debug, Args)]
+pub struct RejectProposal {
+    /// The proposal's id, or its first six digits or more
+    pub id: String,
+    /// Why, for who proposed it
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    #[command(flatten)]
+    pub decider: DeciderOptions,
+}
+
+/// Options of `proposals apply`.
+#[derive(Debug, Args)]
+pub struct ApplyProposal {
+    /// The proposal's id, or its first six digits or more
+    pub id: String,
+    #[command(flatten)]
+    pub decider: DeciderOptions,
+}

@@ -1,0 +1,106 @@
+//! What people read on a terminal: text of agents made harmless, colours, aligned columns.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+/// Bad news.
+pub const RED: Style = AnsiColor::Red.on_default();
+/// Good news.
+pub const GREEN: Style = AnsiColor::Green.on_default();
+/// Places within a diff.
+pub const CYAN: Style = AnsiColor::Cyan.on_default();
+/// What waits for somebody.
+pub const YELLOW: Style = AnsiColor::Yellow.on_default();
+/// Headings.
+pub const BOLD: Style = Style::new().bold();
+
+/// Text of an agent in one line: whatever could steer a terminal, hide or reorder text is shown
+/// as an escape instead.
+pub fn line(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, character| {
+        if steers(character) {
+            // Writing to a String cannot fail.
+            let _ = write!(shown, "{}", character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+        shown
+    })
+}
+
+/// The same of a text with lines, each indented.
+pub fn block(text: &str, indent: &str) -> String {
+    text.lines().map(|text| format!("{indent}{}\n", keeping_tabs(text))).collect()
+}
+
+/// A line of a file: tabs stay.
+pub fn keeping_tabs(text: &str) -> String {
+    text.split('\t').map(line).collect::<Vec<_>>().join("\t")
+}
+
+/// The text in a style. The stream takes it out again where no terminal reads.
+pub fn styled(style: Style, text: &str) -> String {
+    format!("{}{text}{}", style.render(), style.render_reset())
+}
+
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
+            | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// Rows as aligned columns, two blanks between them; the last column is as long as it is.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        for (column, cell) in row.iter().enumerate() {
+            let width = cell.chars().count();
+            match widths.get_mut(column) {
+                Some(widest) => *widest = (*widest).max(width),
+                None => widths.push(width),
+            }
+        }
+    }
+    let mut table = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        table.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        table.push('\n');
+    }
+    table
+}
+
+/// Prints to stdout, in colours where a terminal reads. A reader that closes early is no fault.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn print(text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_shown_instead() {
+        assert_eq!(line("a\u{1b}[31mb\rc\u{202e}d\u{9b}"), "a\\u{1b}[31mb\\u{d}c\\u{202e}d\\u{9b}");
+        assert_eq!(keeping_tabs("a\tb\u{8}"), "a\tb\\u{8}");
+        assert_eq!(line("ünï 漢"), "ünï 漢");
+        assert_eq!(block("a\nb\u{1b}c\n", "  "), "  a\n  b\\u{1b}c\n");
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), "d".to_owned()]];
+        assert_eq!(table(&rows), "a    bb\nccc  d\n");
+    }
+}

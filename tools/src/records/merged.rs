@@ -1,0 +1,312 @@
+//! Findings merged over agents: one entry a fingerprint, with everybody who saw it.
+//!
+//! What comes out depends on the set of findings alone, never on the order in which they were
+//! written or listed.
+
+use std::collections::BTreeMap;
+
+use globset::{GlobBuilder, GlobMatcher};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::finding::{Finding, Location, Severity, Verdict};
+use crate::call::Call;
+use crate::error::ToolError;
+use crate::path::WorkspacePath;
+use crate::workspace::Scope;
+
+/// The version of the merged form.
+pub const FORMAT: u32 = 1;
+/// Records between two reports of progress.
+const PROGRESS_EVERY: usize = 100;
+
+/// All findings, merged and sorted: worst first, then by place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MergedFindings {
+    /// The version of this form: 1.
+    pub format: u32,
+    /// The findings.
+    pub findings: Vec<MergedFinding>,
+}
+
+/// What one or more agents found. Texts are those of the first who saw it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MergedFinding {
+    /// What it is about; equal for equal findings of any agent.
+    pub fingerprint: String,
+    /// The rule that is broken.
+    pub rule_id: String,
+    /// The worst that any agent gave it.
+    pub severity: Severity,
+    /// `confirmed` when any agent has confirmed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// What is wrong.
+    pub message: String,
+    /// A title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short_summary: Option<String>,
+    /// What goes wrong, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_scenario: Option<String>,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recommendation: Option<String>,
+    /// A category.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// What supports it, from all agents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
+    /// The labels of all agents, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Where it is, as who saw it last has read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
+    /// Who saw it, by time.
+    pub seen: Vec<Observation>,
+}
+
+/// One agent that saw it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Observation {
+    /// `<agent>:<fingerprint>`.
+    pub id: String,
+    /// The role under which it was written.
+    pub agent: String,
+    /// Who wrote it.
+    pub caller: String,
+    /// When, RFC 3339 in UTC.
+    pub created: String,
+    /// The run that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// How bad this agent called it.
+    pub severity: Severity,
+    /// Whether this agent has confirmed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// How sure it was, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// Its own words, where they differ from the first agent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// A file among the findings that is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damaged {
+    /// Where it lies.
+    pub path: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// What lies in the folder of findings.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ledger {
+    /// The findings, as they lie there.
+    pub findings: Vec<Finding>,
+    /// What cannot be read as one. Unfinished work is not among it.
+    pub damaged: Vec<Damaged>,
+}
+
+/// Reads all findings that the caller may see.
+///
+/// # Errors
+/// When a directory cannot be listed, or at the call's end. A record that cannot be read is no
+/// error here: it is among the damaged ones.
+pub fn read(scope: &Scope, call: &Call) -> Result<Ledger, ToolError> {
+    let mut ledger = Ledger::default();
+    let mut records = Vec::new();
+    let directory = scope.layout().findings();
+    for agent in scope.record_names(directory)? {
+        let of_agent = directory.join(&agent)?;
+        call.check()?;
+        for name in scope.record_names(&of_agent)? {
+            records.push((agent.clone(), of_agent.join(&name)?));
+        }
+    }
+    let all = records.len();
+    for (done, (agent, path)) in records.into_iter().enumerate() {
+        call.check()?;
+        if done.is_multiple_of(PROGRESS_EVERY) {
+            call.report(done as u64, &format!("{done} of {all} findings read"));
+        }
+        match read_one(scope, &agent, &path, call) {
+            Ok(finding) => ledger.findings.push(finding),
+            Err(problem) => {
+                call.check()?;
+                ledger.damaged.push(Damaged { path: path.as_str().to_owned(), problem });
+            }
+        }
+    }
+    Ok(ledger)
+}
+
+fn read_one(
+    scope: &Scope,
+    agent: &str,
+    path: &WorkspacePath,
+    call: &Call,
+) -> Result<Finding, String> {
+    let told = |error: ToolError| error.message;
+    let opened = scope.open_record(path, call).map_err(told)?;
+    let bytes = scope.read_opened(path, opened, call).map_err(told)?;
+    let finding: Finding =
+        serde_json::from_slice(&bytes).map_err(|error| format!("it is no finding: {error}"))?;
+    if finding.format != super::finding::FORMAT {
+        return Err(format!("its format is {}, which this version does not know", finding.format));
+    }
+    let name = format!("{}.json", finding.fingerprint);
+    if finding.agent != agent || path.file_name() != Some(name.as_str()) {
+        return Err(format!(
+            "it says agent `{}` and fingerprint `{}`, which is not where it lies",
+            finding.agent, finding.fingerprint
+        ));
+    }
+    Ok(finding)
+}
+
+/// Merges findings over agents. The order of `findings` does not matter.
+pub fn merge(findings: Vec<Finding>) -> MergedFindings {
+    let mut groups: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
+    for finding in findings {
+        groups.entry(finding.fingerprint.clone()).or_default().push(finding);
+    }
+    let mut merged: Vec<MergedFinding> = groups.into_values().filter_map(merge_group).collect();
+    merged.sort_by(|one, other| place(one).cmp(&place(other)));
+    MergedFindings { format: FORMAT, findings: merged }
+}
+
+fn place(finding: &MergedFinding) -> impl Ord + '_ {
+    let at = finding.location.as_ref();
+    (
+        finding.severity,
+        at.map(|at| at.path.as_str()),
+        at.and_then(|at| at.start_line),
+        finding.rule_id.as_str(),
+        finding.fingerprint.as_str(),
+    )
+}
+
+fn merge_group(mut group: Vec<Finding>) -> Option<MergedFinding> {
+    group.sort_by(|one, other| (&one.created, &one.id).cmp(&(&other.created, &other.id)));
+    // The same record can be listed twice while it is replaced.
+    group.dedup_by(|one, other| one.id == other.id);
+    let severity = group.iter().map(|finding| finding.severity).min()?;
+    let verdicts = || group.iter().filter_map(|finding| finding.verdict);
+    let verdict = verdicts().find(|verdict| *verdict == Verdict::Confirmed).or(verdicts().next());
+    let mut evidence: Vec<String> = Vec::new();
+    for item in group.iter().flat_map(|finding| &finding.evidence) {
+        if !evidence.contains(item) {
+            evidence.push(item.clone());
+        }
+    }
+    let mut tags: Vec<String> =
+        group.iter().flat_map(|finding| finding.tags.iter().cloned()).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    let location = group.iter().rev().find_map(|finding| finding.location.clone());
+    let first_text = |pick: fn(&Finding) -> &Option<String>| {
+        group.iter().find_map(|finding| pick(finding).clone())
+    };
+    let short_summary = first_text(|finding| &finding.short_summary);
+    let failure_scenario = first_text(|finding| &finding.failure_scenario);
+    let recommendation = first_text(|finding| &finding.recommendation);
+    let category = first_text(|finding| &finding.category);
+    let first = group.first()?;
+    let (message, fingerprint, rule_id) =
+        (first.message.clone(), first.fingerprint.clone(), first.rule_id.clone());
+    let seen = group
+        .into_iter()
+        .map(|finding| Observation {
+            id: finding.id,
+            agent: finding.agent,
+            caller: finding.caller,
+            created: finding.created,
+            run: finding.run,
+            severity: finding.severity,
+            verdict: finding.verdict,
+            confidence: finding.confidence,
+            message: (finding.message != message).then_some(finding.message),
+        })
+        .collect();
+    Some(MergedFinding {
+        fingerprint,
+        rule_id,
+        severity,
+        verdict,
+        message,
+        short_summary,
+        failure_scenario,
+        recommendation,
+        category,
+        evidence,
+        tags,
+        location,
+        seen,
+    })
+}
+
+/// Which findings are wanted. What is empty wants all.
+#[derive(Debug, Default)]
+pub struct Filter {
+    severities: Vec<Severity>,
+    rules: Vec<GlobMatcher>,
+    paths: Vec<GlobMatcher>,
+    agents: Vec<String>,
+    runs: Vec<String>,
+}
+
+impl Filter {
+    /// Wants findings of these severities, rules (globs), paths (globs), agents and runs.
+    ///
+    /// # Errors
+    /// When a text is no glob.
+    pub fn new(
+        severities: Vec<Severity>,
+        rules: &[String],
+        paths: &[String],
+        agents: Vec<String>,
+        runs: Vec<String>,
+    ) -> Result<Filter, ToolError> {
+        let compile = |globs: &[String], literal_separator| {
+            let each = globs.iter().map(|glob| {
+                let built = GlobBuilder::new(glob).literal_separator(literal_separator).build();
+                built.map(|glob| glob.compile_matcher()).map_err(|error| {
+                    ToolError::invalid(format!("`{glob}` is no glob: {}", error.kind()))
+                        .hint("for example `src/**/*.rs`")
+                })
+            });
+            each.collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Filter {
+            severities,
+            rules: compile(rules, false)?,
+            paths: compile(paths, true)?,
+            agents,
+            runs,
+        })
+    }
+
+    /// Whether it is wanted. Of several agents or runs one is enough.
+    pub fn wants(&self, finding: &MergedFinding) -> bool {
+        let any_glob = |globs: &[GlobMatcher], text: Option<&str>| {
+            globs.is_empty()
+                || text.is_some_and(|text| globs.iter().any(|glob| glob.is_match(text)))
+        };
+        let path = finding.location.as_ref().map(|at| at.path.as_str());
+        let seen_by = |wanted: &[String], of: fn(&Observation) -> Option<&String>| {
+            wanted.is_empty()
+                || finding.seen.iter().filter_map(of).any(|there| wanted.contains(there))
+        };
+        (self.severities.is_empty() || self.severities.contains(&finding.severity))
+            && any_glob(&self.rules, Some(&finding.rule_id))
+            && any_glob(&self.paths, path)
+            && seen_by(&self.agents, |seen| Some(&seen.agent))
+            && seen_by(&self.runs, |seen| seen.run.as_ref())
+    }
+}

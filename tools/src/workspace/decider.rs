@@ -1,0 +1,257 @@
+//! `Decider`: the workspace as a person who decides may change it. It alone writes decisions and
+//! sources, and nothing that a tool receives leads to one: it is made of a whole [`Grant`], and
+//! tools have only their part of it.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+
+use crate::error::{Code, ToolError};
+use crate::path::WorkspacePath;
+use crate::policy::{Access, Grant, Layout, ToolGrant};
+use crate::records::decision::{Decision, RECORD};
+use crate::records::proposal;
+
+use super::metadata::Kind;
+use super::publish::Published;
+use super::scope::{Scope, io_error, metadata_of, read_error};
+use super::unfinished::unfinished_name;
+use super::{Workspace, entries};
+
+/// Largest record in bytes that is read; a larger one was not written here.
+const MAX_RECORD_BYTES: u64 = 64 * 1024 * 1024;
+/// Longest history.
+const MAX_STEPS: u32 = 10_000;
+
+/// Whether a proposal is held.
+#[derive(Debug)]
+pub enum Hold {
+    /// By this handle.
+    Held(OwnedFd),
+    /// By another process.
+    Busy,
+    /// The file system does not say.
+    Unknown,
+}
+
+/// A handle of the workspace together with the rights of a person who decides.
+#[derive(Debug, Clone)]
+pub struct Decider {
+    workspace: Arc<Workspace>,
+    rights: ToolGrant,
+    layout: Arc<Layout>,
+    caller: Arc<str>,
+}
+
+impl Decider {
+    /// Joins a workspace and a caller's grant. Only the commands of people do this.
+    pub fn new(
+        workspace: Arc<Workspace>,
+        grant: &Grant,
+        layout: Arc<Layout>,
+        caller: &str,
+    ) -> Self {
+        Decider { workspace, rights: grant.for_decisions(), layout, caller: caller.into() }
+    }
+
+    /// What the caller may do.
+    pub fn rights(&self) -> &ToolGrant {
+        &self.rights
+    }
+
+    /// Who decides.
+    pub fn caller(&self) -> &str {
+        &self.caller
+    }
+
+    /// Where records lie.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(super) fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// The ids of all proposals, sorted.
+    ///
+    /// # Errors
+    /// [`Code::Io`] when the file system fails.
+    pub fn proposal_ids(&self) -> Result<Vec<String>, ToolError> {
+        self.workspace.record_directories(self.layout.proposals())
+    }
+
+    /// The record of a proposal and its diff, as they lie there.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when there is no such proposal, [`Code::Io`] when the file system fails.
+    pub fn proposal(&self, id: &str) -> Result<(Vec<u8>, Vec<u8>), ToolError> {
+        let missing = || {
+            ToolError::new(Code::NotFound, format!("no proposal `{id}`"))
+                .hint("`proposals list` shows those that there are")
+        };
+        let directory = self.layout.proposals().join(id).map_err(|_| missing())?;
+        let record = self.workspace.read_record(&directory.join(proposal::RECORD)?)?;
+        let patch = self.workspace.read_record(&directory.join(proposal::PATCH)?)?;
+        record.zip(patch).ok_or_else(missing)
+    }
+
+    /// The steps that were taken with a proposal, in order.
+    ///
+    /// # Errors
+    /// [`Code::Io`] when the file system fails or a step's record is damaged.
+    pub fn history(&self, id: &str) -> Result<Vec<Decision>, ToolError> {
+        self.workspace.history(&self.layout, id)
+    }
+
+    /// Content that was saved with a step.
+    ///
+    /// # Errors
+    /// [`Code::Io`] when it is missing or the file system fails.
+    pub fn saved(&self, id: &str, step: u32, name: &str) -> Result<Vec<u8>, ToolError> {
+        let path = step_path(&self.layout, id, step)?.join(name)?;
+        self.workspace.read_record(&path)?.ok_or_else(|| {
+            ToolError::new(Code::Io, format!("`{path}` is missing, which was saved for a revert"))
+                .hint("restore it, or restore the sources by hand")
+        })
+    }
+
+    /// Holds a proposal against other processes of this machine, until the answer is dropped or
+    /// the process ends. This is only so that nobody takes over what is still under way: where a
+    /// file system has no such locks, steps are still exclusive, and an interrupted run is taken
+    /// over only when it is old.
+    ///
+    /// # Errors
+    /// [`Code::Io`] when the file system fails.
+    pub fn hold(&self, id: &str) -> Result<Hold, ToolError> {
+        let path = self.layout.decisions().join(id)?;
+        let failed = |errno| io_error("write", &path, errno);
+        let directory = self.workspace.directory_for_records(&path).map_err(failed)?;
+        Ok(match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Hold::Held(directory),
+            Err(Errno::WOULDBLOCK) => Hold::Busy,
+            Err(_) => Hold::Unknown,
+        })
+    }
+
+    /// Takes the next step, exclusively: of several at once exactly one gets
+    /// [`Published::Created`].
+    ///
+    /// # Errors
+    /// [`Code::Io`] when the file system fails.
+    pub fn take_step(
+        &self,
+        decision: &Decision,
+        saved: &[(String, Vec<u8>)],
+    ) -> Result<Published, ToolError> {
+        let mut json = serde_json::to_vec_pretty(decision).map_err(|error| {
+            ToolError::new(Code::Internal, "the decision could not be written as JSON")
+                .caused_by(error)
+        })?;
+        json.push(b'\n');
+        let path = step_path(&self.layout, &decision.proposal, decision.step)?;
+        let mut files: Vec<(&str, &[u8])> =
+            saved.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+        files.push((RECORD, &json));
+        self.publish_step(&path, &files)
+    }
+
+    fn publish_step(
+        &self,
+        path: &WorkspacePath,
+        files: &[(&str, &[u8])],
+    ) -> Result<Published, ToolError> {
+        let (parent, name) = path
+            .parent()
+            .zip(path.file_name())
+            .ok_or_else(|| ToolError::invalid("a step needs a name"))?;
+        let disk = self.workspace();
+        let failed = |errno| io_error("write", path, errno);
+        let directory = disk.directory_for_records(&parent).map_err(failed)?;
+        let temporary = unfinished_name();
+        disk.write_aside(&directory, &temporary, files).map_err(failed)?;
+        disk.rename_exclusively((&directory, &temporary), (&directory, name))
+            .map_err(|how| failed(how.errno()))
+    }
+}
+
+impl Scope {
+    /// The steps that people took with a proposal of which the caller knows the id.
+    ///
+    /// # Errors
+    /// [`Code::Io`] when the file system fails or a step's record is damaged.
+    pub fn history(&self, id: &str) -> Result<Vec<Decision>, ToolError> {
+        if !self.grant().may(Access::Write, &self.layout().proposals().join(id)?) {
+            return Ok(Vec::new());
+        }
+        self.workspace().history(self.layout(), id)
+    }
+}
+
+fn step_path(layout: &Layout, id: &str, step: u32) -> Result<WorkspacePath, ToolError> {
+    Ok(layout.decisions().join(id)?.join(&step.to_string())?)
+}
+
+impl Workspace {
+    /// The names of directories of records, sorted; none when there is no such directory.
+    fn record_directories(&self, path: &WorkspacePath) -> Result<Vec<String>, ToolError> {
+        let handle = match self.open(path, OFlags::RDONLY | OFlags::DIRECTORY) {
+            Ok(handle) => handle,
+            Err(Errno::NOENT) => return Ok(Vec::new()),
+            Err(errno) => return Err(io_error("list", path, errno)),
+        };
+        let listing = entries::read(&handle).map_err(|errno| io_error("list", path, errno))?;
+        let mut names: Vec<String> = listing
+            .entries
+            .into_iter()
+            .filter(|entry| entry.kind == Kind::Directory && !entry.name.starts_with('.'))
+            .map(|entry| entry.name)
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// A whole record; none when nothing is there.
+    fn read_record(&self, path: &WorkspacePath) -> Result<Option<Vec<u8>>, ToolError> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let handle = match self.open(path, flags) {
+            Ok(handle) => handle,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(errno) => return Err(io_error("read", path, errno)),
+        };
+        let metadata = metadata_of(&handle).map_err(|errno| io_error("read", path, errno))?;
+        if metadata.kind != Kind::File || metadata.size > MAX_RECORD_BYTES {
+            return Err(ToolError::new(Code::Io, format!("`{path}` is no record of this server")));
+        }
+        let mut bytes = Vec::new();
+        let mut file = std::fs::File::from(handle).take(MAX_RECORD_BYTES);
+        file.read_to_end(&mut bytes).map_err(|error| read_error(path, &error))?;
+        Ok(Some(bytes))
+    }
+
+    fn history(&self, layout: &Layout, id: &str) -> Result<Vec<Decision>, ToolError> {
+        let mut history = Vec::new();
+        for step in 1..=MAX_STEPS {
+            // By its name: a listing on a network mount may be older than the last step.
+            let path = step_path(layout, id, step)?.join(RECORD)?;
+            let Some(bytes) = self.read_record(&path)? else { break };
+            let damaged = |what: String| {
+                ToolError::new(Code::Io, format!("`{path}` is no decision: {what}"))
+                    .hint("nothing is decided about this proposal until that file is restored")
+            };
+            let decision: Decision =
+                serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+            if decision.proposal != id || decision.step != step {
+                return Err(damaged(format!(
+                    "it is step {} of {}",
+                    decision.step, decision.proposal
+                )));
+            }
+            history.push(decision);
+        }
+        Ok(history)
+    }
+}

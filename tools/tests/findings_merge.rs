@@ -1,0 +1,135 @@
+//! The export of findings depends on the set of findings alone, and nothing is dropped silently.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test prepares workspaces and may panic"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::policy::Policy;
+use mcp_workspace_tools::records::finding::{FORMAT, Finding, Location, Severity, Verdict};
+use mcp_workspace_tools::records::merged::{self, Ledger};
+use mcp_workspace_tools::workspace::{Scope, Workspace};
+use proptest::prelude::*;
+
+fn read(root: &Path) -> Ledger {
+    let policy = Policy::parse(
+        "version = 1\n[[role]]\nname = \"a\"\ncallers = [\"local\"]\ntools = [\"grep\"]\n\
+         read = [\"**\"]\n",
+        "policy",
+    )
+    .unwrap();
+    let workspace = Workspace::open_with_ambient_authority(root).unwrap();
+    let grant = policy.grant("local").unwrap().for_decisions();
+    let scope = Scope::new(Arc::new(workspace), grant, Arc::new(policy.layout().clone()));
+    merged::read(&scope, &Call::new("local", Duration::from_secs(60))).unwrap()
+}
+
+fn write(root: &Path, finding: &Finding) {
+    let folder = root.join("output/findings").join(&finding.agent);
+    fs::create_dir_all(&folder).unwrap();
+    let name = format!("{}.json", finding.fingerprint);
+    fs::write(folder.join(name), serde_json::to_vec(finding).unwrap()).unwrap();
+}
+
+fn finding(number: u32, agent: u32, severity: Severity, created: u32, tag: &str) -> Finding {
+    let (agent, fingerprint) = (format!("agent-{agent}"), format!("{number:048x}"));
+    Finding {
+        format: FORMAT,
+        id: format!("{agent}:{fingerprint}"),
+        fingerprint,
+        rule_id: format!("rule-{}", number % 3),
+        severity,
+        message: format!("words of {agent}"),
+        short_summary: None,
+        failure_scenario: None,
+        recommendation: None,
+        category: None,
+        verdict: number.is_multiple_of(2).then_some(Verdict::Plausible),
+        evidence: vec![format!("seen by {agent}")],
+        confidence: Some(0.5),
+        tags: vec![tag.to_owned()],
+        run: Some(format!("run-{}", created % 2)),
+        location: Some(Location {
+            path: format!("src/{}.rs", number % 4),
+            start_line: Some(u64::from(number)),
+            end_line: Some(u64::from(number)),
+            file_version: None,
+            snippet: None,
+        }),
+        caller: format!("caller of {agent}"),
+        agent,
+        created: format!("2026-01-01T00:00:{:02}Z", created % 60),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn the_export_is_the_same_whatever_the_order_of_writing(
+        all in proptest::collection::vec((0_u32..12, 0_u32..4, 0_usize..5, 0_u32..4, "[a-c]"), 0..30),
+        seed: u64,
+    ) {
+        let severities =
+            [Severity::Critical, Severity::High, Severity::Medium, Severity::Low, Severity::Info];
+        let mut findings: Vec<Finding> = all
+            .iter()
+            .map(|(number, agent, severity, created, tag)| {
+                finding(*number, *agent, severities[*severity], *created, tag)
+            })
+            .collect();
+        // One record an agent and fingerprint, as on disk.
+        findings.sort_by(|one, other| one.id.cmp(&other.id));
+        findings.dedup_by(|one, other| one.id == other.id);
+        let mut shuffled = findings.clone();
+        let mut random = seed | 1;
+        for at in (1..shuffled.len()).rev() {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            shuffled.swap(at, usize::try_from(random >> 33).unwrap() % (at + 1));
+        }
+        let export = |findings: &[Finding]| {
+            let directory = tempfile::tempdir().unwrap();
+            for finding in findings {
+                write(directory.path(), finding);
+            }
+            let ledger = read(directory.path());
+            assert!(ledger.damaged.is_empty(), "{:?}", ledger.damaged);
+            serde_json::to_string_pretty(&merged::merge(ledger.findings)).unwrap()
+        };
+        let once = export(&findings);
+        prop_assert_eq!(&once, &export(&shuffled));
+        let memory = |findings| serde_json::to_string_pretty(&merged::merge(findings)).unwrap();
+        prop_assert_eq!(&once, &memory(shuffled));
+        // Everybody who saw something is kept.
+        let merged = merged::merge(findings.clone());
+        let seen: usize = merged.findings.iter().map(|finding| finding.seen.len()).sum();
+        prop_assert_eq!(seen, findings.len());
+    }
+}
+
+#[test]
+fn a_damaged_record_is_named_and_unfinished_work_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    write(root, &finding(1, 1, Severity::High, 1, "a"));
+    let folder = root.join("output/findings/agent-1");
+    fs::write(folder.join("cut.json"), "{\"format\": 1, ").unwrap();
+    fs::copy(folder.join(format!("{:048x}.json", 1)), folder.join("misplaced.json")).unwrap();
+    fs::write(folder.join(".unfinished-1"), "{").unwrap();
+    let ledger = read(root);
+    assert_eq!(ledger.findings.len(), 1);
+    let named: Vec<&str> = ledger.damaged.iter().map(|damaged| damaged.path.as_str()).collect();
+    let of = |name: &str| format!("output/findings/agent-1/{name}");
+    assert_eq!(named, [of("cut.json"), of("misplaced.json")]);
+}
