@@ -18,8 +18,8 @@ use crate::doctor::Site;
 use crate::metrics::Metrics;
 pub use callers::CallerOptions;
 pub use records::{
-    DeciderOptions, ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProposalsCommand,
-    SeverityChoice, ShowFormat,
+    DeciderOptions, ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProfileChoice,
+    ProposalsCommand, ReviewOptions, SarifOptions, SeverityChoice, ShowFormat,
 };
 
 /// The policy that holds when none is given.
@@ -55,6 +55,7 @@ pub enum Command {
     Findings(FindingsCommand),
     #[command(subcommand)]
     Proposals(ProposalsCommand),
+    Review(ReviewOptions),
     Doctor(DoctorOptions),
     Completions(CompletionsOptions),
     Man(ManOptions),

@@ -8,7 +8,7 @@ use mcp_workspace_tools::call::{Call, ProgressSink};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::policy::{Layout, Policy};
 use mcp_workspace_tools::tool::{self, Effect, Entry};
-use mcp_workspace_tools::workspace::{Scope, Workspace};
+use mcp_workspace_tools::workspace::{Decider, Scope, Workspace};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -93,6 +93,14 @@ impl Dispatcher {
     pub fn measured(mut self, metrics: Metrics) -> Dispatcher {
         self.metrics = metrics;
         self
+    }
+
+    /// What a person may read and decide, for the commands of people; none without a role.
+    pub fn for_person(&self, caller: &Caller) -> Option<(Scope, Decider)> {
+        let grant = self.policy.grant(caller)?;
+        let (workspace, layout) = (Arc::clone(&self.workspace), Arc::clone(&self.layout));
+        let scope = Scope::new(Arc::clone(&workspace), grant.for_decisions(), Arc::clone(&layout));
+        Some((scope, Decider::new(workspace, &grant, layout, &caller.id)))
     }
 
     /// Where records lie in the workspace.

@@ -4,6 +4,7 @@ mod command;
 mod config;
 mod host;
 mod mcp;
+mod review;
 mod terminal;
 
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tools(options) => command::tools::run(&options),
         Command::Policy(command) => command::policy::run(command),
         Command::Doctor(options) => command::doctor::run(options),
+        Command::Review(options) => serving(command::review::run(options)),
         Command::Token(options) => command::token::run(&options),
         Command::Findings(command) => command::findings::run(command),
         Command::Proposals(command) => {

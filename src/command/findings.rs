@@ -9,11 +9,15 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::ToolError;
+use mcp_workspace_tools::records::export::{self, Export, Profile, Provenance};
 use mcp_workspace_tools::records::finding::Severity;
 use mcp_workspace_tools::records::merged::{self, Damaged, Filter, MergedFinding, MergedFindings};
 use mcp_workspace_tools::workspace::Scope;
 
-use crate::config::{ExportFormat, FindingsCommand, FindingsOptions, ListFormat, SeverityChoice};
+use crate::config::{
+    ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProfileChoice, SarifOptions,
+    SeverityChoice,
+};
 use crate::terminal::{line, print, table};
 
 /// Longest time for reading them all; a person can stop it before.
@@ -40,6 +44,9 @@ pub fn run(command: FindingsCommand) -> anyhow::Result<ExitCode> {
             let (merged, damaged) = read(&options.findings)?;
             let text = match options.format {
                 ExportFormat::Json => as_json(&merged)?,
+                ExportFormat::Markdown => export::markdown(&merged),
+                ExportFormat::Html => export::html(&merged),
+                ExportFormat::Sarif => as_sarif(&merged, options.sarif),
             };
             match &options.output {
                 None => print(&text).context("cannot write to stdout")?,
@@ -109,6 +116,20 @@ fn severity(choice: SeverityChoice) -> Severity {
 
 fn as_json(merged: &MergedFindings) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(merged)? + "\n")
+}
+
+/// What was cut for the reader's limits is told on stderr.
+fn as_sarif(merged: &MergedFindings, options: SarifOptions) -> String {
+    let profile = match options.profile {
+        ProfileChoice::Github => Profile::Github,
+        ProfileChoice::Ai => Profile::Ai,
+    };
+    let provenance = Provenance { repository: options.repository, revision: options.revision };
+    let Export { text, notes } = export::sarif(merged, profile, &provenance);
+    for note in notes {
+        eprintln!("mcp-workspace: {note}");
+    }
+    text
 }
 
 fn as_table(merged: &MergedFindings) -> String {

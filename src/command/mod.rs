@@ -7,6 +7,7 @@ pub mod lambda;
 pub mod manual;
 pub mod policy;
 pub mod proposals;
+pub mod review;
 pub mod serve;
 pub mod stdio;
 pub mod token;

@@ -1,5 +1,6 @@
 //! Options of the commands over records: findings and proposals.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -14,7 +15,9 @@ pub const REVIEWER: &str = "reviewer";
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   mcp-workspace findings list --workspace ~/repo --severity critical,high
-  mcp-workspace findings export --format json -o findings.json")]
+  mcp-workspace findings export --format sarif -o findings.sarif
+  mcp-workspace findings export --format sarif --profile ai --repository https://github.com/o/r --revision $(git rev-parse HEAD)
+  mcp-workspace findings export --format html -o findings.html")]
 pub enum FindingsCommand {
     /// List findings, the worst first, merged over the agents that saw them
     List(ListFindings),
@@ -84,6 +87,8 @@ pub struct ExportFindings {
     /// The form of the document
     #[arg(long, value_enum, default_value_t = ExportFormat::Json)]
     pub format: ExportFormat,
+    #[command(flatten)]
+    pub sarif: SarifOptions,
     /// The file to write, whole or not at all [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -94,6 +99,35 @@ pub struct ExportFindings {
 pub enum ExportFormat {
     /// JSON
     Json,
+    /// SARIF 2.1.0, for code scanning and viewers
+    Sarif,
+    /// For a pull request or an issue
+    Markdown,
+    /// One page that needs nothing else: for a bucket or a mail
+    Html,
+}
+
+/// What only SARIF needs.
+#[derive(Debug, Args)]
+pub struct SarifOptions {
+    /// For whom the SARIF is
+    #[arg(long, value_enum, default_value_t = ProfileChoice::Github)]
+    pub profile: ProfileChoice,
+    /// The URI of the sources' repository, for SARIF
+    #[arg(long, value_name = "URI")]
+    pub repository: Option<String>,
+    /// The sources' commit, for SARIF
+    #[arg(long, value_name = "COMMIT")]
+    pub revision: Option<String>,
+}
+
+/// For whom the SARIF is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileChoice {
+    /// GitHub code scanning, within its limits
+    Github,
+    /// The profile for findings of AI agents
+    Ai,
 }
 
 /// Decide about what agents propose
@@ -197,4 +231,20 @@ pub struct ApplyProposal {
     pub id: String,
     #[command(flatten)]
     pub decider: DeciderOptions,
+}
+
+/// Show findings and proposals on a local web page, to approve, reject and apply
+///
+/// The page is for one person on this machine: it listens on loopback, and opens by the URL with a
+/// token that is printed at start. Without --workspace the current directory is used.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  mcp-workspace review --policy policies/code-review.toml --caller arn:aws:iam::123456789012:role/people-1
+  mcp-workspace review --workspace ~/repo --listen 127.0.0.1:9000")]
+pub struct ReviewOptions {
+    #[command(flatten)]
+    pub decider: DeciderOptions,
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
 }

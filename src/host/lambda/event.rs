@@ -24,9 +24,10 @@ pub enum Event {
 #[serde(rename_all = "camelCase")]
 pub struct UrlRequest {
     /// The path, with its escapes.
+    #[serde(default, deserialize_with = "text_or_null")]
     pub raw_path: String,
-    /// The query without its question mark.
-    #[serde(default)]
+    /// The query without its question mark; some senders write null for none.
+    #[serde(default, deserialize_with = "text_or_null")]
     pub raw_query_string: String,
     /// Names in lower case; several values of one name are joined by commas.
     #[serde(default)]
@@ -37,6 +38,10 @@ pub struct UrlRequest {
     pub body: Option<String>,
     #[serde(default)]
     pub is_base64_encoded: bool,
+}
+
+fn text_or_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// What Lambda says about an HTTP request.

@@ -73,13 +73,18 @@ async fn work(function: Arc<Function>, api: RuntimeApi) -> anyhow::Result<()> {
             tracing::error!(request_id, %failed, "an invocation failed");
             Err(Fault { kind: "Internal", message: "the function failed".to_owned() })
         });
-        match answer {
-            Ok(Answer::Whole(answer)) => connection.respond(&request_id, answer).await?,
-            Ok(Answer::Streaming(answer)) => connection.stream(&request_id, answer).await?,
+        let handed_in = match answer {
+            Ok(Answer::Whole(answer)) => connection.respond(&request_id, answer).await,
+            Ok(Answer::Streaming(answer)) => connection.stream(&request_id, answer).await,
             Err(fault) => {
                 tracing::warn!(request_id, kind = fault.kind, fault.message, "invocation refused");
-                connection.fail(&request_id, &fault).await?;
+                connection.fail(&request_id, &fault).await
             }
+        };
+        if let Err(error) = handed_in {
+            // The client of a stream may be gone. Whether Lambda is as well, the next question tells.
+            tracing::error!(request_id, error = format!("{error:#}"), "an answer was not taken");
+            connection = api.connect().await?;
         }
     }
 }

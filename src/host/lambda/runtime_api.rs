@@ -26,6 +26,8 @@ const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-
 
 /// Time kept back from Lambda's deadline to answer with what there is.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(1_500);
+/// A deadline that lies further back is none.
+const LONGEST_DELAY: Duration = Duration::from_secs(3_600);
 /// What a function has at least, were Lambda's deadline to be missing.
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -202,7 +204,12 @@ fn deadline(headers: &HeaderMap) -> Instant {
         .and_then(|text| text.parse().ok());
     let left = epoch_ms.map_or(SHORTEST_TIMEOUT, |epoch_ms| {
         let end = UNIX_EPOCH + Duration::from_millis(epoch_ms);
-        end.duration_since(SystemTime::now()).unwrap_or_default()
+        match SystemTime::now().duration_since(end) {
+            // Emulators write a time of day in 1970.
+            Ok(ago) if ago > LONGEST_DELAY => SHORTEST_TIMEOUT,
+            Ok(_) => Duration::ZERO,
+            Err(ahead) => ahead.duration(),
+        }
     });
     Instant::now() + left.saturating_sub(TIME_TO_ANSWER)
 }
@@ -244,7 +251,11 @@ mod tests {
     fn a_deadline_that_is_near_or_missing_leaves_what_there_is() {
         let now = Instant::now();
         assert!(deadline(&HeaderMap::new()) >= now + Duration::from_secs(1));
-        let past = HeaderMap::from_iter([(DEADLINE, "1".parse().unwrap())]);
-        assert!(deadline(&past) <= Instant::now());
+        let at = |epoch_ms: u128| {
+            deadline(&HeaderMap::from_iter([(DEADLINE, epoch_ms.to_string().parse().unwrap())]))
+        };
+        let epoch_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        assert!(at(epoch_ms - 5_000) <= Instant::now());
+        assert!(at(600_000) >= now + Duration::from_secs(1), "a time in 1970 is no deadline");
     }
 }

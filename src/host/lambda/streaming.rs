@@ -36,23 +36,24 @@ pub fn headers() -> HeaderMap {
 /// The body of a hand-in that streams.
 pub fn body(answer: Response<Body>) -> Body {
     let (parts, body) = answer.into_parts();
-    Body::new(Streamed { prelude: Some(prelude(&parts)), answer: Some(body) })
+    // Both are ready at once, so they leave in one packet with the head; emulators want a chunk
+    // each.
+    let first = [prelude(&parts), Bytes::from_static(&SEPARATOR)].into_iter();
+    Body::new(Streamed { first, answer: Some(body) })
 }
 
-/// Prelude and separator in one piece: they leave in one packet with the head.
 fn prelude(parts: &response::Parts) -> Bytes {
     let prelude = json!({
         "statusCode": parts.status.as_u16(),
         "headers": headers_of(&parts.headers),
         "cookies": [],
     });
-    let mut bytes = prelude.to_string().into_bytes();
-    bytes.extend_from_slice(&SEPARATOR);
-    bytes.into()
+    prelude.to_string().into()
 }
 
 struct Streamed {
-    prelude: Option<Bytes>,
+    /// Prelude and separator.
+    first: std::array::IntoIter<Bytes, 2>,
     /// None once it has ended.
     answer: Option<Body>,
 }
@@ -65,8 +66,8 @@ impl HttpBody for Streamed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        if let Some(prelude) = self.prelude.take() {
-            return Poll::Ready(Some(Ok(Frame::data(prelude))));
+        if let Some(bytes) = self.first.next() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
         loop {
             let Some(answer) = &mut self.answer else { return Poll::Ready(None) };

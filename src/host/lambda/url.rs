@@ -46,6 +46,9 @@ pub async fn buffered(response: Response<Body>) -> Bytes {
     let answer = json!({
         "statusCode": parts.status.as_u16(),
         "headers": headers_of(&parts.headers),
+        // Lambda needs neither; emulators take no answer without them.
+        "multiValueHeaders": {},
+        "cookies": [],
         "body": body,
         "isBase64Encoded": encoded,
     });

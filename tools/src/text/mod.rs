@@ -3,7 +3,9 @@
 mod blocks;
 mod encoding;
 mod lines;
+pub mod markup;
 mod tail;
+pub mod visible;
 mod window;
 
 pub use encoding::{Encoding, Family, HEAD_BYTES};

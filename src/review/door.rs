@@ -1,0 +1,138 @@
+//! Who may use the review page: one person's browser on this machine, and none of the other pages
+//! that are open in it.
+//!
+//! The token of the URL becomes a cookie that scripts cannot read and other sites cannot send.
+//! Every request must name this server as its host (a page of another name that resolves to
+//! loopback does not) and, where a browser says so, come from the page itself. What changes
+//! something needs the form's own token besides.
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use mcp_workspace_tools::records::fingerprint::hex;
+use sha2::{Digest, Sha256};
+
+/// What every answer carries: nothing from elsewhere, nothing inline, in nobody's frame.
+pub const HEADERS: [(HeaderName, &str); 7] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; script-src 'self'; form-action 'self'; \
+         base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// The secrets of one run of the page.
+pub struct Door {
+    hosts: Vec<String>,
+    cookie: String,
+    token: String,
+    session: String,
+    form: String,
+}
+
+impl Door {
+    /// A door with new secrets, for a server at `address`.
+    ///
+    /// # Errors
+    /// When the machine has no randomness.
+    pub fn new(address: SocketAddr) -> anyhow::Result<Door> {
+        let secret = || -> anyhow::Result<String> {
+            let mut bytes = [0; 32];
+            getrandom::fill(&mut bytes)?;
+            Ok(hex(&bytes))
+        };
+        let port = address.port();
+        let hosts = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));
+        Ok(Door {
+            hosts: hosts.into(),
+            // Cookies are shared by all ports of a machine.
+            cookie: format!("mcp-workspace-review-{port}"),
+            token: secret()?,
+            session: secret()?,
+            form: secret()?,
+        })
+    }
+
+    /// The secret of the URL.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The secret that forms carry.
+    pub fn form_token(&self) -> &str {
+        &self.form
+    }
+
+    /// Refuses a request for another host or from another page.
+    pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
+        let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+        let host = text(header::HOST).unwrap_or_default();
+        if !self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host)) {
+            return Err(refusal(StatusCode::FORBIDDEN, "this server has another name"));
+        }
+        let own = format!("http://{host}");
+        if text(header::ORIGIN).is_some_and(|origin| !origin.eq_ignore_ascii_case(&own)) {
+            return Err(refusal(StatusCode::FORBIDDEN, "requests of other pages are refused"));
+        }
+        let site = text(HeaderName::from_static("sec-fetch-site"));
+        if site.is_some_and(|site| site != "same-origin" && site != "none") {
+            return Err(refusal(StatusCode::FORBIDDEN, "requests of other pages are refused"));
+        }
+        Ok(())
+    }
+
+    /// Gives the cookie for the URL's token.
+    pub fn enter(&self, token: Option<&str>) -> Result<Response, Box<Response>> {
+        if !token.is_some_and(|given| is_same(given, &self.token)) {
+            return Err(refusal(StatusCode::UNAUTHORIZED, NO_SESSION));
+        }
+        let cookie = format!("{}={}; HttpOnly; SameSite=Strict; Path=/", self.cookie, self.session);
+        let headers = [(header::SET_COOKIE, cookie), (header::LOCATION, "/".to_owned())];
+        Ok((StatusCode::SEE_OTHER, headers).into_response())
+    }
+
+    /// Refuses a request without the cookie.
+    pub fn check_session(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
+        let cookies = headers.get_all(header::COOKIE).into_iter();
+        let mut pairs = cookies
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='));
+        if pairs.any(|(name, value)| name == self.cookie && is_same(value, &self.session)) {
+            return Ok(());
+        }
+        Err(refusal(StatusCode::UNAUTHORIZED, NO_SESSION))
+    }
+
+    /// Refuses a form that this run of the page did not make.
+    pub fn check_form(&self, given: Option<&str>) -> Result<(), Box<Response>> {
+        if given.is_some_and(|given| is_same(given, &self.form)) {
+            return Ok(());
+        }
+        Err(refusal(
+            StatusCode::FORBIDDEN,
+            "the form is not of this page; open the page again, and decide again",
+        ))
+    }
+}
+
+const NO_SESSION: &str = "open the page by the URL that `mcp-workspace review` has printed";
+
+/// An answer of one sentence.
+pub fn refusal(status: StatusCode, text: &'static str) -> Box<Response> {
+    let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    Box::new((status, kind, Body::from(format!("{text}\n"))).into_response())
+}
+
+/// Compares secrets by their hashes, whose time tells nothing about them.
+fn is_same(given: &str, secret: &str) -> bool {
+    Sha256::digest(given) == Sha256::digest(secret)
+}

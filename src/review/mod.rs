@@ -1,0 +1,144 @@
+//! The review page: people see findings and proposals, and decide. On loopback only.
+
+mod door;
+mod form;
+mod page;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::error::{Code, ToolError};
+use mcp_workspace_tools::workspace::{Decider, Scope};
+use tokio::net::TcpListener;
+
+pub use door::Door;
+use form::Fields;
+
+/// Largest form; a reason is short.
+const MAX_FORM_BYTES: usize = 64 * 1024;
+/// Time for one page.
+const PAGE_TIME: Duration = Duration::from_secs(60);
+
+/// What the pages show and do, under one person's rights.
+pub struct Desk {
+    /// Who may come in.
+    pub door: Door,
+    /// What the person may read.
+    pub scope: Scope,
+    /// What the person may decide.
+    pub decider: Decider,
+}
+
+/// What a request asks for, past the door.
+struct Asked {
+    post: bool,
+    path: String,
+    query: Fields,
+    form: Fields,
+}
+
+/// What a page answers.
+enum Reply {
+    Page(String),
+    Text(String),
+    See(String),
+}
+
+/// Serves the page until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(desk: Desk, listener: TcpListener) -> anyhow::Result<()> {
+    let app = Router::new().fallback(answer).with_state(Arc::new(desk));
+    let served = std::future::IntoFuture::into_future(axum::serve(listener, app));
+    tokio::select! {
+        result = served => result.context("the review page failed"),
+        () = crate::host::http::asked_to_stop() => Ok(()),
+    }
+}
+
+async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    let mut response = match pass(desk, request).await {
+        Ok(response) => response,
+        Err(refused) => *refused,
+    };
+    let headers = response.headers_mut();
+    for (name, value) in door::HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn pass(desk: Arc<Desk>, request: Request) -> Result<Response, Box<Response>> {
+    let (head, body) = request.into_parts();
+    desk.door.check_origin(&head.headers)?;
+    let query = Fields::parse(head.uri.query().unwrap_or_default().as_bytes());
+    let path = head.uri.path().to_owned();
+    match path.as_str() {
+        "/review.css" => return Ok(asset("text/css; charset=utf-8", include_str!("review.css"))),
+        "/review.js" => {
+            return Ok(asset("text/javascript; charset=utf-8", include_str!("review.js")));
+        }
+        "/enter" => return desk.door.enter(query.get("token")),
+        _ => desk.door.check_session(&head.headers)?,
+    }
+    let post = match head.method {
+        Method::GET | Method::HEAD => false,
+        Method::POST => true,
+        _ => return Err(door::refusal(StatusCode::METHOD_NOT_ALLOWED, "GET or POST only")),
+    };
+    let form = if post { read_form(&desk, body).await? } else { Fields::default() };
+    let asked = Asked { post, path, query, form };
+    let work = tokio::task::spawn_blocking(move || {
+        let call = Call::new(desk.decider.caller(), PAGE_TIME);
+        page::answer(&desk, &asked, &call).unwrap_or_else(|error| {
+            let status = status_of(&error);
+            (status, Reply::Page(page::problem(&desk, &asked.path, &error)))
+        })
+    });
+    let Ok((status, reply)) = work.await else {
+        return Err(door::refusal(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "this page failed; the others go on",
+        ));
+    };
+    Ok(match reply {
+        Reply::Page(html) => with_type(status, "text/html; charset=utf-8", Body::from(html)),
+        Reply::Text(text) => with_type(status, "text/plain; charset=utf-8", Body::from(text)),
+        Reply::See(place) => (StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response(),
+    })
+}
+
+async fn read_form(desk: &Desk, body: Body) -> Result<Fields, Box<Response>> {
+    let bytes = to_bytes(body, MAX_FORM_BYTES)
+        .await
+        .map_err(|_| door::refusal(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"))?;
+    let form = Fields::parse(&bytes);
+    desk.door.check_form(form.get("csrf"))?;
+    Ok(form)
+}
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    with_type(StatusCode::OK, kind, Body::from(text))
+}
+
+fn with_type(status: StatusCode, kind: &'static str, body: Body) -> Response {
+    (status, [(header::CONTENT_TYPE, kind)], body).into_response()
+}
+
+fn status_of(error: &ToolError) -> StatusCode {
+    match error.code {
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::Denied => StatusCode::FORBIDDEN,
+        Code::InvalidArgument => StatusCode::BAD_REQUEST,
+        Code::Conflict | Code::PatchDoesNotApply => StatusCode::CONFLICT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

@@ -1,0 +1,47 @@
+//! The list of proposals.
+
+use mcp_workspace_tools::decide;
+use mcp_workspace_tools::error::ToolError;
+use mcp_workspace_tools::text::markup::Markup;
+
+use super::findings::shortened;
+use super::frame::{Part, whole};
+use crate::review::Desk;
+
+/// The page: the undecided first, then the others, each by time.
+///
+/// # Errors
+/// When they cannot be listed.
+pub fn page(desk: &Desk) -> Result<String, ToolError> {
+    let (reviews, unreadable) = decide::list(&desk.decider)?;
+    let mut body = Markup::new();
+    body.raw("<h1>Proposals</h1>\n");
+    if reviews.is_empty() {
+        body.raw("<p>No proposals.</p>\n");
+    }
+    for (name, live) in [("To decide and to apply", true), ("Done", false)] {
+        let of_it: Vec<_> = reviews.iter().filter(|one| one.state.is_live() == live).collect();
+        if of_it.is_empty() {
+            continue;
+        }
+        body.raw("<h2>").raw(name).raw("</h2>\n<ul class=\"list\" data-list>\n");
+        for review in of_it {
+            let proposal = &review.proposal;
+            body.raw("<li><span class=\"badge\">").raw(review.state.as_str());
+            body.raw("</span> <a href=\"/proposal/").text(&proposal.id).raw("\">");
+            body.text(&shortened(&proposal.title)).raw("</a> <span class=\"soft\">");
+            body.number(proposal.files.len() as u64).raw(if proposal.files.len() == 1 {
+                " file, "
+            } else {
+                " files, "
+            });
+            body.text(&proposal.agent).raw(", ").text(&proposal.created).raw("</span></li>\n");
+        }
+        body.raw("</ul>\n");
+    }
+    for one in unreadable {
+        body.raw("<p class=\"problem text\">").text(&one.id).raw(": ");
+        body.text(&one.error.to_text()).raw("</p>\n");
+    }
+    Ok(whole(desk, "Proposals", Part::Proposals, &body))
+}
