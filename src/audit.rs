@@ -17,14 +17,21 @@ pub const TARGET: &str = "audit";
 /// What is known of a call before it runs. Recorded exactly once: by [`Record::finish`], or as
 /// cancelled when it is dropped before, because the client went away.
 pub struct Record {
+    /// Who called.
     pub caller: Caller,
+    /// The host that received the call.
     pub host: &'static str,
+    /// The tool's name.
     pub tool: String,
+    /// What the call was about.
     pub path: String,
     /// Whether policy allows the tool, and for a reading tool the path.
     pub allowed: bool,
+    /// The rule that decided.
     pub rule: Option<String>,
+    /// The role that decided.
     pub role: Option<String>,
+    /// The host's id of the request.
     pub request_id: String,
     trace: Option<Trace>,
     metrics: Metrics,

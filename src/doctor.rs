@@ -104,8 +104,11 @@ pub fn no_mount(root: &Path, site: Site, error: &std::io::Error) -> Check {
 
 /// One examination: what is examined, for whom.
 pub struct Examination {
+    /// What is examined.
     pub workspace: Arc<Workspace>,
+    /// By which policy.
     pub policy: Policy,
+    /// Where it lies.
     pub site: Site,
     /// The caller whose rights are tried.
     pub caller: Caller,

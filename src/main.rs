@@ -1,23 +1,19 @@
 //! Composition only: arguments, configuration, host.
 
-mod audit;
-mod caller;
 mod command;
 mod config;
-mod dispatch;
-mod doctor;
 mod host;
 mod mcp;
-mod metrics;
 mod review;
 mod terminal;
-mod trace;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
+
+use mcp_workspace::{audit, caller, dispatch, doctor, metrics, trace};
 
 use config::{Command, CommandLine, LambdaOptions};
 

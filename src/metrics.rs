@@ -26,9 +26,13 @@ pub enum Metrics {
 /// What is measured of a call.
 #[derive(Debug)]
 pub struct Measured<'r> {
+    /// The tool's name.
     pub tool: &'r str,
+    /// The role that decided.
     pub role: Option<&'r str>,
+    /// The host's id of the request.
     pub request_id: &'r str,
+    /// The trace that it belongs to.
     pub trace_id: Option<&'r str>,
     /// Policy refused it.
     pub denied: bool,
@@ -36,7 +40,9 @@ pub struct Measured<'r> {
     pub error: bool,
     /// The answer says that there is more.
     pub truncated: bool,
+    /// How long it took.
     pub latency: Duration,
+    /// The length of its answer.
     pub bytes_out: usize,
 }
 

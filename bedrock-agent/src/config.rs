@@ -1,0 +1,338 @@
+//! The command line and the environment. Credentials, region and endpoint of AWS are read by the
+//! SDK itself.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand};
+use mcp_workspace::dispatch::Dispatcher;
+use mcp_workspace_tools::policy::Policy;
+use mcp_workspace_tools::workspace::Workspace;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::bedrock::Bedrock;
+use crate::budget::{Budget, Prices};
+use crate::hands::Hands;
+use crate::journal::Journal;
+use crate::names::Name;
+use crate::progress::{Progress, When};
+use crate::summary::Summary;
+use crate::worker::{Orders, Worker};
+
+const LOCAL_POLICY: &str = include_str!("../../policies/local.toml");
+
+/// A model on Amazon Bedrock works with the tools of a workspace, under the rights of one role.
+#[derive(Debug, Parser)]
+#[command(name = "bedrock-agent", version, about, after_help = EXAMPLES)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  bedrock-agent run --role reviewer --model MODEL --task 'Review the code for security problems' --dry-run
+  bedrock-agent run --role security-reviewer --policy policies/code-review.toml --workspace /srv/review \\
+    --model MODEL --task @task.md --run 2026-11-25 --max-turns 40 --max-seconds 840";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run one agent until it is done; the same command goes on with a run that has stopped
+    Run(Box<RunOptions>),
+}
+
+/// How to run an agent.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The agent calls tools as `bedrock-worker:ROLE`. Policy decides what that caller may do:
+
+  [[role]]
+  name    = \"security-reviewer\"
+  callers = [\"bedrock-worker:security-reviewer\"]
+
+Exit status: 0 the model is done; 1 it ended otherwise (see `ending` in summary.json); 2 the run
+could not start; 3 it has paused, and the same command goes on.
+
+Examples:
+  bedrock-agent run --role reviewer --model MODEL --task @task.md
+  bedrock-agent run --role style-reviewer --policy policies/code-review.toml --workspace /srv/review \\
+    --model MODEL --task @task.md --run monday
+  bedrock-agent run --role reviewer --model MODEL --task @task.md --max-usd 2 --price-input 0.003 --price-output 0.015
+  bedrock-agent run --role reviewer --model MODEL --task - --dry-run < task.md")]
+pub struct RunOptions {
+    /// The role; it is a part of the caller's id, and policy says what that caller may do
+    #[arg(long, value_name = "ROLE", value_parser = Name::parse)]
+    role: Name,
+    /// The task: the text itself, `@FILE`, or `-` to read it from stdin
+    #[arg(long, value_name = "TEXT|@FILE|-")]
+    task: String,
+    /// The workspace's directory [default: the current directory]
+    #[arg(long, value_name = "DIR", env = "MCP_WORKSPACE_ROOT")]
+    workspace: Option<PathBuf>,
+    /// The policy file [default: the built-in local policy, in which every role of a worker may read all but secrets]
+    #[arg(long, value_name = "FILE", env = "MCP_WORKSPACE_POLICY")]
+    policy: Option<PathBuf>,
+    /// Model id, inference profile or ARN, as in `aws bedrock list-inference-profiles`
+    #[arg(long, value_name = "ID", env = "BEDROCK_AGENT_MODEL")]
+    model: String,
+    /// The AWS region [default: as AWS tools find it]
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+    /// The run's name; give that of a run that has stopped to go on with it [default: the time]
+    #[arg(long, value_name = "NAME", value_parser = Name::parse)]
+    run: Option<Name>,
+    /// The agent's name, where one run has several of a role [default: the role]
+    #[arg(long, value_name = "NAME", value_parser = Name::parse)]
+    agent: Option<Name>,
+    /// Print the next request as JSON, and send and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the summary as JSON instead of what the model said last
+    #[arg(long)]
+    json: bool,
+    /// When to show progress on stderr
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    progress: When,
+    /// A file to append audit records to [default: stderr]
+    #[arg(long, value_name = "FILE")]
+    audit_log: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitOptions,
+    /// Where the host sets it: when the invocation must have ended.
+    #[arg(skip)]
+    deadline: Option<Instant>,
+    /// Whether the task is text whatever it begins with: others than the operator wrote it.
+    #[arg(skip)]
+    task_is_text: bool,
+}
+
+/// The event of an invocation on Lambda.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Invocation {
+    role: String,
+    task: String,
+    run: String,
+    agent: Option<String>,
+    model: Option<String>,
+}
+
+/// How far a run may go.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits of a run")]
+struct LimitOptions {
+    /// Answers of the model
+    #[arg(long, env = "BEDROCK_AGENT_MAX_TURNS", value_name = "N", default_value_t = 50)]
+    max_turns: u32,
+    /// Tokens sent and made, over all turns
+    #[arg(long, env = "BEDROCK_AGENT_MAX_TOKENS", value_name = "N", default_value_t = 2_000_000)]
+    max_tokens: u64,
+    /// US dollars; needs the prices
+    #[arg(long, env = "BEDROCK_AGENT_MAX_USD", value_name = "USD", value_parser = amount, requires = "price_input")]
+    max_usd: Option<f64>,
+    /// US dollars for 1,000 tokens sent
+    #[arg(long, env = "BEDROCK_AGENT_PRICE_INPUT", value_name = "USD", value_parser = amount, requires = "price_output")]
+    price_input: Option<f64>,
+    /// US dollars for 1,000 tokens made
+    #[arg(long, env = "BEDROCK_AGENT_PRICE_OUTPUT", value_name = "USD", value_parser = amount, requires = "price_input")]
+    price_output: Option<f64>,
+    /// Seconds of this invocation; then the run pauses, and the same command goes on
+    #[arg(long, value_name = "SECONDS")]
+    max_seconds: Option<u64>,
+    /// Tokens of one answer
+    #[arg(long, env = "BEDROCK_AGENT_MAX_OUTPUT_TOKENS", value_name = "N", default_value_t = 8192,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_output_tokens: u32,
+    /// Seconds for one answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 300,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    answer_seconds: u64,
+    /// Attempts at one answer, when Bedrock is throttled or fails
+    #[arg(long, value_name = "N", default_value_t = 8,
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    max_attempts: u32,
+    /// The longest wait after the first failed attempt, in milliseconds; it doubles each time
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    first_wait_ms: u64,
+    /// Seconds that one tool call may take
+    #[arg(long, value_name = "SECONDS", env = "MCP_WORKSPACE_TIMEOUT", default_value_t = 60,
+          value_parser = clap::value_parser!(u64).range(1..=900))]
+    timeout: u64,
+}
+
+fn amount(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(amount) if amount.is_finite() && amount >= 0.0 => Ok(amount),
+        _ => Err(format!("`{text}` is no amount of money")),
+    }
+}
+
+/// Kept back at the end of an invocation to write down where the run stands.
+const RESERVE: Duration = Duration::from_secs(5);
+/// Where the workspace is mounted on Lambda unless `MCP_WORKSPACE_ROOT` says otherwise.
+const LAMBDA_ROOT: &str = "/mnt/workspace";
+
+/// Whether this process is a Lambda function: started by Lambda, without arguments.
+pub fn is_on_lambda() -> bool {
+    std::env::args_os().len() == 1 && std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
+}
+
+impl RunOptions {
+    /// The options of an invocation; what the event does not say is said by the environment.
+    ///
+    /// # Errors
+    /// With what is wrong with the event, or missing in the environment.
+    pub fn of_invocation(event: Value, deadline: Instant) -> anyhow::Result<RunOptions> {
+        let event: Invocation = serde_json::from_value(event)
+            .context("the event must be {role, task, run} with agent and model if need be")?;
+        // An invoker could name any role; a function that is one agent's says so.
+        if let Ok(role) = std::env::var("BEDROCK_AGENT_ROLE")
+            && role != event.role
+        {
+            bail!("this function is the role `{role}` and not `{}`", event.role);
+        }
+        let mut arguments = vec!["bedrock-agent".to_owned(), "run".to_owned()];
+        arguments.push(format!("--role={}", event.role));
+        arguments.push(format!("--task={}", event.task));
+        arguments.push(format!("--run={}", event.run));
+        arguments.extend(event.agent.map(|agent| format!("--agent={agent}")));
+        arguments.extend(event.model.map(|model| format!("--model={model}")));
+        let Command::Run(mut options) = CommandLine::try_parse_from(arguments)?.command;
+        if options.policy.is_none() {
+            bail!("MCP_WORKSPACE_POLICY is not set: on Lambda nobody has a role by default");
+        }
+        options.workspace.get_or_insert_with(|| PathBuf::from(LAMBDA_ROOT));
+        options.deadline = Some(deadline);
+        options.task_is_text = true;
+        Ok(*options)
+    }
+
+    /// Where audit records go, when not to stderr.
+    pub fn audit_log(&self) -> Option<&Path> {
+        self.audit_log.as_deref()
+    }
+
+    /// Whether to print the request only.
+    pub fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
+    /// Puts a worker together, at the place where its run has stopped.
+    ///
+    /// # Errors
+    /// With the setting that is wrong.
+    pub fn worker(&self) -> anyhow::Result<Worker> {
+        let began = Instant::now();
+        let root = self.workspace.as_deref().unwrap_or(Path::new("."));
+        let policy = self.policy()?;
+        let run = match &self.run {
+            Some(run) => run.clone(),
+            None => run_of_now()?,
+        };
+        let agent = self.agent.clone().unwrap_or_else(|| self.role.clone());
+        let (journal, events) = Journal::open(root, policy.layout(), &run, &agent)?;
+        let workspace = Workspace::open_with_ambient_authority(root)
+            .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
+        let time_for_a_call = Duration::from_secs(self.limits.timeout);
+        let dispatcher = Dispatcher::new(workspace, policy, time_for_a_call);
+        let hands = Hands::new(dispatcher, &self.role, &run, &agent);
+        let progress = Progress::new(agent.as_str(), self.progress);
+        let orders = Orders {
+            role: self.role.clone(),
+            agent,
+            run,
+            task: self.task()?,
+            model: self.model.clone(),
+            budget: self.limits.budget(),
+            until: self.until(began),
+            max_output_tokens: self.limits.max_output_tokens,
+            answer_time: Duration::from_secs(self.limits.answer_seconds),
+            attempts: self.limits.max_attempts,
+            first_wait: Duration::from_millis(self.limits.first_wait_ms),
+        };
+        Worker::new(orders, hands, journal, &events, progress)
+    }
+
+    /// Connects to Bedrock.
+    ///
+    /// # Errors
+    /// When no region is set.
+    pub async fn bedrock(&self) -> anyhow::Result<Bedrock> {
+        Bedrock::connect(self.region.clone()).await
+    }
+
+    /// What to print at the end.
+    ///
+    /// # Errors
+    /// Never in practice: the types are those of JSON.
+    pub fn report(&self, summary: &Summary) -> anyhow::Result<String> {
+        if self.json {
+            return Ok(serde_json::to_string_pretty(summary)?);
+        }
+        let Summary { text, reason, directory, run, .. } = summary;
+        let end = format!("({reason}; run {run} in {directory})");
+        Ok(if text.is_empty() { end } else { format!("{text}\n\n{end}") })
+    }
+
+    fn policy(&self) -> anyhow::Result<Policy> {
+        let (text, name) = match &self.policy {
+            Some(file) => (read_text(file)?, file.display().to_string()),
+            None => (LOCAL_POLICY.to_owned(), "local.toml (built in)".to_owned()),
+        };
+        Policy::parse(&text, &name).map_err(|errors| {
+            let all: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("the policy does not check:\n{}", all.join("\n"))
+        })
+    }
+
+    /// When to have everything written down.
+    fn until(&self, began: Instant) -> Option<Instant> {
+        let asked = self.limits.max_seconds.map(|seconds| began + Duration::from_secs(seconds));
+        let end = asked.into_iter().chain(self.deadline).min()?;
+        let time = end.saturating_duration_since(began);
+        Some(began + time.saturating_sub(RESERVE.min(time / 4)))
+    }
+
+    fn task(&self) -> anyhow::Result<String> {
+        let text = match self.task.strip_prefix('@') {
+            _ if self.task_is_text => self.task.clone(),
+            Some(file) => read_text(Path::new(file))?,
+            None if self.task == "-" => {
+                let mut text = String::new();
+                std::io::stdin().read_to_string(&mut text).context("cannot read stdin")?;
+                text
+            }
+            None => self.task.clone(),
+        };
+        if text.trim().is_empty() {
+            bail!("the task is empty");
+        }
+        Ok(text.trim().to_owned())
+    }
+}
+
+impl LimitOptions {
+    fn budget(&self) -> Budget {
+        let prices = self.price_input.zip(self.price_output);
+        Budget {
+            turns: self.max_turns,
+            tokens: self.max_tokens,
+            usd: self.max_usd,
+            prices: prices.map(|(input, output)| Prices { input, output }),
+        }
+    }
+}
+
+/// A name for a run that was given none: the time, in UTC.
+fn run_of_now() -> anyhow::Result<Name> {
+    let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+    Name::parse(&now).map_err(anyhow::Error::msg)
+}
+
+fn read_text(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))
+}

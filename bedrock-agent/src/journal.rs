@@ -1,0 +1,168 @@
+//! The journal of a run: each step a record of its own in `output/runs/RUN/AGENT/steps/`, written
+//! before the next step begins. It is the checkpoint that a run goes on from.
+//!
+//! It lies with the run and not in shared state, because a model's tools can write state where
+//! its role allows it, and no tool can write here: a model cannot forge what it has done. A step
+//! is published as state is: a directory renamed to its number, which one writer alone can do.
+//! A second worker on the same run learns at its first step that it is not alone.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::error::ToolError;
+use mcp_workspace_tools::path::WorkspacePath;
+use mcp_workspace_tools::policy::{Layout, Policy};
+use mcp_workspace_tools::workspace::{Published, Scope, Workspace};
+use serde::{Deserialize, Serialize};
+
+use crate::names::Name;
+use crate::steps::Event;
+use crate::summary::Summary;
+
+/// The journal of one agent in one run.
+pub struct Journal {
+    scope: Scope,
+    directory: WorkspacePath,
+    /// The steps so far, one a line.
+    lines: Vec<String>,
+}
+
+/// A step as it lies on disk.
+#[derive(Serialize, Deserialize)]
+struct Step {
+    step: usize,
+    /// When, in UTC.
+    at: String,
+    #[serde(flatten)]
+    event: Event,
+}
+
+/// Who reads and writes journals, in errors and nowhere else.
+const WRITER: &str = "bedrock-worker";
+/// Time for one step to be read.
+const TIME: Duration = Duration::from_secs(60);
+
+impl Journal {
+    /// Opens the journal, and gives the steps that are in it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not whole.
+    pub fn open(
+        root: &Path,
+        layout: &Layout,
+        run: &Name,
+        agent: &Name,
+    ) -> anyhow::Result<(Journal, Vec<Event>)> {
+        let directory = ["runs", run.as_str(), agent.as_str()]
+            .iter()
+            .try_fold(layout.output.clone(), |path, name| path.join(name))?;
+        let workspace = Workspace::open_with_ambient_authority(root)
+            .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
+        let grant = rights_below(&directory)?;
+        let scope = Scope::new(Arc::new(workspace), grant, Arc::new(layout.clone()));
+        let mut journal = Journal { scope, directory, lines: Vec::new() };
+        let events = journal.read().map_err(|error| {
+            error.context(format!("the journal in `{}` cannot be read", journal.directory))
+        })?;
+        Ok((journal, events))
+    }
+
+    /// Where it lies in the workspace.
+    pub fn directory(&self) -> &str {
+        self.directory.as_str()
+    }
+
+    fn read(&mut self) -> anyhow::Result<Vec<Event>> {
+        let mut events = Vec::new();
+        let call = Call::new(WRITER, TIME);
+        for name in self.scope.record_names(&self.directory.join("steps")?).map_err(told)? {
+            let number = self.lines.len() + 1;
+            let path = self.step(number)?.join("step.json")?;
+            if self.step(number)?.file_name() != Some(&name) {
+                bail!("step {number} is missing: there is `{name}`");
+            }
+            let bytes = self.scope.read_whole(&path, &call).map_err(told)?;
+            let line = String::from_utf8(bytes).context("a step is not text")?;
+            let step: Step =
+                serde_json::from_str(&line).with_context(|| format!("step {number} is no step"))?;
+            self.lines.push(line.trim_end().to_owned());
+            events.push(step.event);
+        }
+        Ok(events)
+    }
+
+    /// Records a step. Once this returns, a crash does not lose it.
+    ///
+    /// # Errors
+    /// When it cannot be written, or another worker has written a step of that number.
+    pub fn append(&mut self, event: &Event) -> anyhow::Result<()> {
+        let number = self.lines.len() + 1;
+        let step =
+            Step { step: number, at: jiff::Timestamp::now().to_string(), event: event.clone() };
+        let line = serde_json::to_string(&step).context("a step cannot be written as JSON")?;
+        let files: [(&str, &[u8]); 1] = [("step.json", line.as_bytes())];
+        match self.scope.publish_directory(&self.step(number)?, &files).map_err(told)? {
+            Published::Created => {
+                self.lines.push(line);
+                Ok(())
+            }
+            Published::AlreadyThere => bail!(
+                "another worker is at work in `{}`: step {number} is there already. Let it end, or \
+                 give this one another --run or --agent",
+                self.directory
+            ),
+        }
+    }
+
+    /// Writes `transcript.jsonl` and `summary.json` anew.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn conclude(&self, summary: &Summary) -> anyhow::Result<()> {
+        let mut transcript = self.lines.join("\n");
+        transcript.push('\n');
+        let mut text = serde_json::to_string_pretty(summary)?;
+        text.push('\n');
+        for (name, content) in [("transcript.jsonl", transcript), ("summary.json", text)] {
+            let path = self.directory.join(name)?;
+            self.scope.publish_file(&path, content.as_bytes()).map_err(told)?;
+        }
+        Ok(())
+    }
+
+    fn step(&self, number: usize) -> anyhow::Result<WorkspacePath> {
+        Ok(self.directory.join("steps")?.join(&format!("{number:06}"))?)
+    }
+}
+
+/// Reading and writing below this directory and nothing else, said as any policy says it.
+fn rights_below(
+    directory: &WorkspacePath,
+) -> anyhow::Result<mcp_workspace_tools::policy::ToolGrant> {
+    let literal = |c: char| c.is_alphanumeric() || " ._-/".contains(c);
+    if !directory.as_str().chars().all(literal) {
+        bail!(
+            "`{directory}` cannot hold runs: the policy's [layout] output has special characters"
+        );
+    }
+    let text = format!(
+        "version = 1\n[[role]]\nname = \"journal\"\ncallers = [\"{WRITER}\"]\n\
+         tools = [\"read_file\"]\nread = [\"{directory}/**\"]\nwrite = [\"{directory}/**\"]\n"
+    );
+    let policy = Policy::parse(&text, "the journal's rights").map_err(|errors| {
+        anyhow!("{}", errors.iter().map(ToString::to_string).collect::<String>())
+    })?;
+    let grant = policy.grant(WRITER).context("the journal has no rights")?;
+    Ok(grant.for_tool("read_file"))
+}
+
+/// A tool's error with its cause, for the operator.
+fn told(error: ToolError) -> anyhow::Error {
+    match &error.source_for_log {
+        Some(cause) => anyhow!("{} ({cause})", error.to_text()),
+        None => anyhow!("{}", error.to_text()),
+    }
+}

@@ -1,0 +1,25 @@
+//! A worker: a model on Amazon Bedrock that works with the workspace's tools, under the rights
+//! that policy gives its role.
+//!
+//! The model is a caller like any other. Every tool call goes through the dispatcher of
+//! `mcp-workspace`, under the caller id `bedrock-worker:ROLE`; nothing that the model or a file
+//! says changes it.
+
+mod backoff;
+mod bedrock;
+mod budget;
+mod conversation;
+mod hands;
+mod journal;
+mod names;
+mod progress;
+mod steps;
+mod summary;
+mod task;
+mod worker;
+
+pub mod config;
+pub mod lambda;
+
+pub use summary::{Ending, Summary};
+pub use worker::Worker;

@@ -1,0 +1,22 @@
+//! The worker's promises, shown with the real binary and a loopback Bedrock that refuses every
+//! request that the service would refuse.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test prepares workspaces and may panic"
+)]
+
+mod breakout;
+mod budget;
+mod contract;
+mod dry_run;
+mod http;
+mod lambda;
+mod model;
+mod recovery;
+mod resume;
+mod reviewer;
+mod setting;
