@@ -114,6 +114,7 @@ impl Tool for WriteFinding {
         let agent = granting_agent(scope, &fingerprint)?;
         let record = record_path(scope, &agent, &fingerprint)?;
         let id = format!("{agent}:{fingerprint}");
+        scope.make_directory_of(&record)?;
         let neighbours = Neighbours::find(scope, &agent, &id, &fingerprint, &args, call)?;
         let mut output = Output {
             id: id.clone(),
