@@ -2,8 +2,10 @@
 //! there, whole, once.
 //!
 //! The workspace is a temporary directory, or a new directory in `MCP_WORKSPACE_RECORDS_DIR`: that
-//! is how the same tests run on a mount. `MCP_WORKSPACE_RECORDS_SCALE` divides the amounts, for
-//! file systems on which each operation takes long; 1 is the promise.
+//! is how the same tests run on a mount. Of several directories, separated by `:`, each is another
+//! mount of one tree, and the processes are spread over them like Lambdas.
+//! `MCP_WORKSPACE_RECORDS_SCALE` divides the amounts, for file systems on which each operation
+//! takes long; 1 is the promise.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -45,25 +47,30 @@ const MOST: Duration = Duration::from_secs(900);
 /// The workspace, and its policy beside it.
 struct Desk {
     _directory: tempfile::TempDir,
+    /// The workspace as this test looks at it, and as processes do.
     root: PathBuf,
+    roots: Vec<PathBuf>,
     policy: PathBuf,
 }
 
 impl Desk {
     fn new() -> Desk {
-        let directory = match std::env::var_os("MCP_WORKSPACE_RECORDS_DIR") {
-            Some(parent) => tempfile::tempdir_in(parent).unwrap(),
-            None => tempfile::tempdir().unwrap(),
+        let mounts: Vec<PathBuf> = match std::env::var_os("MCP_WORKSPACE_RECORDS_DIR") {
+            Some(mounts) => std::env::split_paths(&mounts).collect(),
+            None => vec![std::env::temp_dir()],
         };
-        let root = directory.path().join("workspace");
+        let directory = tempfile::tempdir_in(&mounts[0]).unwrap();
+        let name = Path::new(directory.path().file_name().unwrap()).join("workspace");
+        let roots: Vec<PathBuf> = mounts.iter().map(|mount| mount.join(&name)).collect();
+        let root = roots[0].clone();
         fs::create_dir(&root).unwrap();
         let policy = directory.path().join("policy.toml");
         fs::write(&policy, POLICY).unwrap();
-        Desk { _directory: directory, root, policy }
+        Desk { _directory: directory, root, roots, policy }
     }
 
     fn fleet(&self, size: usize) -> Fleet<'_> {
-        Fleet::new(&self.root, &self.policy, size)
+        Fleet::new(&self.roots, &self.policy, size)
     }
 }
 
@@ -101,7 +108,7 @@ fn every_acknowledged_finding_is_there_once_whoever_is_killed() {
         let text: String = (0..LINES).map(|line| format!("{file} {line}\n")).collect();
         fs::write(desk.root.join(format!("src/{file}.txt")), text).unwrap();
     }
-    let exclusive = renames_exclusively(&desk.root);
+    let exclusive = desk.roots.len() == 1 && renames_exclusively(&desk.root);
     let begun = Instant::now();
     let fleet = desk.fleet(processes);
     // By number of the finding: the file that was named, and how often it was `created`.

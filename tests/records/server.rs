@@ -1,7 +1,7 @@
 //! One `mcp-workspace stdio` under test, which may be killed at any moment.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,7 +18,8 @@ pub type Outcome = Result<Value, String>;
 
 /// Places for processes, where the killer finds them.
 pub struct Fleet<'a> {
-    root: &'a Path,
+    /// The same tree, through one mount or several.
+    roots: &'a [PathBuf],
     policy: &'a Path,
     children: Vec<Mutex<Option<Child>>>,
     /// No process is started any more: the work is done, or took too long.
@@ -27,10 +28,10 @@ pub struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    pub fn new(root: &'a Path, policy: &'a Path, size: usize) -> Fleet<'a> {
+    pub fn new(roots: &'a [PathBuf], policy: &'a Path, size: usize) -> Fleet<'a> {
         let children = (0..size).map(|_| Mutex::new(None)).collect();
         let (ended, killed) = (AtomicBool::new(false), AtomicUsize::new(0));
-        Fleet { root, policy, children, ended, killed }
+        Fleet { roots, policy, children, ended, killed }
     }
 
     /// Runs `work` once in each place, each on its thread. Every `pause`, if there is one, a
@@ -81,7 +82,7 @@ impl<'a> Fleet<'a> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mcp-workspace"))
             .arg("stdio")
             .arg("--workspace")
-            .arg(self.root)
+            .arg(&self.roots[place % self.roots.len()])
             .arg("--policy")
             .arg(self.policy)
             .arg("--caller")

@@ -167,6 +167,21 @@ pub fn newest_number(scope: &Scope, key: &Key) -> Result<u64, ToolError> {
     Ok(scope.versions(key.path())?.pop().unwrap_or_default())
 }
 
+/// [`newest_number`] for a writer who has seen version `seen`, which a mount may not know of yet:
+/// a listing on a network file system can be older than what its reader was told.
+///
+/// # Errors
+/// [`Code::Io`].
+pub fn newest_number_after(scope: &Scope, key: &Key, seen: u64) -> Result<u64, ToolError> {
+    let newest = newest_number(scope, key)?;
+    if seen <= newest {
+        return Ok(newest);
+    }
+    scope.make_record_directory(key.path())?;
+    let newest = newest_number(scope, key)?;
+    Ok(if seen > newest && scope.has_version(key.path(), seen)? { seen } else { newest })
+}
+
 /// Removes old versions after `version` was written.
 pub fn prune(scope: &Scope, key: &Key, version: u64) {
     if version > KEPT && version.is_multiple_of(PRUNE_EVERY) {

@@ -71,14 +71,8 @@ impl Tool for WriteState {
             written: Timestamp::now().to_string(),
         };
         check_size(&stored.value)?;
-        let mut newest = state::newest_number(scope, &key)?;
-        // A listing on a network file system can be older than what its reader was told.
-        if let Some(expected) = args.expected_version
-            && expected > newest
-            && scope.has_version(key.path(), expected)?
-        {
-            newest = expected;
-        }
+        let seen = args.expected_version.unwrap_or_default();
+        let mut newest = state::newest_number_after(scope, &key, seen)?;
         for _ in 0..ATTEMPTS {
             if let Some(expected) = args.expected_version
                 && expected != newest

@@ -140,6 +140,23 @@ impl Scope {
         disk.rename_exclusively((&directory, &temporary), (&directory, name))
     }
 
+    /// Makes the directory of a record if it is missing. Who looks for records before writing one
+    /// does this first: a network mount may remember for a while that a directory was not there,
+    /// and only making it asks the server.
+    ///
+    /// # Errors
+    /// As [`Scope::publish_file`].
+    pub fn make_directory_of(&self, record: &WorkspacePath) -> Result<(), ToolError> {
+        let (parent, _) = self.writable(record, UNFINISHED_BYTES)?;
+        self.once_more(record, || self.made(&parent))
+    }
+
+    /// The directory is there, or is made.
+    pub(super) fn made(&self, directory: &WorkspacePath) -> Result<(), Failed> {
+        let made = self.workspace().directory_for_records(directory);
+        made.map(drop).map_err(Failed::Before)
+    }
+
     /// A file or directory on the server of a network file system can be replaced under an open
     /// handle (ESTALE). Where nothing has its final name yet, all is opened anew, once.
     pub(super) fn once_more<T>(

@@ -68,6 +68,19 @@ impl Scope {
         }
     }
 
+    /// Makes the directory of a record if it is missing. A network mount may remember for a while
+    /// that it was not there, and only making it asks the server.
+    ///
+    /// # Errors
+    /// As [`Scope::publish_version`].
+    pub fn make_record_directory(&self, record: &WorkspacePath) -> Result<(), ToolError> {
+        if !self.grant().may(Access::Write, record) {
+            return Ok(());
+        }
+        fits(record, LONGEST_BELOW)?;
+        self.once_more(record, || self.made(record))
+    }
+
     /// The file of one version; none when it is not there, or not any more.
     ///
     /// # Errors
