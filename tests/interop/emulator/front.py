@@ -51,7 +51,7 @@ def buffered(emulator, invocation):
 
 def streamed(emulator, invocation):
     """Status and headers, then the body as it comes; the emulator takes the prelude apart."""
-    url = f"{emulator}/2021-11-15/functions/_/response-streaming-invocations"
+    url = f"{emulator}/2015-03-31/functions/_/invocations"
     try:
         answer = urllib.request.urlopen(url, invocation, SECONDS)
     except urllib.error.HTTPError as refused:
@@ -77,7 +77,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, headers = next(parts)
             self.send_response(status)
             for name, value in headers.items():
-                if name not in ("content-length", "transfer-encoding", "connection"):
+                if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "vary"):
                     self.send_header(name, value)
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
