@@ -70,11 +70,26 @@ class Exchange(http.server.BaseHTTPRequestHandler):
         self.wfile.write(event)
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.streamed() if "chunked" in self.headers.get("Transfer-Encoding", "") else self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(202)
         self.send_header("Content-Length", "0")
         self.end_headers()
-        self.server.answers.put((self.path.rsplit("/", 1)[-1], json.loads(body)))
+        # A stream to a function URL is the head of the response as JSON, eight NULs, and the body.
+        head, marked, rest = body.partition(bytes(8))
+        answer = json.loads(head)
+        if marked:
+            answer |= {"body": rest.decode(), "streamed": True}
+        self.server.answers.put((self.path.rsplit("/", 1)[-1], answer))
+
+    def streamed(self):
+        """A body in chunks, to its end."""
+        body = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return body
 
     def log_message(self, *_):
         pass
@@ -180,6 +195,13 @@ def check_tokens(architecture, api):
     check(f"the {architecture} function behind an open URL says who issues tokens", told.get("statusCode") == 200 and issuer in told["body"], told)
 
 
+def check_streaming(architecture, api):
+    """With response streaming the same answer comes as a stream."""
+    answer = api.invoke(request("mcp-people-reviewers", "tools/list"))[1]
+    good = answer.get("streamed") and answer.get("statusCode") == 200 and '"read_file"' in answer["body"]
+    check(f"the {architecture} function streams its answers where the URL does", good, answer)
+
+
 def main():
     template = load(ROOT / "deploy/template.yaml")
     packages = sorted((ROOT / "deploy/build").glob("function-*.zip"))
@@ -215,6 +237,8 @@ def main():
                 checks(architecture, api, workspace)
             with function(package, wrapper, variables("access tokens")) as api:
                 check_tokens(architecture, api)
+            with function(package, wrapper, variables("arm64, streaming, bounded")) as api:
+                check_streaming(architecture, api)
     return 1 if failed else 0
 
 

@@ -71,8 +71,6 @@ WAYS_OUT = (
     "AWS::EC2::Route", "AWS::EC2::VPCGatewayAttachment", "AWS::EC2::TransitGatewayAttachment", "AWS::EC2::VPCPeeringConnection",
     "AWS::EC2::VPNGateway",
 )
-# Variables that a server may not know, and then passes over.
-OPTIONAL_VARIABLES = {"MCP_WORKSPACE_METRICS", "MCP_WORKSPACE_RESPONSE_STREAMING"}
 
 
 def no_wildcard_that_nobody_reviewed(stack):
@@ -414,7 +412,7 @@ def the_function_is_what_the_package_is(stack):
     if variables.get("MCP_WORKSPACE_POLICY") != "/var/task/policy.toml":
         yield "the server has no policy"
     config = "".join(file.read_text() for file in (ROOT / "src").glob("config*/**/*.rs")) + (ROOT / "src/config.rs").read_text()
-    for variable in set(variables) - OPTIONAL_VARIABLES:
+    for variable in variables:
         if f'"{variable}"' not in config:
             yield f"src/config does not read {variable}"
     tokens = {name for name in variables if name.startswith("MCP_WORKSPACE_JWT_")}
