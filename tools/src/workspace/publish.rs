@@ -177,18 +177,6 @@ impl Scope {
         })
     }
 
-    /// Makes the directory of a record if it is missing. Who looks for records before writing one
-    /// does this first: a network mount may remember for a while that a directory was not there,
-    /// and only making it asks the server.
-    ///
-    /// # Errors
-    /// As [`Scope::publish_file`].
-    pub fn make_directory_of(&self, record: &WorkspacePath) -> Result<(), ToolError> {
-        let (parent, _) = self.writable(record, UNFINISHED_BYTES)?;
-        let made = self.workspace().directory_for_records(&parent);
-        made.map(drop).map_err(|errno| io_error("write", record, errno))
-    }
-
     fn writable<'p>(
         &self,
         path: &'p WorkspacePath,
