@@ -198,8 +198,9 @@ fn a_mount_that_is_lost_at_any_request_leaves_a_whole_record_or_none() {
             let fault = Fault::all_from(Effect::Refuse(Errno::IO), nth);
             acknowledged += usize::from(trial(&write, fault).unwrap());
         }
-        // Only what comes after the last sync may fail unnoticed.
-        assert!(acknowledged <= 1, "{}: {acknowledged} of {all}", write.tool);
+        // Only what comes after the last sync may fail unnoticed: the look for old unfinished
+        // work, which opens, reads and closes the directory.
+        assert!(acknowledged <= 3, "{}: {acknowledged} of {all}", write.tool);
     }
 }
 

@@ -22,9 +22,11 @@ version = 1
 [[role]]
 name = "agent"
 callers = ["local"]
-tools = ["read_file", "list_dir", "grep", "write_finding", "propose_patch"]
+tools = [
+    "read_file", "list_dir", "grep", "write_finding", "propose_patch", "read_state", "write_state",
+]
 read = ["**"]
-write = ["output/**"]
+write = ["output/**", "state/**"]
 propose = ["**"]
 "#;
 

@@ -220,13 +220,14 @@ impl Workspace {
     ) -> Result<Published, Failed> {
         let published = match self.rename(from, to) {
             Ok(()) => Published::Created,
-            Err(errno) => {
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {
                 let _ = self.remove_tree(from.0, from.1);
-                if !matches!(errno, Errno::NOTEMPTY | Errno::EXIST) {
-                    return Err(Failed::Unsure(errno));
-                }
                 Published::AlreadyThere
             }
+            // The reply may be what was lost. A network mount then still knows the unfinished
+            // name, and what is opened by it is the published record: nothing is removed here.
+            // If it is unfinished after all, it is swept by age.
+            Err(errno) => return Err(Failed::Unsure(errno)),
         };
         self.sync_directory(to.0).map_err(Failed::Unsure)?;
         self.sweep_now_and_then(from.0);
