@@ -1,11 +1,9 @@
 //! Many real processes write records at once, and are killed at random: what was acknowledged is
 //! there, whole, once.
 //!
-//! The workspace is a temporary directory, or a new directory in `MCP_WORKSPACE_RECORDS_DIR`: that
-//! is how the same tests run on a mount. Of several directories, separated by `:`, each is another
-//! mount of one tree, and the processes are spread over them like Lambdas.
-//! `MCP_WORKSPACE_RECORDS_SCALE` divides the amounts, for file systems on which each operation
-//! takes long; 1 is the promise.
+//! On a disk with the whole amounts, and over two mounts of one tree, each with delays and a
+//! memory of names as of two Lambdas, with a part of them. `MCP_WORKSPACE_RECORDS_DIR` names
+//! another directory to work in.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -26,6 +24,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use delayed_mount::{Mounted, Options};
 use serde_json::{Value, json};
 use server::{Died, Fleet, Random};
 
@@ -44,44 +43,54 @@ max_findings_per_run = 1_000_000
 /// No test goes on longer.
 const MOST: Duration = Duration::from_secs(900);
 
+/// What a mount's round trip takes, and how long it goes by what it knows of names.
+const DELAY: Duration = Duration::from_millis(1);
+const REMEMBERED: Duration = Duration::from_secs(1);
+/// The part of the amounts that is written over mounts.
+const PART: usize = 20;
+
 /// The workspace, and its policy beside it.
 struct Desk {
+    // Mounts end before the directory goes.
+    _mounts: Vec<Mounted>,
     _directory: tempfile::TempDir,
-    /// The workspace as this test looks at it, and as processes do.
+    /// The tree itself.
     root: PathBuf,
+    /// The same tree as the processes see it.
     roots: Vec<PathBuf>,
     policy: PathBuf,
+    divisor: usize,
 }
 
 impl Desk {
-    fn new() -> Desk {
-        let mounts: Vec<PathBuf> = match std::env::var_os("MCP_WORKSPACE_RECORDS_DIR") {
-            Some(mounts) => std::env::split_paths(&mounts).collect(),
-            None => vec![std::env::temp_dir()],
+    fn on_disk() -> Desk {
+        let directory = match std::env::var_os("MCP_WORKSPACE_RECORDS_DIR") {
+            Some(parent) => tempfile::tempdir_in(parent).unwrap(),
+            None => tempfile::tempdir().unwrap(),
         };
-        let directory = tempfile::tempdir_in(&mounts[0]).unwrap();
-        let name = Path::new(directory.path().file_name().unwrap()).join("workspace");
-        let roots: Vec<PathBuf> = mounts.iter().map(|mount| mount.join(&name)).collect();
-        let root = roots[0].clone();
+        let root = directory.path().join("workspace");
         fs::create_dir(&root).unwrap();
         let policy = directory.path().join("policy.toml");
         fs::write(&policy, POLICY).unwrap();
-        Desk { _directory: directory, root, roots, policy }
+        let roots = vec![root.clone()];
+        Desk { _mounts: Vec::new(), _directory: directory, root, roots, policy, divisor: 1 }
+    }
+
+    /// None where this machine cannot mount; that is said on the terminal.
+    fn over_two_mounts() -> Option<Desk> {
+        let mut desk = Desk::on_disk();
+        let options = Options { delay: DELAY, remembered: REMEMBERED, ..Options::default() };
+        for _ in 0..2 {
+            desk._mounts.push(Mounted::or_skip(&desk.root, options.clone()).unwrap()?);
+        }
+        desk.roots = desk._mounts.iter().map(|mount| mount.path().to_owned()).collect();
+        desk.divisor = PART;
+        Some(desk)
     }
 
     fn fleet(&self, size: usize) -> Fleet<'_> {
         Fleet::new(&self.roots, &self.policy, size)
     }
-}
-
-/// An amount, or a part of it on a slow file system.
-fn scaled(amount: usize) -> usize {
-    let scale = std::env::var("MCP_WORKSPACE_RECORDS_SCALE").ok();
-    let divisor: usize = scale.map_or(1, |scale| scale.parse().unwrap());
-    if divisor > 1 {
-        println!("SCALED: {} instead of {amount}", amount / divisor);
-    }
-    amount / divisor
 }
 
 /// Whether of two renames to one name only one can succeed here. Where not, as on NFS, two
@@ -100,9 +109,17 @@ const LINES: usize = 18;
 
 #[test]
 fn every_acknowledged_finding_is_there_once_whoever_is_killed() {
-    let (writes, processes) = (scaled(20_000), 64);
+    findings(&Desk::on_disk());
+}
+
+#[test]
+fn every_acknowledged_finding_is_there_once_over_two_mounts() {
+    Desk::over_two_mounts().iter().for_each(findings);
+}
+
+fn findings(desk: &Desk) {
+    let (writes, processes) = (20_000 / desk.divisor, 64);
     let different = writes * 9 / 10;
-    let desk = Desk::new();
     fs::create_dir(desk.root.join("src")).unwrap();
     for file in 0..different.div_ceil(LINES) {
         let text: String = (0..LINES).map(|line| format!("{file} {line}\n")).collect();
@@ -168,8 +185,16 @@ fn every_acknowledged_finding_is_there_once_whoever_is_killed() {
 
 #[test]
 fn a_counter_loses_no_step() {
-    let (steps, processes) = (scaled(5_000), 32);
-    let desk = Desk::new();
+    counter(&Desk::on_disk());
+}
+
+#[test]
+fn a_counter_loses_no_step_over_two_mounts() {
+    Desk::over_two_mounts().iter().for_each(counter);
+}
+
+fn counter(desk: &Desk) {
+    let (steps, processes) = (5_000 / desk.divisor, 32);
     let begun = Instant::now();
     let fleet = desk.fleet(processes);
     let (next, conflicts) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -215,8 +240,16 @@ fn a_counter_loses_no_step() {
 
 #[test]
 fn each_task_is_claimed_once_whoever_is_killed() {
-    let (tasks, processes) = (scaled(1_000), 16);
-    let desk = Desk::new();
+    claims(&Desk::on_disk());
+}
+
+#[test]
+fn each_task_is_claimed_once_over_two_mounts() {
+    Desk::over_two_mounts().iter().for_each(claims);
+}
+
+fn claims(desk: &Desk) {
+    let (tasks, processes) = (1_000 / desk.divisor, 16);
     let begun = Instant::now();
     let fleet = desk.fleet(processes);
     let won: Mutex<BTreeMap<usize, Vec<usize>>> = Mutex::default();
