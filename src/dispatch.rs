@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use mcp_workspace_tools::answer::{Answer, Shown};
 use mcp_workspace_tools::call::{Call, ProgressSink};
 use mcp_workspace_tools::error::{Code, ToolError};
-use mcp_workspace_tools::policy::{Layout, Policy};
+use mcp_workspace_tools::path::WorkspacePath;
+use mcp_workspace_tools::policy::{Access, Layout, Policy};
 use mcp_workspace_tools::tool::{self, Effect, Entry};
 use mcp_workspace_tools::workspace::{Decider, Scope, Workspace};
 use serde_json::{Value, json};
@@ -161,11 +162,15 @@ impl Dispatcher {
         record.role = explained.role().map(str::to_owned);
         record.rule = explained.rule().map(str::to_owned);
 
-        let scope = Scope::new(
-            Arc::clone(&self.workspace),
-            grant.for_tool(entry.name),
-            Arc::clone(&self.layout),
-        );
+        let grant = grant.for_tool(entry.name);
+        // A finding names the source that it is about: to hide that is to deny the call.
+        let hidden = |path: &WorkspacePath| !path.is_root() && !grant.may(Access::Read, path);
+        if entry.name == "write_finding"
+            && WorkspacePath::parse(&record.path).is_ok_and(|path| hidden(&path))
+        {
+            record.allowed = false;
+        }
+        let scope = Scope::new(Arc::clone(&self.workspace), grant, Arc::clone(&self.layout));
         let running = call.clone();
         let work = move || entry.run(&scope, request.arguments, &running);
         self.run(entry.name, &call, cancelled, work).await
