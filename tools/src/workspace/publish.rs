@@ -30,6 +30,13 @@ pub const MAX_RECORD_PATH: usize = MAX_PATH_BYTES - MAX_MOUNT_PREFIX;
 /// An unfinished name and its separator.
 pub(super) const UNFINISHED_BYTES: usize = 48;
 
+/// Whether a rename that gave this has certainly not happened.
+fn is_refusal(errno: Errno) -> bool {
+    use Errno as E;
+    [E::NOTDIR, E::ISDIR, E::NOSPC, E::DQUOT, E::ACCESS, E::PERM, E::ROFS, E::NAMETOOLONG]
+        .contains(&errno)
+}
+
 /// How far publishing came before it failed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Failed {
@@ -224,10 +231,15 @@ impl Workspace {
                 let _ = self.remove_tree(from.0, from.1);
                 Published::AlreadyThere
             }
-            // The reply may be what was lost. A network mount then still knows the unfinished
-            // name, and what is opened by it is the published record: nothing is removed here.
-            // If it is unfinished after all, it is swept by age.
-            Err(errno) => return Err(Failed::Unsure(errno)),
+            Err(errno) => {
+                // Else the reply may be what was lost. A network mount then still knows the
+                // unfinished name, and what is opened by it is the published record: nothing is
+                // removed. If it is unfinished after all, it is swept by age.
+                if is_refusal(errno) {
+                    let _ = self.remove_tree(from.0, from.1);
+                }
+                return Err(Failed::Unsure(errno));
+            }
         };
         self.sync_directory(to.0).map_err(Failed::Unsure)?;
         self.sweep_now_and_then(from.0);
