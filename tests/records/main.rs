@@ -235,7 +235,9 @@ fn counter(desk: &Desk) {
         serde_json::from_slice(&fs::read(kept.join(format!("{newest}/value.json"))).unwrap())
             .unwrap();
     assert_eq!((newest, value["value"].as_u64()), (steps, Some(steps as u64)));
-    assert!(visible(&kept).len() < 32, "old versions stay");
+    // A mount that learns late of what was removed removes the next ones later.
+    let kept = visible(&kept).len();
+    assert!(kept < 32 || desk.roots.len() > 1, "{kept} old versions stay");
 }
 
 #[test]
