@@ -125,10 +125,7 @@ impl Dispatcher {
         request: Request,
         cancelled: CancellationToken,
     ) -> Result<Answer, ToolError> {
-        let mut call = Call::new(&request.caller.id, self.time_for_a_call);
-        if let Some(deadline) = request.deadline {
-            call.deadline = call.deadline.min(deadline);
-        }
+        let mut call = self.call_of(&request);
         if let Some(sink) = &request.progress {
             call = call.with_progress(Arc::clone(sink));
         }
@@ -152,12 +149,15 @@ impl Dispatcher {
             return Err(self.unknown_tool(&request));
         };
         // A writing tool's path is not that of the record it writes: there only the tool is explained.
-        let path = (entry.effect == Effect::Reads).then_some(record.path.as_str());
-        // A key is judged as a path below the state; a list of keys is judged key by key.
-        let key = (entry.name == "read_state" && !record.path.is_empty())
-            .then(|| format!("{}/{}", self.layout.state, record.path));
-        let path = if entry.name == "read_state" { key.as_deref() } else { path };
-        let explained = self.policy.explain(&request.caller, entry.name, path);
+        let path = match (entry.name, entry.effect) {
+            // A key is judged as a path below the state; a list of keys is judged key by key.
+            ("read_state", _) => {
+                (!record.path.is_empty()).then(|| format!("{}/{}", self.layout.state, record.path))
+            }
+            (_, Effect::Reads) => Some(record.path.clone()),
+            _ => None,
+        };
+        let explained = self.policy.explain(&request.caller, entry.name, path.as_deref());
         record.allowed = explained.is_allowed();
         record.role = explained.role().map(str::to_owned);
         record.rule = explained.rule().map(str::to_owned);
@@ -182,10 +182,7 @@ impl Dispatcher {
     /// # Errors
     /// [`Code::Denied`] for other callers, or that the file system did not answer.
     pub async fn doctor(&self, request: Request) -> Result<Answer, ToolError> {
-        let mut call = Call::new(&request.caller.id, self.time_for_a_call);
-        if let Some(deadline) = request.deadline {
-            call.deadline = call.deadline.min(deadline);
-        }
+        let call = self.call_of(&request);
         let (caller, arguments) = (&request.caller, &request.arguments);
         let mut record = Record::begin(&request, &call, self.metrics);
         let role = self.policy.grant(caller).and_then(|grant| grant.doctor_role());
@@ -213,6 +210,16 @@ impl Dispatcher {
         };
         record.finish(&result);
         result
+    }
+
+    /// The call of a request: it ends with the server's time for a call, or when the host must
+    /// answer, whichever comes first.
+    fn call_of(&self, request: &Request) -> Call {
+        let mut call = Call::new(&request.caller.id, self.time_for_a_call);
+        if let Some(deadline) = request.deadline {
+            call.deadline = call.deadline.min(deadline);
+        }
+        call
     }
 
     /// Runs blocking work when a place is free, until the call's deadline.
