@@ -1,9 +1,9 @@
 //! The errors that a tool gives, written for the model that made the call.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The closed set of error codes. A code is stable; the message is for reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Code {
@@ -29,7 +29,8 @@ pub enum Code {
     Io,
     /// No tool of that name, or none that this caller may use.
     UnknownTool,
-    /// A fault of the server, never of the caller.
+    /// A fault of the server, never of the caller; and what a newer server may say.
+    #[serde(other)]
     Internal,
 }
 
@@ -56,7 +57,7 @@ impl Code {
 /// What went wrong, with the offending value, and what to do next.
 ///
 /// Messages follow one form: no capital, no final period, the caller's own words in backticks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct ToolError {
     /// The stable code.
@@ -64,7 +65,7 @@ pub struct ToolError {
     /// What was wrong, with the value.
     pub message: String,
     /// What to do next.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// The underlying cause, for the operator's log only.
     #[serde(skip)]

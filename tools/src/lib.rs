@@ -8,6 +8,7 @@ pub mod answer;
 pub mod call;
 pub mod contract;
 pub mod decide;
+pub mod desk;
 pub mod error;
 pub mod patch;
 pub mod path;

@@ -18,11 +18,14 @@ use std::time::Duration;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::records::finding::{FORMAT, Finding, Location, Severity, Verdict};
-use mcp_workspace_tools::records::merged::{self, Ledger};
+use mcp_workspace_tools::desk::Findings;
+use mcp_workspace_tools::records::ledger::{self, Bounds};
+use mcp_workspace_tools::records::merged::{self, Filter, MergedFinding, Wanted};
 use mcp_workspace_tools::workspace::{Scope, Workspace};
 use proptest::prelude::*;
 
-fn read(root: &Path) -> Ledger {
+/// All findings, in pages of about so many bytes, or whole; and how many pages there were.
+fn read(root: &Path, bytes: Option<usize>) -> (Findings, usize) {
     let policy = Policy::parse(
         "version = 1\n[[role]]\nname = \"a\"\ncallers = [\"local\"]\ntools = [\"grep\"]\n\
          read = [\"**\"]\n",
@@ -32,7 +35,23 @@ fn read(root: &Path) -> Ledger {
     let workspace = Workspace::open_with_ambient_authority(root).unwrap();
     let grant = policy.grant("local").unwrap().for_decisions();
     let scope = Scope::new(Arc::new(workspace), grant, Arc::new(policy.layout().clone()));
-    merged::read(&scope, &Call::new("local", Duration::from_secs(60))).unwrap()
+    let call = Call::new("local", Duration::from_secs(60));
+    let wanted = Wanted::default();
+    let filter = Filter::new(&wanted).unwrap();
+    let bounds = bytes.map(|bytes| Bounds { bytes, until: call.deadline });
+    let (mut findings, mut damaged): (Vec<MergedFinding>, Vec<_>) = Default::default();
+    let (mut after, mut pages) = (None, 0);
+    loop {
+        let page = ledger::page(&scope, &filter, after.as_deref(), bounds, &call).unwrap();
+        pages += 1;
+        findings.extend(page.findings);
+        damaged.extend(page.damaged);
+        assert!(page.done <= page.all && (page.next.is_some() || page.done == page.all));
+        after = page.next;
+        if after.is_none() {
+            return (Findings::of(findings, damaged), pages);
+        }
+    }
 }
 
 fn write(root: &Path, finding: &Finding) {
@@ -98,17 +117,18 @@ proptest! {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             shuffled.swap(at, usize::try_from(random >> 33).unwrap() % (at + 1));
         }
-        let export = |findings: &[Finding]| {
+        let export = |findings: &[Finding], bytes| {
             let directory = tempfile::tempdir().unwrap();
             for finding in findings {
                 write(directory.path(), finding);
             }
-            let ledger = read(directory.path());
-            assert!(ledger.damaged.is_empty(), "{:?}", ledger.damaged);
-            serde_json::to_string_pretty(&merged::merge(ledger.findings)).unwrap()
+            let (read, _) = read(directory.path(), bytes);
+            assert!(read.damaged.is_empty(), "{:?}", read.damaged);
+            serde_json::to_string_pretty(&read.merged).unwrap()
         };
-        let once = export(&findings);
-        prop_assert_eq!(&once, &export(&shuffled));
+        let once = export(&findings, None);
+        prop_assert_eq!(&once, &export(&shuffled, None));
+        prop_assert_eq!(&once, &export(&shuffled, Some(1_500)));
         let memory = |findings| serde_json::to_string_pretty(&merged::merge(findings)).unwrap();
         prop_assert_eq!(&once, &memory(shuffled));
         // Everybody who saw something is kept.
@@ -127,9 +147,18 @@ fn a_damaged_record_is_named_and_unfinished_work_is_not() {
     fs::write(folder.join("cut.json"), "{\"format\": 1, ").unwrap();
     fs::copy(folder.join(format!("{:048x}.json", 1)), folder.join("misplaced.json")).unwrap();
     fs::write(folder.join(".unfinished-1"), "{").unwrap();
-    let ledger = read(root);
-    assert_eq!(ledger.findings.len(), 1);
-    let named: Vec<&str> = ledger.damaged.iter().map(|damaged| damaged.path.as_str()).collect();
-    let of = |name: &str| format!("output/findings/agent-1/{name}");
-    assert_eq!(named, [of("cut.json"), of("misplaced.json")]);
+    for (bytes, expected) in [(None, 1), (Some(1), 3)] {
+        let (read, pages) = read(root, bytes);
+        assert_eq!(pages, expected);
+        // One byte is too little for any finding, and that is told.
+        assert_eq!(read.merged.findings.len(), usize::from(bytes.is_none()));
+        let named: Vec<&str> = read.damaged.iter().map(|damaged| damaged.path.as_str()).collect();
+        let of = |name: &str| format!("output/findings/agent-1/{name}");
+        let too_large = format!("{:048x}", 1);
+        let (cut, misplaced) = (of("cut.json"), of("misplaced.json"));
+        match bytes {
+            None => assert_eq!(named, [&cut, &misplaced]),
+            Some(_) => assert_eq!(named, [&too_large, &cut, &misplaced]),
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::workspace::{Decider, Hold, Published};
 
 use review::Loaded;
 pub(crate) use review::touched;
-pub use review::{Review, Unreadable, list, resolve, show};
+pub use review::{Review, Unreadable, list, may_see, resolve, show};
 
 /// Longest reason in characters.
 const MAX_REASON: usize = 4_000;

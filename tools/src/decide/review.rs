@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::journal::{self, Plan, Planned};
 use super::path_of;
@@ -18,7 +18,7 @@ use crate::workspace::{Decider, Hold, Source};
 const MIN_DIGITS: usize = 6;
 
 /// A proposal and how it stands.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Review {
     /// What was proposed.
     #[serde(flatten)]
@@ -28,10 +28,10 @@ pub struct Review {
     /// What was decided, in order.
     pub history: Vec<Decision>,
     /// Sources that are not what the proposal is made for, each with the versions.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<String>,
     /// Other proposals on the same files that may still be applied.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts_with: Vec<String>,
     /// The canonical diff.
     #[serde(skip)]
@@ -39,7 +39,7 @@ pub struct Review {
 }
 
 /// A proposal that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unreadable {
     /// Its id.
     pub id: String,
@@ -115,12 +115,17 @@ pub fn show(decider: &Decider, given: &str) -> Result<Review, ToolError> {
     Ok(shown)
 }
 
+/// Whether the caller may see a proposal, by its whole id.
+///
+/// # Errors
+/// When it is not there or cannot be read.
+pub fn may_see(decider: &Decider, id: &str) -> Result<bool, ToolError> {
+    Loaded::read(decider, id)?.is_visible(decider)
+}
+
 fn one(decider: &Decider, id: &str) -> Result<Option<Review>, ToolError> {
     let loaded = Loaded::read(decider, id)?;
-    let record = decider.layout().proposals().join(id)?;
-    let rights = decider.rights();
-    let decides = loaded.paths().iter().all(|path| rights.may(Access::Decide, path));
-    if !decides && !rights.may(Access::Read, &record) {
+    if !loaded.is_visible(decider)? {
         return Ok(None);
     }
     let mut history = decider.history(id)?;
@@ -254,6 +259,14 @@ impl Loaded {
             return Err(damaged("its record and its diff name different files"));
         }
         Ok(Loaded { proposal, patch, changes })
+    }
+
+    /// To those who may decide about all of it, and to those who may read its folder.
+    fn is_visible(&self, decider: &Decider) -> Result<bool, ToolError> {
+        let record = decider.layout().proposals().join(&self.proposal.id)?;
+        let rights = decider.rights();
+        let decides = self.paths().iter().all(|path| rights.may(Access::Decide, path));
+        Ok(decides || rights.may(Access::Read, &record))
     }
 
     /// Every path that is touched, old names included.

@@ -94,11 +94,24 @@ impl ToolGrant {
     /// Whether a directory is visible: the root, one that may be read itself, or one that leads
     /// to something that may.
     pub fn may_enter(&self, directory: &WorkspacePath) -> bool {
-        directory.is_root()
-            || !self.denies(directory)
-                && self.granting.iter().any(|role| {
-                    role.read.is_match(directory) || role.read.find_leading(directory).is_some()
-                })
+        directory.is_root() || self.entering_role(directory).is_some()
+    }
+
+    /// The first role in the policy's order that lets this caller into a directory.
+    pub fn entering_role(&self, directory: &WorkspacePath) -> Option<&str> {
+        if self.denies(directory) {
+            return None;
+        }
+        let role = self.granting.iter().find(|role| {
+            role.read.is_match(directory) || role.read.find_leading(directory).is_some()
+        })?;
+        Some(role.name.as_str())
+    }
+
+    /// The first role that lets this caller decide about anything at all.
+    pub fn deciding_role(&self) -> Option<&str> {
+        let role = self.granting.iter().find(|role| !role.decide.is_empty())?;
+        Some(role.name.as_str())
     }
 
     /// The names of the roles that grant the tool, in the policy's order.

@@ -10,15 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, Location, Severity, Verdict};
-use crate::call::Call;
 use crate::error::ToolError;
-use crate::path::WorkspacePath;
-use crate::workspace::Scope;
 
 /// The version of the merged form.
 pub const FORMAT: u32 = 1;
-/// Records between two reports of progress.
-const PROGRESS_EVERY: usize = 100;
 
 /// All findings, merged and sorted: worst first, then by place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -95,90 +90,21 @@ pub struct Observation {
     pub message: Option<String>,
 }
 
-/// A file among the findings that is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damaged {
-    /// Where it lies.
-    pub path: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
-/// What lies in the folder of findings.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Ledger {
-    /// The findings, as they lie there.
-    pub findings: Vec<Finding>,
-    /// What cannot be read as one. Unfinished work is not among it.
-    pub damaged: Vec<Damaged>,
-}
-
-/// Reads all findings that the caller may see.
-///
-/// # Errors
-/// When a directory cannot be listed, or at the call's end. A record that cannot be read is no
-/// error here: it is among the damaged ones.
-pub fn read(scope: &Scope, call: &Call) -> Result<Ledger, ToolError> {
-    let mut ledger = Ledger::default();
-    let mut records = Vec::new();
-    let directory = scope.layout().findings();
-    for agent in scope.record_names(directory)? {
-        let of_agent = directory.join(&agent)?;
-        call.check()?;
-        for name in scope.record_names(&of_agent)? {
-            records.push((agent.clone(), of_agent.join(&name)?));
-        }
-    }
-    let all = records.len();
-    for (done, (agent, path)) in records.into_iter().enumerate() {
-        call.check()?;
-        if done.is_multiple_of(PROGRESS_EVERY) {
-            call.report(done as u64, &format!("{done} of {all} findings read"));
-        }
-        match read_one(scope, &agent, &path, call) {
-            Ok(finding) => ledger.findings.push(finding),
-            Err(problem) => {
-                call.check()?;
-                ledger.damaged.push(Damaged { path: path.as_str().to_owned(), problem });
-            }
-        }
-    }
-    Ok(ledger)
-}
-
-fn read_one(
-    scope: &Scope,
-    agent: &str,
-    path: &WorkspacePath,
-    call: &Call,
-) -> Result<Finding, String> {
-    let told = |error: ToolError| error.message;
-    let opened = scope.open_record(path, call).map_err(told)?;
-    let bytes = scope.read_opened(path, opened, call).map_err(told)?;
-    let finding: Finding =
-        serde_json::from_slice(&bytes).map_err(|error| format!("it is no finding: {error}"))?;
-    if finding.format != super::finding::FORMAT {
-        return Err(format!("its format is {}, which this version does not know", finding.format));
-    }
-    let name = format!("{}.json", finding.fingerprint);
-    if finding.agent != agent || path.file_name() != Some(name.as_str()) {
-        return Err(format!(
-            "it says agent `{}` and fingerprint `{}`, which is not where it lies",
-            finding.agent, finding.fingerprint
-        ));
-    }
-    Ok(finding)
-}
-
 /// Merges findings over agents. The order of `findings` does not matter.
 pub fn merge(findings: Vec<Finding>) -> MergedFindings {
     let mut groups: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
     for finding in findings {
         groups.entry(finding.fingerprint.clone()).or_default().push(finding);
     }
-    let mut merged: Vec<MergedFinding> = groups.into_values().filter_map(merge_group).collect();
-    merged.sort_by(|one, other| place(one).cmp(&place(other)));
-    MergedFindings { format: FORMAT, findings: merged }
+    MergedFindings::of(groups.into_values().filter_map(merge_group).collect())
+}
+
+impl MergedFindings {
+    /// These findings, sorted: the worst first, then by place.
+    pub fn of(mut findings: Vec<MergedFinding>) -> MergedFindings {
+        findings.sort_by(|one, other| place(one).cmp(&place(other)));
+        MergedFindings { format: FORMAT, findings }
+    }
 }
 
 fn place(finding: &MergedFinding) -> impl Ord + '_ {
@@ -192,7 +118,8 @@ fn place(finding: &MergedFinding) -> impl Ord + '_ {
     )
 }
 
-fn merge_group(mut group: Vec<Finding>) -> Option<MergedFinding> {
+/// What was found of one fingerprint; none of nothing.
+pub(super) fn merge_group(mut group: Vec<Finding>) -> Option<MergedFinding> {
     group.sort_by(|one, other| (&one.created, &one.id).cmp(&(&other.created, &other.id)));
     // The same record can be listed twice while it is replaced.
     group.dedup_by(|one, other| one.id == other.id);
@@ -251,28 +178,35 @@ fn merge_group(mut group: Vec<Finding>) -> Option<MergedFinding> {
     })
 }
 
-/// Which findings are wanted. What is empty wants all.
-#[derive(Debug, Default)]
-pub struct Filter {
-    severities: Vec<Severity>,
-    rules: Vec<GlobMatcher>,
-    paths: Vec<GlobMatcher>,
-    agents: Vec<String>,
-    runs: Vec<String>,
+/// Which findings are wanted, as a person says it. What is empty wants all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// These severities.
+    pub severities: Vec<Severity>,
+    /// Rules that match one of these globs.
+    pub rules: Vec<String>,
+    /// Files that match one of these globs.
+    pub paths: Vec<String>,
+    /// What one of these agents saw, by the names of their roles.
+    pub agents: Vec<String>,
+    /// What was found in one of these runs.
+    pub runs: Vec<String>,
 }
 
-impl Filter {
-    /// Wants findings of these severities, rules (globs), paths (globs), agents and runs.
+/// The same, ready to be asked of each finding.
+#[derive(Debug)]
+pub struct Filter<'w> {
+    wanted: &'w Wanted,
+    rules: Vec<GlobMatcher>,
+    paths: Vec<GlobMatcher>,
+}
+
+impl<'w> Filter<'w> {
+    /// Understands the globs.
     ///
     /// # Errors
     /// When a text is no glob.
-    pub fn new(
-        severities: Vec<Severity>,
-        rules: &[String],
-        paths: &[String],
-        agents: Vec<String>,
-        runs: Vec<String>,
-    ) -> Result<Filter, ToolError> {
+    pub fn new(wanted: &'w Wanted) -> Result<Filter<'w>, ToolError> {
         let compile = |globs: &[String], literal_separator| {
             let each = globs.iter().map(|glob| {
                 let built = GlobBuilder::new(glob).literal_separator(literal_separator).build();
@@ -284,11 +218,9 @@ impl Filter {
             each.collect::<Result<Vec<_>, _>>()
         };
         Ok(Filter {
-            severities,
-            rules: compile(rules, false)?,
-            paths: compile(paths, true)?,
-            agents,
-            runs,
+            wanted,
+            rules: compile(&wanted.rules, false)?,
+            paths: compile(&wanted.paths, true)?,
         })
     }
 
@@ -303,10 +235,11 @@ impl Filter {
             wanted.is_empty()
                 || finding.seen.iter().filter_map(of).any(|there| wanted.contains(there))
         };
-        (self.severities.is_empty() || self.severities.contains(&finding.severity))
+        let severities = &self.wanted.severities;
+        (severities.is_empty() || severities.contains(&finding.severity))
             && any_glob(&self.rules, Some(&finding.rule_id))
             && any_glob(&self.paths, path)
-            && seen_by(&self.agents, |seen| Some(&seen.agent))
-            && seen_by(&self.runs, |seen| seen.run.as_ref())
+            && seen_by(&self.wanted.agents, |seen| Some(&seen.agent))
+            && seen_by(&self.wanted.runs, |seen| seen.run.as_ref())
     }
 }

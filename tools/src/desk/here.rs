@@ -1,0 +1,121 @@
+//! The desk over a workspace of this machine.
+
+use super::{Desk, Excerpt, Findings, Proposals, Verb};
+use crate::call::Call;
+use crate::decide::{self, Review};
+use crate::error::{Code, ToolError};
+use crate::records::decision::Decision;
+use crate::records::ledger::{self, Bounds, Page};
+use crate::records::merged::{Filter, MergedFinding, Wanted};
+use crate::workspace::{Decider, Scope};
+
+/// What a person may read and decide in a workspace that is here.
+pub struct Here {
+    scope: Scope,
+    decider: Decider,
+}
+
+impl Here {
+    /// Joins both sides of one person's rights.
+    pub fn new(scope: Scope, decider: Decider) -> Here {
+        Here { scope, decider }
+    }
+
+    /// The role that lets the person read findings, if any does.
+    pub fn reading_role(&self) -> Option<&str> {
+        self.scope.grant().entering_role(self.scope.layout().findings())
+    }
+
+    /// The role that lets the person decide about anything, if any does.
+    pub fn deciding_role(&self) -> Option<&str> {
+        self.decider.rights().deciding_role()
+    }
+
+    /// One page of findings.
+    ///
+    /// # Errors
+    /// As [`Desk::findings`].
+    pub fn page(
+        &self,
+        wanted: &Wanted,
+        after: Option<&str>,
+        bounds: Option<Bounds>,
+        call: &Call,
+    ) -> Result<Page, ToolError> {
+        self.must_read()?;
+        ledger::page(&self.scope, &Filter::new(wanted)?, after, bounds, call)
+    }
+
+    /// Whether the person may see this proposal, by its whole id.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub fn may_see(&self, id: &str) -> Result<bool, ToolError> {
+        decide::may_see(&self.decider, id)
+    }
+
+    /// The id that `given` stands for.
+    ///
+    /// # Errors
+    /// When no proposal is meant, or several are.
+    pub fn resolve(&self, given: &str) -> Result<String, ToolError> {
+        decide::resolve(&self.decider, given)
+    }
+
+    fn must_read(&self) -> Result<(), ToolError> {
+        if self.reading_role().is_some() {
+            return Ok(());
+        }
+        let (caller, findings) = (self.decider.caller(), self.scope.layout().findings());
+        Err(ToolError::new(Code::Denied, format!("caller `{caller}` may not read findings"))
+            .hint(format!("a role with `read` on `{findings}` may; see --caller and --policy")))
+    }
+}
+
+impl Desk for Here {
+    fn person(&self, _: &Call) -> Result<String, ToolError> {
+        Ok(self.decider.caller().to_owned())
+    }
+
+    fn findings(&self, wanted: &Wanted, call: &Call) -> Result<Findings, ToolError> {
+        let page = self.page(wanted, None, None, call)?;
+        Ok(Findings::of(page.findings, page.damaged))
+    }
+
+    fn finding(&self, fingerprint: &str, call: &Call) -> Result<MergedFinding, ToolError> {
+        self.must_read()?;
+        ledger::one(&self.scope, fingerprint, call)?
+            .ok_or_else(|| ToolError::new(Code::NotFound, "there is no such finding"))
+    }
+
+    fn source(&self, finding: &MergedFinding, call: &Call) -> Result<Excerpt, ToolError> {
+        let location = finding.location.as_ref().ok_or_else(|| {
+            ToolError::new(Code::NotFound, "the finding is about the workspace as a whole")
+        })?;
+        Excerpt::around(&self.scope, location, call)
+    }
+
+    fn proposals(&self, _: &Call) -> Result<Proposals, ToolError> {
+        let (reviews, unreadable) = decide::list(&self.decider)?;
+        Ok(Proposals { reviews, unreadable })
+    }
+
+    fn proposal(&self, id: &str, _: &Call) -> Result<Review, ToolError> {
+        decide::show(&self.decider, id)
+    }
+
+    fn decide(
+        &self,
+        id: &str,
+        verb: Verb,
+        reason: Option<&str>,
+        _: &Call,
+    ) -> Result<Decision, ToolError> {
+        match verb {
+            Verb::Approve => decide::approve(&self.decider, id, reason),
+            Verb::Reject => decide::reject(&self.decider, id, reason.unwrap_or_default()),
+            Verb::Apply => decide::apply(&self.decider, id),
+            Verb::Revert => decide::revert(&self.decider, id, reason),
+        }
+    }
+}

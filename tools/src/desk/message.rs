@@ -1,0 +1,83 @@
+//! What the review API of a function says, in the same types on both sides. Readers pass over
+//! fields that they do not know.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::decide::{Review, Unreadable};
+use crate::error::ToolError;
+use crate::records::decision::Decision;
+use crate::records::merged::MergedFinding;
+
+/// Where the API is; its version is part of the path.
+pub const PATH: &str = "/review/v1";
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The caller, as the policy knows it.
+    pub caller: String,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OneFinding {
+    /// Merged over the agents that saw it.
+    pub finding: MergedFinding,
+}
+
+/// Some of the proposals, by time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProposalsPage {
+    /// Those that can be read.
+    pub proposals: Vec<Review>,
+    /// Those that cannot; all of them are on the first page.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<Unreadable>,
+    /// Where the next page begins: after this; none at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// One proposal with its diff.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OneProposal {
+    /// The proposal and how it stands.
+    pub proposal: Review,
+    /// The canonical diff, in base64: it need not be UTF-8.
+    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
+    pub patch: Vec<u8>,
+}
+
+/// What a person says to a decision.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A step that was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// The step.
+    pub decision: Decision,
+}
+
+/// Why something was not answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Code, message and hint.
+    pub error: ToolError,
+}
+
+fn to_base64<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&STANDARD.encode(bytes))
+}
+
+fn from_base64<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(from)?;
+    STANDARD.decode(text).map_err(serde::de::Error::custom)
+}

@@ -1,0 +1,133 @@
+//! What a person sees and decides. The commands and the review page ask a [`Desk`], and do not
+//! know whether the workspace is here or behind the URL of a function.
+
+mod excerpt;
+mod here;
+pub mod message;
+
+use serde::{Deserialize, Serialize};
+
+use crate::call::Call;
+use crate::decide::{Review, Unreadable};
+use crate::error::ToolError;
+use crate::records::decision::Decision;
+use crate::records::ledger::Damaged;
+use crate::records::merged::{MergedFinding, MergedFindings, Wanted};
+
+pub use excerpt::{Excerpt, Line};
+pub use here::Here;
+
+/// All findings that were asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Findings {
+    /// The findings, the worst first.
+    pub merged: MergedFindings,
+    /// What cannot be read as one, by path.
+    pub damaged: Vec<Damaged>,
+}
+
+impl Findings {
+    /// Sorts what was read in any order.
+    pub fn of(findings: Vec<MergedFinding>, mut damaged: Vec<Damaged>) -> Findings {
+        damaged.sort_by(|one, other| one.path.cmp(&other.path));
+        Findings { merged: MergedFindings::of(findings), damaged }
+    }
+}
+
+/// All proposals that the person may see.
+#[derive(Debug, Clone)]
+pub struct Proposals {
+    /// Those that can be read, by time.
+    pub reviews: Vec<Review>,
+    /// Those that cannot.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// What a person can do with a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// So that it can be applied.
+    Approve,
+    /// For good.
+    Reject,
+    /// Change the sources.
+    Apply,
+    /// Change them back.
+    Revert,
+}
+
+impl Verb {
+    /// All of them.
+    pub const ALL: [Verb; 4] = [Verb::Approve, Verb::Reject, Verb::Apply, Verb::Revert];
+
+    /// The word in commands, paths and audit records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Approve => "approve",
+            Verb::Reject => "reject",
+            Verb::Apply => "apply",
+            Verb::Revert => "revert",
+        }
+    }
+
+    /// The verb that a text names.
+    pub fn parse(text: &str) -> Option<Verb> {
+        Verb::ALL.into_iter().find(|verb| verb.as_str() == text)
+    }
+}
+
+/// Findings and proposals under one person's rights.
+///
+/// Each method fails as the work itself does: [`NotFound`](crate::error::Code::NotFound) for what
+/// is not there or hidden, [`Denied`](crate::error::Code::Denied) for what the person may not do,
+/// [`Conflict`](crate::error::Code::Conflict) when somebody was first.
+pub trait Desk: Send + Sync {
+    /// Who decides, as the policy knows the person.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn person(&self, call: &Call) -> Result<String, ToolError>;
+
+    /// The findings that are wanted, merged over the agents.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn findings(&self, wanted: &Wanted, call: &Call) -> Result<Findings, ToolError>;
+
+    /// One finding, by its fingerprint.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn finding(&self, fingerprint: &str, call: &Call) -> Result<MergedFinding, ToolError>;
+
+    /// The source around a finding as it is now.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the finding has no place.
+    fn source(&self, finding: &MergedFinding, call: &Call) -> Result<Excerpt, ToolError>;
+
+    /// All proposals.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    fn proposals(&self, call: &Call) -> Result<Proposals, ToolError>;
+
+    /// One proposal with its diff, by its id or the first digits of it.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn proposal(&self, id: &str, call: &Call) -> Result<Review, ToolError>;
+
+    /// Takes one step with a proposal.
+    ///
+    /// # Errors
+    /// When it was not taken.
+    fn decide(
+        &self,
+        id: &str,
+        verb: Verb,
+        reason: Option<&str>,
+        call: &Call,
+    ) -> Result<Decision, ToolError>;
+}
