@@ -89,6 +89,17 @@ impl Record {
         record
     }
 
+    /// Takes from an answer to a person which file it shows and which role has decided.
+    pub fn learn(&mut self, json: &serde_json::Value) {
+        let text = |at: &str| json.pointer(at).and_then(serde_json::Value::as_str);
+        if let Some(path) = text("/path").or(text("/decision/proposal")) {
+            self.path = shorten(path);
+        }
+        if let Some(role) = text("/decision/role") {
+            self.role = Some(role.to_owned());
+        }
+    }
+
     /// Writes the record with what came of the call.
     pub fn finish(mut self, result: &Result<Answer, ToolError>) {
         self.recorded = true;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::workspace::{Resolution, Workspace};
 
@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 pub use callers::CallerOptions;
 pub use records::{
     DeciderOptions, ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProfileChoice,
-    ProposalsCommand, ReviewOptions, SarifOptions, SeverityChoice, ShowFormat,
+    ProposalsCommand, ReviewOptions, SarifOptions, SeverityChoice, ShowFormat, UrlOptions,
 };
 
 /// The policy that holds when none is given.
@@ -33,6 +33,30 @@ pub const LOCAL_POLICY_NAME: &str = "local.toml (built in)";
 pub struct CommandLine {
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl CommandLine {
+    /// Reads the command line and the environment.
+    ///
+    /// # Errors
+    /// When the two together say neither this place nor that. What clap refuses ends the process.
+    pub fn read() -> anyhow::Result<CommandLine> {
+        let matches = CommandLine::command().get_matches();
+        let mut line = CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let url = match &mut line.command {
+            Command::Findings(command) => command.url_mut(),
+            Command::Proposals(command) => command.url_mut(),
+            Command::Review(options) => &mut options.decider.url,
+            _ => return Ok(line),
+        };
+        url.settle(innermost(&matches))?;
+        Ok(line)
+    }
+}
+
+/// What was given to the subcommand that was asked for.
+fn innermost(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, below)| innermost(below))
 }
 
 const EXAMPLES: &str = "Examples:

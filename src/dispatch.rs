@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use mcp_workspace_tools::answer::{Answer, Shown};
 use mcp_workspace_tools::call::{Call, ProgressSink};
+use mcp_workspace_tools::desk::Here;
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::path::WorkspacePath;
 use mcp_workspace_tools::policy::{Access, Layout, Policy};
@@ -45,6 +46,40 @@ pub struct Request {
     pub deadline: Option<Instant>,
     /// The trace that it belongs to.
     pub trace: Option<Trace>,
+}
+
+/// What a person needs for a command that is no tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// To read findings, or to decide about anything.
+    Look,
+    /// To decide about anything; about what, the decision itself asks.
+    Decide,
+}
+
+impl Right {
+    /// The role that gives it, and by which rule.
+    fn of(self, desk: &Here) -> Option<(String, String)> {
+        let deciding = desk.deciding_role().map(|role| (role.to_owned(), "decide".to_owned()));
+        match self {
+            Right::Decide => deciding,
+            Right::Look => {
+                let reading = desk.reading_role();
+                reading.map(|role| (role.to_owned(), "read".to_owned())).or(deciding)
+            }
+        }
+    }
+
+    fn missing(self, caller: &Caller, layout: &Layout) -> ToolError {
+        let (what, hint) = match self {
+            Right::Look => (
+                "look at findings and proposals",
+                format!("a role with `read` on `{}`, or with `decide`, may", layout.findings()),
+            ),
+            Right::Decide => ("decide", "a role with `decide` may".to_owned()),
+        };
+        ToolError::new(Code::Denied, format!("caller `{}` may not {what}", caller.id)).hint(hint)
+    }
 }
 
 /// When the host must answer a request, carried beside it through MCP.
@@ -96,12 +131,12 @@ impl Dispatcher {
         self
     }
 
-    /// What a person may read and decide, for the commands of people; none without a role.
-    pub fn for_person(&self, caller: &Caller) -> Option<(Scope, Decider)> {
+    /// What a person may read and decide; none without a role.
+    pub fn desk(&self, caller: &Caller) -> Option<Here> {
         let grant = self.policy.grant(caller)?;
         let (workspace, layout) = (Arc::clone(&self.workspace), Arc::clone(&self.layout));
         let scope = Scope::new(Arc::clone(&workspace), grant.for_decisions(), Arc::clone(&layout));
-        Some((scope, Decider::new(workspace, &grant, layout, &caller.id)))
+        Some(Here::new(scope, Decider::new(workspace, &grant, layout, &caller.id)))
     }
 
     /// Where records lie in the workspace.
@@ -208,6 +243,39 @@ impl Dispatcher {
                 self.run("doctor", &call, CancellationToken::new(), work).await
             }
         };
+        record.finish(&result);
+        result
+    }
+
+    /// Lets a person look at findings and proposals, or decide about them. Never a tool: the
+    /// request's `tool` is the command's name, and no catalog holds it.
+    ///
+    /// # Errors
+    /// [`Code::Denied`] without the right, or what came of the work.
+    pub async fn review(
+        &self,
+        request: Request,
+        right: Right,
+        work: impl FnOnce(&Here, &Call) -> Result<Answer, ToolError> + Send + 'static,
+    ) -> Result<Answer, ToolError> {
+        let call = self.call_of(&request);
+        let mut record = Record::begin(&request, &call, self.metrics);
+        let desk = self.desk(&request.caller);
+        let role = desk.as_ref().and_then(|desk| right.of(desk));
+        let result = match desk.zip(role) {
+            None => Err(right.missing(&request.caller, &self.layout)),
+            Some((desk, (role, rule))) => {
+                record.allowed = true;
+                record.role = Some(role);
+                record.rule = Some(rule);
+                let running = call.clone();
+                let work = move || work(&desk, &running);
+                self.run(&request.tool, &call, CancellationToken::new(), work).await
+            }
+        };
+        if let Ok(answer) = &result {
+            record.learn(&answer.json);
+        }
         record.finish(&result);
         result
     }

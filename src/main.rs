@@ -2,6 +2,7 @@
 
 mod command;
 mod config;
+mod desk;
 mod host;
 mod mcp;
 mod review;
@@ -10,7 +11,6 @@ mod terminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use mcp_workspace::{audit, caller, dispatch, doctor, metrics, trace};
@@ -20,7 +20,7 @@ use config::{Command, CommandLine, LambdaOptions};
 fn main() -> ExitCode {
     let result = match LambdaOptions::runtime_api() {
         Some(api) => serving(command::lambda::run(api)),
-        None => run(CommandLine::parse().command),
+        None => CommandLine::read().and_then(|line| run(line.command)),
     };
     match result {
         Ok(code) => code,

@@ -6,18 +6,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::error::ToolError;
+use mcp_workspace_tools::desk::Findings;
 use mcp_workspace_tools::records::export::{self, Export, Profile, Provenance};
 use mcp_workspace_tools::records::finding::Severity;
-use mcp_workspace_tools::records::merged::{self, Damaged, Filter, MergedFinding, MergedFindings};
-use mcp_workspace_tools::workspace::Scope;
+use mcp_workspace_tools::records::ledger::Damaged;
+use mcp_workspace_tools::records::merged::{MergedFinding, MergedFindings, Wanted};
 
 use crate::config::{
     ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProfileChoice, SarifOptions,
     SeverityChoice,
 };
+use crate::desk;
 use crate::terminal::{line, print, table};
 
 /// Longest time for reading them all; a person can stop it before.
@@ -32,7 +33,7 @@ const MAX_SUMMARY: usize = 100;
 pub fn run(command: FindingsCommand) -> anyhow::Result<ExitCode> {
     match command {
         FindingsCommand::List(options) => {
-            let (merged, damaged) = read(&options.findings)?;
+            let Findings { merged, damaged } = read(&options.findings)?;
             let text = match options.format {
                 ListFormat::Table => as_table(&merged),
                 ListFormat::Json => as_json(&merged)?,
@@ -41,7 +42,7 @@ pub fn run(command: FindingsCommand) -> anyhow::Result<ExitCode> {
             Ok(told(&damaged))
         }
         FindingsCommand::Export(options) => {
-            let (merged, damaged) = read(&options.findings)?;
+            let Findings { merged, damaged } = read(&options.findings)?;
             let text = match options.format {
                 ExportFormat::Json => as_json(&merged)?,
                 ExportFormat::Markdown => export::markdown(&merged),
@@ -57,35 +58,15 @@ pub fn run(command: FindingsCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn read(options: &FindingsOptions) -> anyhow::Result<(MergedFindings, Vec<Damaged>)> {
-    let plain = |error: ToolError| anyhow!("{}", error.to_text());
-    let severities = options.severity.iter().map(|choice| severity(*choice)).collect();
-    let filter = Filter::new(
-        severities,
-        &options.rule,
-        &options.path,
-        options.agent.clone(),
-        options.run.clone(),
-    )
-    .map_err(plain)?;
-    let loaded = options.workspace.policy()?;
-    let root = options.workspace.root_or_current();
-    let workspace = options
-        .workspace
-        .open(root)
-        .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
-    let layout = Arc::new(loaded.policy.layout().clone());
-    let grant = loaded.policy.grant(options.caller.as_str()).map(|grant| grant.for_decisions());
-    let Some(grant) = grant.filter(|grant| grant.may_enter(layout.findings())) else {
-        bail!(
-            "caller `{}` may not read findings: {} gives it no `read` on `{}`; see --caller and \
-             --policy",
-            options.caller,
-            loaded.name,
-            layout.findings()
-        );
+fn read(options: &FindingsOptions) -> anyhow::Result<Findings> {
+    let wanted = Wanted {
+        severities: options.severity.iter().map(|choice| severity(*choice)).collect(),
+        rules: options.rule.clone(),
+        paths: options.path.clone(),
+        agents: options.agent.clone(),
+        runs: options.run.clone(),
     };
-    let scope = Scope::new(Arc::new(workspace), grant, layout);
+    let desk = desk::open(&options.url, &options.workspace, &options.caller, "command")?;
     let mut call = Call::new(&options.caller, TIME);
     let watched = std::io::stderr().is_terminal();
     if watched {
@@ -95,13 +76,11 @@ fn read(options: &FindingsOptions) -> anyhow::Result<(MergedFindings, Vec<Damage
             }
         }));
     }
-    let ledger = merged::read(&scope, &call).map_err(plain)?;
+    let findings = desk.findings(&wanted, &call);
     if watched {
         eprint!("\r\u{1b}[K");
     }
-    let mut merged = merged::merge(ledger.findings);
-    merged.findings.retain(|finding| filter.wants(finding));
-    Ok((merged, ledger.damaged))
+    findings.map_err(|error| anyhow!("{}", error.to_text()))
 }
 
 fn severity(choice: SeverityChoice) -> Severity {

@@ -2,108 +2,67 @@
 
 use std::fmt::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
-use mcp_workspace_tools::answer::{Answer, Shown};
+use anyhow::Context;
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::decide::{self, Review};
+use mcp_workspace_tools::decide::Review;
+use mcp_workspace_tools::desk::{Desk, Proposals, Verb};
 use mcp_workspace_tools::error::ToolError;
-use mcp_workspace_tools::records::decision::{Action, Decision, State};
-use mcp_workspace_tools::workspace::Decider;
+use mcp_workspace_tools::records::decision::{Action, State};
 use serde_json::json;
 
-use crate::audit::Record;
 use crate::config::{DeciderOptions, ListFormat, ProposalsCommand, ShowFormat};
+use crate::desk;
 use crate::terminal::{
     BOLD, CYAN, GREEN, RED, YELLOW, block, keeping_tabs, line, print, styled, table,
 };
 
+/// Longest time for one command; a person can stop it before.
+const TIME: Duration = Duration::from_secs(60 * 60);
 /// Digits of an id in a table.
 const SHORT: usize = 12;
 
 /// Runs the subcommand; exit status 1 when it was refused, or a proposal could not be read.
 ///
 /// # Errors
-/// When the workspace or the policy cannot be had.
+/// When the workspace, the policy or the function cannot be had.
 pub fn run(command: ProposalsCommand) -> anyhow::Result<ExitCode> {
     match command {
-        ProposalsCommand::List(options) => list(&decider(&options.decider)?, options.format),
-        ProposalsCommand::Show(options) => {
-            show(&decider(&options.decider)?, &options.id, options.format)
-        }
+        ProposalsCommand::List(options) => list(&options.decider, options.format),
+        ProposalsCommand::Show(options) => show(&options.decider, &options.id, options.format),
         ProposalsCommand::Approve(options) => {
-            decided(&options.decider, "approve", &options.id, |decider| {
-                decide::approve(decider, &options.id, options.reason.as_deref())
-            })
+            decide(&options.decider, &options.id, Verb::Approve, options.reason.as_deref())
         }
         ProposalsCommand::Reject(options) => {
-            decided(&options.decider, "reject", &options.id, |decider| {
-                decide::reject(decider, &options.id, &options.reason)
-            })
+            decide(&options.decider, &options.id, Verb::Reject, Some(&options.reason))
         }
         ProposalsCommand::Apply(options) => {
-            decided(&options.decider, "apply", &options.id, |decider| {
-                decide::apply(decider, &options.id)
-            })
+            decide(&options.decider, &options.id, Verb::Apply, None)
         }
         ProposalsCommand::Revert(options) => {
-            decided(&options.decider, "revert", &options.id, |decider| {
-                decide::revert(decider, &options.id, options.reason.as_deref())
-            })
+            decide(&options.decider, &options.id, Verb::Revert, options.reason.as_deref())
         }
     }
 }
 
-fn decider(options: &DeciderOptions) -> anyhow::Result<Decider> {
-    let loaded = options.workspace.policy()?;
-    let root = options.workspace.root_or_current();
-    let workspace = options
-        .workspace
-        .open(root)
-        .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
-    let grant = loaded.policy.grant(options.caller.as_str()).ok_or_else(|| {
-        anyhow!(
-            "{} names no role for caller `{}`: name one that may `decide` with --caller",
-            loaded.name,
-            options.caller
-        )
-    })?;
-    let layout = Arc::new(loaded.policy.layout().clone());
-    Ok(Decider::new(Arc::new(workspace), &grant, layout, &options.caller))
+fn open(options: &DeciderOptions) -> anyhow::Result<(Box<dyn Desk>, Call)> {
+    let desk = desk::open(&options.url, &options.workspace, &options.caller, "command")?;
+    Ok((desk, Call::new(&options.caller, TIME)))
 }
 
-/// Takes one decision and leaves its audit record, as a tool's call does.
-fn decided(
+fn decide(
     options: &DeciderOptions,
-    what: &str,
     id: &str,
-    decide: impl FnOnce(&Decider) -> Result<Decision, ToolError>,
+    verb: Verb,
+    reason: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
-    let decider = decider(options)?;
-    let call = Call::new(&options.caller, Duration::from_secs(options.workspace.timeout));
-    let mut record = Record::of_decision(&options.caller, "command", what, id, &call);
-    let result = decide(&decider);
-    if let Ok(decision) = &result {
-        record.role = Some(decision.role.clone());
-        record.request_id.clone_from(&decision.proposal);
-    }
-    let answer = result.and_then(|decision| {
-        serde_json::to_value(&decision)
-            .map(|json| Answer { json, shown: Shown::Json })
-            .map_err(|error| ToolError::invalid(error.to_string()))
-            .map(|answer| (answer, decision))
-    });
-    let (outcome, result) = match answer {
-        Ok((answer, decision)) => (Ok(answer), Ok(decision)),
-        Err(error) => (Err(error.clone()), Err(error)),
-    };
-    record.finish(&outcome);
-    match result {
+    let (desk, call) = open(options)?;
+    match desk.decide(id, verb, reason, &call) {
         Ok(decision) => {
             let done = action(decision.action);
-            print(&format!("{done} {}\n", decision.proposal)).context("cannot write to stdout")?;
+            print(&format!("{done} {}\n", line(&decision.proposal)))
+                .context("cannot write to stdout")?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => Ok(refused(&error)),
@@ -128,8 +87,9 @@ fn action(action: Action) -> &'static str {
     }
 }
 
-fn list(decider: &Decider, format: ListFormat) -> anyhow::Result<ExitCode> {
-    let (reviews, unreadable) = match decide::list(decider) {
+fn list(options: &DeciderOptions, format: ListFormat) -> anyhow::Result<ExitCode> {
+    let (desk, call) = open(options)?;
+    let Proposals { reviews, unreadable } = match desk.proposals(&call) {
         Ok(all) => all,
         Err(error) => return Ok(refused(&error)),
     };
@@ -171,8 +131,9 @@ fn short(id: &str) -> String {
     line(&id.chars().take(SHORT).collect::<String>())
 }
 
-fn show(decider: &Decider, id: &str, format: ShowFormat) -> anyhow::Result<ExitCode> {
-    let review = match decide::show(decider, id) {
+fn show(options: &DeciderOptions, id: &str, format: ShowFormat) -> anyhow::Result<ExitCode> {
+    let (desk, call) = open(options)?;
+    let review = match desk.proposal(id, &call) {
         Ok(review) => review,
         Err(error) => return Ok(refused(&error)),
     };

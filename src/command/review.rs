@@ -2,13 +2,19 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use mcp_workspace_tools::call::Call;
 use tokio::net::TcpListener;
 
-use crate::caller::{Caller, Proof};
 use crate::config::ReviewOptions;
-use crate::review::{self, Desk, Door};
+use crate::desk;
+use crate::review::{self, Door, Pages};
+use crate::terminal::line;
+
+/// Longest time until the desk has said who decides.
+const START_TIME: Duration = Duration::from_secs(60);
 
 /// Serves until the process is asked to stop.
 ///
@@ -22,12 +28,18 @@ pub async fn run(options: ReviewOptions) -> anyhow::Result<ExitCode> {
             options.listen
         );
     }
-    let root = options.decider.workspace.root_or_current();
-    let (dispatcher, opened) = options.decider.workspace.dispatcher(root)?;
-    let caller = Caller::new(&options.decider.caller, Proof::Process);
-    let Some((scope, decider)) = dispatcher.for_person(&caller) else {
-        bail!("the policy {} names no role for caller `{}`", opened.policy, options.decider.caller);
+    let place = match &options.decider.url.url {
+        Some(url) => url.clone(),
+        None => options.decider.workspace.root_or_current().display().to_string(),
     };
+    let decider = options.decider;
+    let (desk, person) = tokio::task::spawn_blocking(move || {
+        let desk = desk::open(&decider.url, &decider.workspace, &decider.caller, "review")?;
+        // Behind a URL this is the first question, which tells who is not let in before any page.
+        let person = desk.person(&Call::new(&decider.caller, START_TIME));
+        anyhow::Ok((desk, person.map_err(|error| anyhow!("{}", error.to_text()))?))
+    })
+    .await??;
     let listener = TcpListener::bind(options.listen).await.with_context(|| {
         format!("cannot listen on {}; choose another with --listen", options.listen)
     })?;
@@ -38,12 +50,12 @@ pub async fn run(options: ReviewOptions) -> anyhow::Result<ExitCode> {
     let _ = writeln!(
         out,
         "Review of {} as `{}`:\n  http://{address}/enter?token={}\n\nCtrl-C stops it.",
-        root.display(),
-        options.decider.caller,
+        line(&place),
+        line(&person),
         door.token()
     )
     .and_then(|()| out.flush());
     drop(out);
-    review::serve(Desk { door, scope, decider }, listener).await?;
+    review::serve(Pages { door, desk, person }, listener).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use anyhow::bail;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Subcommand, ValueEnum};
 
 use super::WorkspaceOptions;
 use crate::caller::Caller;
@@ -11,13 +13,56 @@ use crate::caller::Caller;
 /// The caller's id of a person who decides, unless another is given.
 pub const REVIEWER: &str = "reviewer";
 
+/// A workspace that is not on this machine.
+#[derive(Debug, Args)]
+pub struct UrlOptions {
+    /// The URL of a function: its findings and proposals, with the rights that its policy gives
+    /// your AWS credentials; instead of --workspace, --policy and --caller
+    #[arg(long, value_name = "URL", env = "MCP_WORKSPACE_URL")]
+    pub url: Option<String>,
+    /// The AWS region, where the URL's host does not tell it
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+}
+
+impl UrlOptions {
+    /// Decides between the URL and a workspace of this machine: what was typed comes before what
+    /// the environment says.
+    ///
+    /// # Errors
+    /// When both were typed, or both are in the environment.
+    pub fn settle(&mut self, given: &ArgMatches) -> anyhow::Result<()> {
+        if self.url.is_none() {
+            return Ok(());
+        }
+        let from = |name: &str| given.value_source(name);
+        let typed = |name: &&&str| from(name) == Some(ValueSource::CommandLine);
+        let other = ["workspace", "policy", "caller"].iter().find(typed);
+        match (from("url"), other) {
+            (Some(ValueSource::CommandLine), Some(other)) => bail!(
+                "--url and --{other} exclude each other: a function has its own workspace and \
+                 policy, and knows you by your AWS credentials"
+            ),
+            (Some(ValueSource::CommandLine), None) => {}
+            (_, Some(_)) => self.url = None,
+            (_, None) if from("workspace") == Some(ValueSource::EnvVariable) => bail!(
+                "MCP_WORKSPACE_URL and MCP_WORKSPACE_ROOT are both set; say which with --url or \
+                 --workspace"
+            ),
+            (_, None) => {}
+        }
+        Ok(())
+    }
+}
+
 /// Look at what agents found
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   mcp-workspace findings list --workspace ~/repo --severity critical,high
   mcp-workspace findings export --format sarif -o findings.sarif
   mcp-workspace findings export --format sarif --profile ai --repository https://github.com/o/r --revision $(git rev-parse HEAD)
-  mcp-workspace findings export --format html -o findings.html")]
+  mcp-workspace findings export --format html -o findings.html
+  mcp-workspace findings list --url https://ID.lambda-url.eu-west-1.on.aws")]
 pub enum FindingsCommand {
     /// List findings, the worst first, merged over the agents that saw them
     List(ListFindings),
@@ -25,11 +70,23 @@ pub enum FindingsCommand {
     Export(ExportFindings),
 }
 
+impl FindingsCommand {
+    /// Where the findings are.
+    pub fn url_mut(&mut self) -> &mut UrlOptions {
+        match self {
+            FindingsCommand::List(options) => &mut options.findings.url,
+            FindingsCommand::Export(options) => &mut options.findings.url,
+        }
+    }
+}
+
 /// Which findings.
 #[derive(Debug, Args)]
 pub struct FindingsOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
+    #[command(flatten)]
+    pub url: UrlOptions,
     /// The caller's id, as policies name it
     #[arg(long, value_name = "ID", default_value = Caller::LOCAL)]
     pub caller: String,
@@ -141,7 +198,8 @@ pub enum ProfileChoice {
   mcp-workspace proposals show 3f9a1c
   mcp-workspace proposals approve 3f9a1c --reason 'covers the empty file'
   mcp-workspace proposals apply 3f9a1c
-  mcp-workspace proposals reject 77b2e0 --reason 'breaks the callers of parse'")]
+  mcp-workspace proposals reject 77b2e0 --reason 'breaks the callers of parse'
+  mcp-workspace proposals list --url https://ID.lambda-url.eu-west-1.on.aws")]
 pub enum ProposalsCommand {
     /// List proposals by time, with how they stand and what they conflict with
     List(ListProposals),
@@ -157,11 +215,27 @@ pub enum ProposalsCommand {
     Revert(DecideProposal),
 }
 
+impl ProposalsCommand {
+    /// Where the proposals are.
+    pub fn url_mut(&mut self) -> &mut UrlOptions {
+        match self {
+            ProposalsCommand::List(options) => &mut options.decider.url,
+            ProposalsCommand::Show(options) => &mut options.decider.url,
+            ProposalsCommand::Approve(options) => &mut options.decider.url,
+            ProposalsCommand::Reject(options) => &mut options.decider.url,
+            ProposalsCommand::Apply(options) => &mut options.decider.url,
+            ProposalsCommand::Revert(options) => &mut options.decider.url,
+        }
+    }
+}
+
 /// Where, and who decides.
 #[derive(Debug, Args)]
 pub struct DeciderOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
+    #[command(flatten)]
+    pub url: UrlOptions,
     /// Who decides: the caller's id, as policies name it
     #[arg(long, value_name = "ID", env = "MCP_WORKSPACE_REVIEWER", default_value = REVIEWER)]
     pub caller: String,
@@ -236,11 +310,13 @@ pub struct ApplyProposal {
 /// Show findings and proposals on a local web page, to approve, reject and apply
 ///
 /// The page is for one person on this machine: it listens on loopback, and opens by the URL with a
-/// token that is printed at start. Without --workspace the current directory is used.
+/// token that is printed at start. Without --workspace the current directory is used. With --url
+/// the page is here as well, and what it shows and decides is the function's.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mcp-workspace review --policy policies/code-review.toml --caller arn:aws:iam::123456789012:role/people-1
-  mcp-workspace review --workspace ~/repo --listen 127.0.0.1:9000")]
+  mcp-workspace review --workspace ~/repo --listen 127.0.0.1:9000
+  mcp-workspace review --url https://ID.lambda-url.eu-west-1.on.aws")]
 pub struct ReviewOptions {
     #[command(flatten)]
     pub decider: DeciderOptions,

@@ -4,4 +4,5 @@ pub mod doctor;
 pub mod http;
 pub mod lambda;
 mod resource;
+mod review;
 pub mod stdio;

@@ -1,7 +1,7 @@
 //! The review page: people see findings and proposals, and decide. On loopback only.
 
 mod door;
-mod form;
+pub mod form;
 mod page;
 
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::desk::Desk;
 use mcp_workspace_tools::error::{Code, ToolError};
-use mcp_workspace_tools::workspace::{Decider, Scope};
 use tokio::net::TcpListener;
 
 pub use door::Door;
@@ -27,13 +27,13 @@ const MAX_FORM_BYTES: usize = 64 * 1024;
 const PAGE_TIME: Duration = Duration::from_secs(60);
 
 /// What the pages show and do, under one person's rights.
-pub struct Desk {
+pub struct Pages {
     /// Who may come in.
     pub door: Door,
-    /// What the person may read.
-    pub scope: Scope,
-    /// What the person may decide.
-    pub decider: Decider,
+    /// What the person sees and decides.
+    pub desk: Box<dyn Desk>,
+    /// Who that is, as the policy knows the person.
+    pub person: String,
 }
 
 /// What a request asks for, past the door.
@@ -55,8 +55,8 @@ enum Reply {
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(desk: Desk, listener: TcpListener) -> anyhow::Result<()> {
-    let app = Router::new().fallback(answer).with_state(Arc::new(desk));
+pub async fn serve(pages: Pages, listener: TcpListener) -> anyhow::Result<()> {
+    let app = Router::new().fallback(answer).with_state(Arc::new(pages));
     let served = std::future::IntoFuture::into_future(axum::serve(listener, app));
     tokio::select! {
         result = served => result.context("the review page failed"),
@@ -64,8 +64,8 @@ pub async fn serve(desk: Desk, listener: TcpListener) -> anyhow::Result<()> {
     }
 }
 
-async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
-    let mut response = match pass(desk, request).await {
+async fn answer(State(pages): State<Arc<Pages>>, request: Request) -> Response {
+    let mut response = match pass(pages, request).await {
         Ok(response) => response,
         Err(refused) => *refused,
     };
@@ -76,9 +76,9 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     response
 }
 
-async fn pass(desk: Arc<Desk>, request: Request) -> Result<Response, Box<Response>> {
+async fn pass(pages: Arc<Pages>, request: Request) -> Result<Response, Box<Response>> {
     let (head, body) = request.into_parts();
-    desk.door.check_origin(&head.headers)?;
+    pages.door.check_origin(&head.headers)?;
     let query = Fields::parse(head.uri.query().unwrap_or_default().as_bytes());
     let path = head.uri.path().to_owned();
     match path.as_str() {
@@ -86,21 +86,21 @@ async fn pass(desk: Arc<Desk>, request: Request) -> Result<Response, Box<Respons
         "/review.js" => {
             return Ok(asset("text/javascript; charset=utf-8", include_str!("review.js")));
         }
-        "/enter" => return desk.door.enter(query.get("token")),
-        _ => desk.door.check_session(&head.headers)?,
+        "/enter" => return pages.door.enter(query.get("token")),
+        _ => pages.door.check_session(&head.headers)?,
     }
     let post = match head.method {
         Method::GET | Method::HEAD => false,
         Method::POST => true,
         _ => return Err(door::refusal(StatusCode::METHOD_NOT_ALLOWED, "GET or POST only")),
     };
-    let form = if post { read_form(&desk, body).await? } else { Fields::default() };
+    let form = if post { read_form(&pages, body).await? } else { Fields::default() };
     let asked = Asked { post, path, query, form };
     let work = tokio::task::spawn_blocking(move || {
-        let call = Call::new(desk.decider.caller(), PAGE_TIME);
-        page::answer(&desk, &asked, &call).unwrap_or_else(|error| {
+        let call = Call::new(&pages.person, PAGE_TIME);
+        page::answer(&pages, &asked, &call).unwrap_or_else(|error| {
             let status = status_of(&error);
-            (status, Reply::Page(page::problem(&desk, &asked.path, &error)))
+            (status, Reply::Page(page::problem(&pages, &asked.path, &error)))
         })
     });
     let Ok((status, reply)) = work.await else {
@@ -116,12 +116,12 @@ async fn pass(desk: Arc<Desk>, request: Request) -> Result<Response, Box<Respons
     })
 }
 
-async fn read_form(desk: &Desk, body: Body) -> Result<Fields, Box<Response>> {
+async fn read_form(pages: &Pages, body: Body) -> Result<Fields, Box<Response>> {
     let bytes = to_bytes(body, MAX_FORM_BYTES)
         .await
         .map_err(|_| door::refusal(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"))?;
     let form = Fields::parse(&bytes);
-    desk.door.check_form(form.get("csrf"))?;
+    pages.door.check_form(form.get("csrf"))?;
     Ok(form)
 }
 
@@ -133,12 +133,16 @@ fn with_type(status: StatusCode, kind: &'static str, body: Body) -> Response {
     (status, [(header::CONTENT_TYPE, kind)], body).into_response()
 }
 
-fn status_of(error: &ToolError) -> StatusCode {
+/// The status that says what kind of error it is.
+pub fn status_of(error: &ToolError) -> StatusCode {
     match error.code {
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::Denied => StatusCode::FORBIDDEN,
         Code::InvalidArgument => StatusCode::BAD_REQUEST,
         Code::Conflict | Code::PatchDoesNotApply => StatusCode::CONFLICT,
+        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Deadline | Code::Cancelled => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::desk::Findings;
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::records::finding::{FORMAT, Finding, Location, Severity, Verdict};
-use mcp_workspace_tools::desk::Findings;
 use mcp_workspace_tools::records::ledger::{self, Bounds};
 use mcp_workspace_tools::records::merged::{self, Filter, MergedFinding, Wanted};
 use mcp_workspace_tools::workspace::{Scope, Workspace};

@@ -18,6 +18,7 @@ use super::runtime_api::Invocation;
 use crate::dispatch::Deadline;
 use crate::host::doctor::{self, Question};
 use crate::host::resource::{METADATA_PATHS, Resource, refusal};
+use crate::host::review::{self, Ask};
 use crate::mcp::Handler;
 
 /// Largest request; patches and findings have limits below it.
@@ -103,6 +104,7 @@ async fn respond(
     }
     let known = matches!(event.raw_path.as_str(), "/mcp" | "/mcp/" | "/" | doctor::PATH);
     let asks_doctor = event.raw_path == doctor::PATH;
+    let asks_review = review::is_below(&event.raw_path);
     let mut request = request_of(event)?;
     let caller = match (signer, &resource) {
         (Some(signer), _) => signer,
@@ -116,7 +118,7 @@ async fn respond(
             ));
         }
     };
-    if !known {
+    if !known && !asks_review {
         return Err(refused(StatusCode::NOT_FOUND, "nothing here; MCP is at /mcp"));
     }
     let caller = function
@@ -134,6 +136,24 @@ async fn respond(
             trace: invocation.trace.clone(),
         };
         return Ok(doctor::answer(&function.dispatcher, question).await);
+    }
+    if asks_review {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let ask = Ask {
+            method: &head.method,
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            headers: &head.headers,
+            body: &body,
+            own_hosts: &hosts,
+            caller,
+            host: "function-url",
+            request_id: invocation.request_id.clone(),
+            deadline: Some(invocation.deadline),
+            trace: invocation.trace.clone(),
+        };
+        return Ok(review::answer(&function.dispatcher, ask).await);
     }
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(Deadline(invocation.deadline));

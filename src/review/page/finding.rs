@@ -1,30 +1,25 @@
 //! One finding, with the source around it.
 
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::decide;
-use mcp_workspace_tools::error::{Code, ToolError};
+use mcp_workspace_tools::desk::Proposals;
+use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::records::export::describe::{
     place, severity_name, snippet, title, verdict_name,
 };
-use mcp_workspace_tools::records::merged::{self, MergedFinding};
+use mcp_workspace_tools::records::merged::MergedFinding;
 use mcp_workspace_tools::text::markup::Markup;
 
 use super::findings::shortened;
 use super::frame::{Part, whole};
 use super::source;
-use crate::review::Desk;
+use crate::review::Pages;
 
 /// The page of the finding with this fingerprint.
 ///
 /// # Errors
 /// When there is none.
-pub fn page(desk: &Desk, fingerprint: &str, call: &Call) -> Result<String, ToolError> {
-    let ledger = merged::read(&desk.scope, call)?;
-    let of_it = ledger.findings.into_iter().filter(|one| one.fingerprint == fingerprint).collect();
-    let merged = merged::merge(of_it);
-    let Some(finding) = merged.findings.first() else {
-        return Err(ToolError::new(Code::NotFound, "there is no such finding"));
-    };
+pub fn page(pages: &Pages, fingerprint: &str, call: &Call) -> Result<String, ToolError> {
+    let finding = &pages.desk.finding(fingerprint, call)?;
     let mut body = Markup::new();
     let severity = severity_name(finding.severity);
     body.raw("<h1>").text(&shortened(title(finding))).raw("</h1>\n<p><span class=\"badge ");
@@ -42,7 +37,7 @@ pub fn page(desk: &Desk, fingerprint: &str, call: &Call) -> Result<String, ToolE
         }
     }
     body.raw("<h2>Source</h2>\n");
-    around(&mut body, desk, finding, call);
+    around(&mut body, pages, finding, call);
     if !finding.evidence.is_empty() {
         body.raw("<h2>Evidence</h2>\n");
         for text in &finding.evidence {
@@ -52,20 +47,18 @@ pub fn page(desk: &Desk, fingerprint: &str, call: &Call) -> Result<String, ToolE
         }
     }
     seen(&mut body, finding);
-    answers(&mut body, desk, finding);
-    Ok(whole(desk, &shortened(title(finding)), Part::Findings, &body))
+    answers(&mut body, pages, finding, call);
+    Ok(whole(pages, &shortened(title(finding)), Part::Findings, &body))
 }
 
 /// The source as it is now; where it cannot be shown, what the agent saw.
-fn around(body: &mut Markup, desk: &Desk, finding: &MergedFinding, call: &Call) {
-    let Some(location) = &finding.location else {
+fn around(body: &mut Markup, pages: &Pages, finding: &MergedFinding, call: &Call) {
+    if finding.location.is_none() {
         body.raw("<p>It is about the workspace as a whole.</p>\n");
         return;
-    };
-    match source::around(&desk.scope, location, call) {
-        Ok(table) => {
-            body.append(&table);
-        }
+    }
+    match pages.desk.source(finding, call) {
+        Ok(excerpt) => source::table(body, &excerpt),
         Err(error) => {
             body.raw("<p class=\"problem text\">").text(&error.to_text()).raw("</p>\n");
             if let Some(text) = snippet(finding) {
@@ -90,8 +83,8 @@ fn seen(body: &mut Markup, finding: &MergedFinding) {
 }
 
 /// The proposals that answer it, as far as they can be read.
-fn answers(body: &mut Markup, desk: &Desk, finding: &MergedFinding) {
-    let Ok((reviews, _)) = decide::list(&desk.decider) else { return };
+fn answers(body: &mut Markup, pages: &Pages, finding: &MergedFinding, call: &Call) {
+    let Ok(Proposals { reviews, .. }) = pages.desk.proposals(call) else { return };
     let names =
         |id: &String| *id == finding.fingerprint || finding.seen.iter().any(|seen| seen.id == *id);
     let mut any = false;

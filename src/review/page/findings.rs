@@ -5,12 +5,12 @@ use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::records::export::describe::{
     ALL_SEVERITIES, agents, place, severity_name, summary, title,
 };
-use mcp_workspace_tools::records::merged::{self, MergedFinding};
+use mcp_workspace_tools::records::merged::{MergedFinding, Wanted};
 use mcp_workspace_tools::text::markup::Markup;
 use mcp_workspace_tools::text::visible::visible_line;
 
 use super::frame::{Part, whole};
-use crate::review::{Asked, Desk};
+use crate::review::{Asked, Pages};
 
 /// Findings on one page.
 const PAGE: usize = 200;
@@ -19,10 +19,10 @@ const PAGE: usize = 200;
 ///
 /// # Errors
 /// When the findings cannot be read.
-pub fn page(desk: &Desk, asked: &Asked, call: &Call) -> Result<String, ToolError> {
-    let ledger = merged::read(&desk.scope, call)?;
-    let damaged = ledger.damaged.len();
-    let all = merged::merge(ledger.findings).findings;
+pub fn page(pages: &Pages, asked: &Asked, call: &Call) -> Result<String, ToolError> {
+    let found = pages.desk.findings(&Wanted::default(), call)?;
+    let damaged = found.damaged.len();
+    let all = found.merged.findings;
     let severity = asked.query.get("severity");
     let words = asked.query.get("words").unwrap_or_default();
     let by_file = asked.query.get("by") == Some("file");
@@ -59,9 +59,9 @@ pub fn page(desk: &Desk, asked: &Asked, call: &Call) -> Result<String, ToolError
     }
     body.raw(if heading.is_some() { "</ul>\n" } else { "<p>None match.</p>\n" });
     if last > 1 {
-        pages(&mut body, number, last, (severity, words, by_file));
+        page_links(&mut body, number, last, (severity, words, by_file));
     }
-    Ok(whole(desk, "Findings", Part::Findings, &body))
+    Ok(whole(pages, "Findings", Part::Findings, &body))
 }
 
 fn path(finding: &MergedFinding) -> &str {
@@ -109,7 +109,7 @@ fn filter(body: &mut Markup, severity: Option<&str>, words: &str, by_file: bool)
     body.raw("\"></label>\n<button>Show</button>\n</form>\n");
 }
 
-fn pages(body: &mut Markup, number: usize, last: usize, asked: (Option<&str>, &str, bool)) {
+fn page_links(body: &mut Markup, number: usize, last: usize, asked: (Option<&str>, &str, bool)) {
     body.raw("<nav class=\"pages\" aria-label=\"Pages\">");
     for (page, name, is_there) in [
         (number.saturating_sub(1), "Previous page", number > 1),

@@ -3,7 +3,7 @@
 use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::text::markup::Markup;
 
-use crate::review::Desk;
+use crate::review::Pages;
 
 /// Which of the two lists a page belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Part {
 }
 
 /// A whole page around `body`.
-pub fn whole(desk: &Desk, title: &str, part: Part, body: &Markup) -> String {
+pub fn whole(pages: &Pages, title: &str, part: Part, body: &Markup) -> String {
     let mut page = Markup::new();
     page.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
@@ -23,7 +23,7 @@ pub fn whole(desk: &Desk, title: &str, part: Part, body: &Markup) -> String {
     page.raw("<nav aria-label=\"Lists\"><a href=\"/\"");
     page.raw(current(part == Part::Findings)).raw(">Findings</a> <a href=\"/proposals\"");
     page.raw(current(part == Part::Proposals)).raw(">Proposals</a></nav>\n<p>You are <b>");
-    page.text(desk.decider.caller())
+    page.text(&pages.person)
         .raw("</b></p>\n</header>\n<main id=\"main\" tabindex=\"-1\">\n");
     page.append(body);
     page.raw("</main>\n</body>\n</html>\n");
@@ -35,7 +35,7 @@ fn current(is: bool) -> &'static str {
 }
 
 /// The page for what could not be done.
-pub fn problem(desk: &Desk, path: &str, error: &ToolError) -> String {
+pub fn problem(pages: &Pages, path: &str, error: &ToolError) -> String {
     let part = if path.starts_with("/proposal") { Part::Proposals } else { Part::Findings };
     let mut body = Markup::new();
     body.raw("<h1>This could not be done</h1>\n<p class=\"problem text\" role=\"alert\">");
@@ -47,5 +47,5 @@ pub fn problem(desk: &Desk, path: &str, error: &ToolError) -> String {
         }
         _ => body.raw("/\">Back to the findings</a></p>\n"),
     };
-    whole(desk, "This could not be done", part, &body)
+    whole(pages, "This could not be done", part, &body)
 }

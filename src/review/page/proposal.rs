@@ -1,6 +1,7 @@
 //! One proposal: what it changes, how it stands, and what may be decided.
 
-use mcp_workspace_tools::decide::{self, Review};
+use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::decide::Review;
 use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::patch::read_stored;
 use mcp_workspace_tools::records::decision::State;
@@ -10,14 +11,14 @@ use mcp_workspace_tools::text::visible::visible;
 use super::diff;
 use super::findings::shortened;
 use super::frame::{Part, whole};
-use crate::review::Desk;
+use crate::review::Pages;
 
 /// The page.
 ///
 /// # Errors
 /// When there is no such proposal, or the reviewer may not see it.
-pub fn page(desk: &Desk, id: &str) -> Result<String, ToolError> {
-    let review = decide::show(&desk.decider, id)?;
+pub fn page(pages: &Pages, id: &str, call: &Call) -> Result<String, ToolError> {
+    let review = pages.desk.proposal(id, call)?;
     let proposal = &review.proposal;
     let mut body = Markup::new();
     body.raw("<h1>")
@@ -30,7 +31,7 @@ pub fn page(desk: &Desk, id: &str) -> Result<String, ToolError> {
         body.raw("<p class=\"text\">").text(rationale).raw("</p>\n");
     }
     standing(&mut body, &review);
-    decisions(&mut body, desk, &review);
+    decisions(&mut body, pages, &review);
     body.raw("<h2>Changes</h2>\n");
     let mut tables = Markup::new();
     let cut = diff::files(&mut tables, &read_stored(&review.patch)?);
@@ -41,15 +42,15 @@ pub fn page(desk: &Desk, id: &str) -> Result<String, ToolError> {
     });
     body.text(&proposal.id).raw("/diff\">The whole diff as text</a></p>\n");
     body.append(&tables);
-    Ok(whole(desk, &shortened(&proposal.title), Part::Proposals, &body))
+    Ok(whole(pages, &shortened(&proposal.title), Part::Proposals, &body))
 }
 
 /// The diff as text, with what would mislead the eye written out.
 ///
 /// # Errors
 /// As [`page`].
-pub fn whole_diff(desk: &Desk, id: &str) -> Result<String, ToolError> {
-    let review = decide::show(&desk.decider, id)?;
+pub fn whole_diff(pages: &Pages, id: &str, call: &Call) -> Result<String, ToolError> {
+    let review = pages.desk.proposal(id, call)?;
     Ok(visible(&String::from_utf8_lossy(&review.patch)).into_owned())
 }
 
@@ -89,11 +90,11 @@ fn list(body: &mut Markup, name: &'static str, place: &'static str, ids: &[Strin
 }
 
 /// The forms for what may follow.
-fn decisions(body: &mut Markup, desk: &Desk, review: &Review) {
+fn decisions(body: &mut Markup, pages: &Pages, review: &Review) {
     let mut form = |action: &'static str, name: &'static str, reason: Option<&'static str>| {
         body.raw("<form method=\"post\" action=\"/proposal/").text(&review.proposal.id).raw("/");
         body.raw(action).raw("\">\n<input type=\"hidden\" name=\"csrf\" value=\"");
-        body.text(desk.door.form_token()).raw("\">\n");
+        body.text(pages.door.form_token()).raw("\">\n");
         if let Some(required) = reason {
             body.raw(if required.is_empty() {
                 "<label>Reason"

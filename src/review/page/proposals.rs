@@ -1,19 +1,20 @@
 //! The list of proposals.
 
-use mcp_workspace_tools::decide;
+use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::desk::Proposals;
 use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::text::markup::Markup;
 
 use super::findings::shortened;
 use super::frame::{Part, whole};
-use crate::review::Desk;
+use crate::review::Pages;
 
 /// The page: the undecided first, then the others, each by time.
 ///
 /// # Errors
 /// When they cannot be listed.
-pub fn page(desk: &Desk) -> Result<String, ToolError> {
-    let (reviews, unreadable) = decide::list(&desk.decider)?;
+pub fn page(pages: &Pages, call: &Call) -> Result<String, ToolError> {
+    let Proposals { reviews, unreadable } = pages.desk.proposals(call)?;
     let mut body = Markup::new();
     body.raw("<h1>Proposals</h1>\n");
     if reviews.is_empty() {
@@ -43,5 +44,5 @@ pub fn page(desk: &Desk) -> Result<String, ToolError> {
         body.raw("<p class=\"problem text\">").text(&one.id).raw(": ");
         body.text(&one.error.to_text()).raw("</p>\n");
     }
-    Ok(whole(desk, "Proposals", Part::Proposals, &body))
+    Ok(whole(pages, "Proposals", Part::Proposals, &body))
 }

@@ -18,6 +18,8 @@ const MOST: usize = 400;
 /// Lines of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excerpt {
+    /// The file.
+    pub path: String,
     /// Whether the file has changed since the finding was written.
     pub changed: bool,
     /// The lines, in their order.
@@ -78,6 +80,6 @@ impl Excerpt {
             let marked = (start..=end).contains(&number);
             Line { number: number as u64, text: text.to_owned(), cut_bytes, marked }
         });
-        Ok(Excerpt { changed, lines: lines.collect() })
+        Ok(Excerpt { path: path.as_str().to_owned(), changed, lines: lines.collect() })
     }
 }

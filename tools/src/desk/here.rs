@@ -68,7 +68,7 @@ impl Here {
         }
         let (caller, findings) = (self.decider.caller(), self.scope.layout().findings());
         Err(ToolError::new(Code::Denied, format!("caller `{caller}` may not read findings"))
-            .hint(format!("a role with `read` on `{findings}` may; see --caller and --policy")))
+            .hint(format!("a role with `read` on `{findings}` may")))
     }
 }
 

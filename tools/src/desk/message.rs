@@ -13,6 +13,16 @@ use crate::records::merged::MergedFinding;
 /// Where the API is; its version is part of the path.
 pub const PATH: &str = "/review/v1";
 
+/// Longest id of a finding or a proposal.
+const MAX_ID: usize = 64;
+
+/// Whether a text can stand for a finding or a proposal in a path: hexadecimal digits, so that it
+/// leads nowhere else.
+pub fn is_id(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    (1..=MAX_ID).contains(&text.len()) && text.bytes().all(is_digit)
+}
+
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {

@@ -107,8 +107,7 @@ pub fn page(
                 }
             }
         }
-        let full =
-            bounds.is_some_and(|most| bytes >= most.bytes || Instant::now() >= most.until);
+        let full = bounds.is_some_and(|most| bytes >= most.bytes || Instant::now() >= most.until);
         if full && page.done < page.all {
             page.next = Some(name.clone());
             break;
