@@ -19,7 +19,7 @@ use crate::config::{
     SeverityChoice,
 };
 use crate::desk;
-use crate::terminal::{line, print, table};
+use crate::terminal::{block, line, print, table};
 
 /// Longest time for reading them all; a person can stop it before.
 const TIME: Duration = Duration::from_secs(60 * 60);
@@ -80,7 +80,7 @@ fn read(options: &FindingsOptions) -> anyhow::Result<Findings> {
     if watched {
         eprint!("\r\u{1b}[K");
     }
-    findings.map_err(|error| anyhow!("{}", error.to_text()))
+    findings.map_err(|error| anyhow!("{}", block(&error.to_text(), "").trim_end()))
 }
 
 fn severity(choice: SeverityChoice) -> Severity {

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use crate::config::ReviewOptions;
 use crate::desk;
 use crate::review::{self, Door, Pages};
-use crate::terminal::line;
+use crate::terminal::{block, line};
 
 /// Longest time until the desk has said who decides.
 const START_TIME: Duration = Duration::from_secs(60);
@@ -37,7 +37,10 @@ pub async fn run(options: ReviewOptions) -> anyhow::Result<ExitCode> {
         let desk = desk::open(&decider.url, &decider.workspace, &decider.caller, "review")?;
         // Behind a URL this is the first question, which tells who is not let in before any page.
         let person = desk.person(&Call::new(&decider.caller, START_TIME));
-        anyhow::Ok((desk, person.map_err(|error| anyhow!("{}", error.to_text()))?))
+        anyhow::Ok((
+            desk,
+            person.map_err(|error| anyhow!("{}", block(&error.to_text(), "").trim_end()))?,
+        ))
     })
     .await??;
     let listener = TcpListener::bind(options.listen).await.with_context(|| {

@@ -30,10 +30,7 @@ pub fn open(
     }
     let (dispatcher, opened) = workspace.dispatcher(workspace.root_or_current())?;
     let Some(desk) = dispatcher.desk(&Caller::new(caller, Proof::Process)) else {
-        bail!(
-            "{} names no role for caller `{caller}`; see --caller and --policy",
-            opened.policy
-        );
+        bail!("{} names no role for caller `{caller}`; see --caller and --policy", opened.policy);
     };
     Ok(Box::new(Audited::new(desk, host, Duration::from_secs(workspace.timeout))))
 }
@@ -45,7 +42,5 @@ fn there(url: &str, region: Option<&str>) -> anyhow::Result<Box<dyn Desk>> {
 
 #[cfg(not(feature = "remote"))]
 fn there(_: &str, _: Option<&str>) -> anyhow::Result<Box<dyn Desk>> {
-    bail!(
-        "this build has no --url; install it with `cargo install --path . --features remote`"
-    )
+    bail!("this build has no --url; install it with `cargo install --path . --features remote`")
 }

@@ -23,8 +23,7 @@ pub fn whole(pages: &Pages, title: &str, part: Part, body: &Markup) -> String {
     page.raw("<nav aria-label=\"Lists\"><a href=\"/\"");
     page.raw(current(part == Part::Findings)).raw(">Findings</a> <a href=\"/proposals\"");
     page.raw(current(part == Part::Proposals)).raw(">Proposals</a></nav>\n<p>You are <b>");
-    page.text(&pages.person)
-        .raw("</b></p>\n</header>\n<main id=\"main\" tabindex=\"-1\">\n");
+    page.text(&pages.person).raw("</b></p>\n</header>\n<main id=\"main\" tabindex=\"-1\">\n");
     page.append(body);
     page.raw("</main>\n</body>\n</html>\n");
     page.into_string()

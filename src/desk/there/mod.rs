@@ -1,0 +1,175 @@
+//! The desk behind the URL of a function: every question is one signed request of its review API.
+
+mod connection;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::decide::Review;
+use mcp_workspace_tools::desk::message::{
+    Decided, OneFinding, OneProposal, Person, ProposalsPage, Reason, is_id,
+};
+use mcp_workspace_tools::desk::{Desk, Excerpt, Findings, Proposals, Verb};
+use mcp_workspace_tools::error::{Code, ToolError};
+use mcp_workspace_tools::records::decision::Decision;
+use mcp_workspace_tools::records::export::describe::severity_name;
+use mcp_workspace_tools::records::ledger::Page;
+use mcp_workspace_tools::records::merged::{MergedFinding, Wanted};
+use mcp_workspace_tools::records::proposal::id_of;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use connection::Connection;
+
+/// How long a list of findings is good for: a person turns its pages without reading it anew.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// A function's desk.
+pub struct There {
+    connection: Connection,
+    known: Mutex<Option<Known>>,
+}
+
+/// The findings that were read last.
+struct Known {
+    since: Instant,
+    wanted: Wanted,
+    findings: Findings,
+}
+
+impl There {
+    /// Finds the credentials to sign with. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// When the URL is none, or there are no credentials or no region.
+    pub fn connect(url: &str, region: Option<&str>) -> anyhow::Result<There> {
+        Ok(There { connection: Connection::open(url, region)?, known: Mutex::new(None) })
+    }
+
+    fn all_findings(&self, wanted: &Wanted, call: &Call) -> Result<Findings, ToolError> {
+        let filter = query(wanted);
+        let (mut findings, mut damaged) = (Vec::new(), Vec::new());
+        let mut after: Option<String> = None;
+        loop {
+            let from = after.iter().map(|after| ("after", after.as_str()));
+            let page: Page =
+                self.connection.get("findings", filter.iter().copied().chain(from), call)?;
+            findings.extend(page.findings);
+            damaged.extend(page.damaged);
+            call.report(page.done as u64, &format!("{} of {} findings read", page.done, page.all));
+            let Some(next) = page.next else { return Ok(Findings::of(findings, damaged)) };
+            // Whatever the function says, this comes to an end.
+            if after.is_some_and(|after| next <= after) {
+                return Err(connection::misunderstood("its pages do not go on"));
+            }
+            after = Some(next);
+        }
+    }
+}
+
+impl Desk for There {
+    fn person(&self, call: &Call) -> Result<String, ToolError> {
+        let person: Person = self.connection.get("", [], call)?;
+        Ok(person.caller)
+    }
+
+    fn findings(&self, wanted: &Wanted, call: &Call) -> Result<Findings, ToolError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*known
+            && known.since.elapsed() < FRESH
+            && known.wanted == *wanted
+        {
+            return Ok(known.findings.clone());
+        }
+        let findings = self.all_findings(wanted, call)?;
+        let since = Instant::now();
+        *known = Some(Known { since, wanted: wanted.clone(), findings: findings.clone() });
+        Ok(findings)
+    }
+
+    fn finding(&self, fingerprint: &str, call: &Call) -> Result<MergedFinding, ToolError> {
+        if !is_id(fingerprint) {
+            return Err(ToolError::new(Code::NotFound, "there is no such finding"));
+        }
+        let one: OneFinding = self.connection.get(&format!("findings/{fingerprint}"), [], call)?;
+        Ok(one.finding)
+    }
+
+    fn source(&self, finding: &MergedFinding, call: &Call) -> Result<Excerpt, ToolError> {
+        if !is_id(&finding.fingerprint) {
+            return Err(ToolError::new(Code::NotFound, "there is no such finding"));
+        }
+        self.connection.get(&format!("findings/{}/source", finding.fingerprint), [], call)
+    }
+
+    fn proposals(&self, call: &Call) -> Result<Proposals, ToolError> {
+        let mut all = Proposals { reviews: Vec::new(), unreadable: Vec::new() };
+        let mut after: Option<String> = None;
+        loop {
+            let from = after.iter().map(|after| ("after", after.as_str()));
+            let page: ProposalsPage = self.connection.get("proposals", from, call)?;
+            all.reviews.extend(page.proposals);
+            all.unreadable.extend(page.unreadable);
+            let Some(next) = page.next else { return Ok(all) };
+            if after.is_some_and(|after| next <= after) {
+                return Err(connection::misunderstood("its pages do not go on"));
+            }
+            after = Some(next);
+        }
+    }
+
+    fn proposal(&self, id: &str, call: &Call) -> Result<Review, ToolError> {
+        check_id(id)?;
+        let one: OneProposal = self.connection.get(&format!("proposals/{id}"), [], call)?;
+        let OneProposal { proposal: mut review, patch } = one;
+        // What is decided about is what the id names, and so must be what is shown.
+        if !review.proposal.id.starts_with(id)
+            || id_of(&patch, &review.proposal.files) != review.proposal.id
+        {
+            return Err(connection::misunderstood("the proposal is not what its id names"));
+        }
+        review.patch = patch;
+        Ok(review)
+    }
+
+    fn decide(
+        &self,
+        id: &str,
+        verb: Verb,
+        reason: Option<&str>,
+        call: &Call,
+    ) -> Result<Decision, ToolError> {
+        check_id(id)?;
+        let reason = Reason { reason: reason.map(str::to_owned) };
+        let path = format!("proposals/{id}/{}", verb.as_str());
+        let decided: Decided = self.connection.post(&path, &reason, call)?;
+        Ok(decided.decision)
+    }
+}
+
+fn check_id(id: &str) -> Result<(), ToolError> {
+    if is_id(id) {
+        return Ok(());
+    }
+    Err(ToolError::new(Code::NotFound, format!("no proposal `{}`", id.escape_debug()))
+        .hint("an id is hexadecimal digits; `proposals list` shows those that there are"))
+}
+
+fn query(wanted: &Wanted) -> Vec<(&'static str, &str)> {
+    let severities = wanted.severities.iter().map(|one| ("severity", severity_name(*one)));
+    let named = |name: &'static str, values| {
+        let values: &Vec<String> = values;
+        values.iter().map(move |value| (name, value.as_str()))
+    };
+    severities
+        .chain(named("rule", &wanted.rules))
+        .chain(named("path", &wanted.paths))
+        .chain(named("agent", &wanted.agents))
+        .chain(named("run", &wanted.runs))
+        .collect()
+}
+
+/// A value in a query.
+fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
