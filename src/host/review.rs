@@ -22,7 +22,7 @@ use mcp_workspace_tools::records::finding::Severity;
 use mcp_workspace_tools::records::ledger::Bounds;
 use mcp_workspace_tools::records::merged::Wanted;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::caller::Caller;
 use crate::dispatch::{Dispatcher, Request, Right};
@@ -334,10 +334,13 @@ fn reason_of(ask: &Ask<'_>) -> Result<Option<String>, Refused> {
         let message = format!("the body has {size} bytes; the limit is {MAX_BODY_BYTES}");
         return Err(ToolError::new(Code::TooLarge, message).into());
     }
-    let reason: Reason = serde_json::from_slice(ask.body).map_err(|error| {
-        ToolError::invalid(format!("the body is not as it should be: {error}"))
-            .hint("send {} or {\"reason\": \"…\"}")
-    })?;
+    // A list would pass for the fields in their order.
+    let reason = serde_json::from_slice::<Map<String, Value>>(ask.body)
+        .and_then(|fields| serde_json::from_value::<Reason>(Value::Object(fields)))
+        .map_err(|error| {
+            ToolError::invalid(format!("the body is not as it should be: {error}"))
+                .hint("send {} or {\"reason\": \"…\"}")
+        })?;
     Ok(reason.reason)
 }
 

@@ -13,6 +13,7 @@
 mod agents;
 mod function;
 mod metrics;
+mod review;
 mod start;
 mod streaming;
 mod url;
