@@ -17,7 +17,7 @@ use mcp_workspace_tools::records::export::describe::severity_name;
 use mcp_workspace_tools::records::ledger::Page;
 use mcp_workspace_tools::records::merged::{MergedFinding, Wanted};
 use mcp_workspace_tools::records::proposal::id_of;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use connection::Connection;
 
@@ -169,7 +169,10 @@ fn query(wanted: &Wanted) -> Vec<(&'static str, &str)> {
         .collect()
 }
 
+/// All but what RFC 3986 never escapes, so that a query is signed in the form in which it is sent.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// A value in a query.
 fn escaped(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(text, ESCAPED).to_string()
 }
