@@ -61,7 +61,7 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn new() -> Place {
+    pub fn prepared() -> Place {
         let mut function = Function::start_with(POLICY, &[]);
         let workspace = function.workspace().to_owned();
         std::fs::create_dir(workspace.join("src")).unwrap();
@@ -162,7 +162,7 @@ fn fails(command: Command, code: i32) -> String {
 
 #[test]
 fn what_is_read_over_the_url_is_what_is_read_beside_the_workspace() {
-    let place = Place::new();
+    let place = Place::prepared();
     let (first, last) = (place.proposals[0].clone(), place.proposals[2][..8].to_owned());
     let commands: &[&[&str]] = &[
         &["findings", "list"],
@@ -201,7 +201,7 @@ fn what_is_read_over_the_url_is_what_is_read_beside_the_workspace() {
 
 #[test]
 fn decisions_are_the_functions_and_recorded_there_alone() {
-    let place = Place::new();
+    let place = Place::prepared();
     let id = place.proposals[0].as_str();
     let early = fails(place.far("person", &["proposals", "apply", &id[..6]]), 1);
     assert!(early.contains("somebody must approve it first"), "{early}");
@@ -228,7 +228,7 @@ fn decisions_are_the_functions_and_recorded_there_alone() {
 
 #[test]
 fn who_may_not_is_told_why() {
-    let place = Place::new();
+    let place = Place::prepared();
     let id = place.proposals[0].as_str();
     let said = fails(place.far("stranger", &["findings", "list"]), 2);
     assert!(said.contains("denied") && said.contains("role/stranger"), "{said}");
@@ -254,7 +254,7 @@ fn who_may_not_is_told_why() {
 
 #[test]
 fn a_busy_function_is_asked_again_and_nothing_is_done_twice() {
-    let place = Place::new();
+    let place = Place::prepared();
     let id = place.proposals[0].as_str();
     let mishap = |mishaps: Vec<Mishap>| place.url.mishaps.lock().unwrap().extend(mishaps);
     let throttled = || Mishap::Instead(429, "{\"Message\":\"Rate exceeded\"}");
@@ -275,7 +275,7 @@ fn a_busy_function_is_asked_again_and_nothing_is_done_twice() {
 
 #[test]
 fn an_answer_that_is_not_the_functions_own_is_not_believed() {
-    let place = Place::new();
+    let place = Place::prepared();
     let id = place.proposals[0].as_str();
     let other = place.proposals[1].clone();
     let show = || place.far("person", &["proposals", "show", id]);
@@ -310,7 +310,7 @@ fn an_answer_that_is_not_the_functions_own_is_not_believed() {
 
 #[test]
 fn what_was_typed_comes_before_the_environment_and_both_are_a_mistake() {
-    let place = Place::new();
+    let place = Place::prepared();
     let list = ["proposals", "list"];
     for option in ["--workspace", "--policy", "--caller"] {
         let mut command = place.far("person", &list);
@@ -342,7 +342,7 @@ fn what_was_typed_comes_before_the_environment_and_both_are_a_mistake() {
 
 #[test]
 fn thousands_of_findings_are_read_page_by_page() {
-    let place = Place::new();
+    let place = Place::prepared();
     let folder = place.workspace.join("output/findings/scanner");
     std::fs::create_dir_all(&folder).unwrap();
     for number in 0..2_000 {
@@ -358,7 +358,7 @@ fn thousands_of_findings_are_read_page_by_page() {
     std::fs::write(folder.join("broken.json"), "{").unwrap();
     let list = ["findings", "list", "--format", "json"];
     let (far, near) = (run(place.far("person", &list)), run(place.near(&list)));
-    assert_eq!(far.stdout == near.stdout, true, "{}", text(&far.stderr));
+    assert!(far.stdout == near.stdout, "{}", text(&far.stderr));
     assert_eq!((far.status.code(), near.status.code()), (Some(1), Some(1)), "one is left out");
     assert_eq!(text(&far.stderr), text(&near.stderr));
     assert!(place.url.asked().len() >= 3);

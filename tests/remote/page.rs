@@ -72,7 +72,7 @@ impl Drop for Page {
 
 #[test]
 fn from_a_finding_to_its_proposal_applied_over_the_url() {
-    let place = Place::new();
+    let place = Place::prepared();
     let page = Page::over(&place);
     assert_eq!(place.url.audit()["tool"], "review");
     let list = page.get("/");
