@@ -13,8 +13,10 @@ use crate::desk;
 use crate::review::{self, Door, Pages};
 use crate::terminal::{block, line};
 
-/// Longest time until the desk has said who decides.
-const START_TIME: Duration = Duration::from_secs(60);
+/// Longest time for a page, and until the desk has said who decides.
+const PAGE_TIME: Duration = Duration::from_secs(60);
+/// The same for a page that is asked for over a URL: a list may be many requests.
+const PAGE_TIME_OVER_URL: Duration = Duration::from_secs(10 * 60);
 
 /// Serves until the process is asked to stop.
 ///
@@ -28,15 +30,18 @@ pub async fn run(options: ReviewOptions) -> anyhow::Result<ExitCode> {
             options.listen
         );
     }
-    let place = match &options.decider.url.url {
-        Some(url) => url.clone(),
-        None => options.decider.workspace.root_or_current().display().to_string(),
+    let (place, time) = match &options.decider.url.url {
+        Some(url) => (url.clone(), PAGE_TIME_OVER_URL),
+        None => {
+            let root = options.decider.workspace.root_or_current();
+            (root.display().to_string(), PAGE_TIME)
+        }
     };
     let decider = options.decider;
     let (desk, person) = tokio::task::spawn_blocking(move || {
         let desk = desk::open(&decider.url, &decider.workspace, &decider.caller, "review")?;
         // Behind a URL this is the first question, which tells who is not let in before any page.
-        let person = desk.person(&Call::new(&decider.caller, START_TIME));
+        let person = desk.person(&Call::new(&decider.caller, PAGE_TIME));
         anyhow::Ok((
             desk,
             person.map_err(|error| anyhow!("{}", block(&error.to_text(), "").trim_end()))?,
@@ -59,6 +64,6 @@ pub async fn run(options: ReviewOptions) -> anyhow::Result<ExitCode> {
     )
     .and_then(|()| out.flush());
     drop(out);
-    review::serve(Pages { door, desk, person }, listener).await?;
+    review::serve(Pages { door, desk, person, time }, listener).await?;
     Ok(ExitCode::SUCCESS)
 }

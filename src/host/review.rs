@@ -15,7 +15,7 @@ use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::desk::message::{
     Decided, OneFinding, OneProposal, PATH, Person, ProposalsPage, Reason, Refusal, is_id,
 };
-use mcp_workspace_tools::desk::{Desk, Here, Verb};
+use mcp_workspace_tools::desk::{Desk, Here, Proposals, Verb};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::export::describe::{ALL_SEVERITIES, severity_name};
 use mcp_workspace_tools::records::finding::Severity;
@@ -191,7 +191,7 @@ impl Route {
                 let finding = desk.finding(fingerprint, call)?;
                 as_answer(&desk.source(&finding, call)?)
             }
-            Route::Proposals => as_answer(&proposals(desk, after, call)?),
+            Route::Proposals => as_answer(&page_of(desk.proposals(call)?, after, PAGE_BYTES)?),
             Route::Proposal(given) => {
                 let mut review = desk.proposal(&visible(desk, given)?, call)?;
                 let patch = std::mem::take(&mut review.patch);
@@ -215,13 +215,12 @@ fn visible(desk: &Here, given: &str) -> Result<String, ToolError> {
         .hint("`proposals list` shows those that there are"))
 }
 
-/// The proposals after a place in their order, as many as a page takes.
-fn proposals(desk: &Here, after: Option<&str>, call: &Call) -> Result<ProposalsPage, ToolError> {
-    let all = desk.proposals(call)?;
+/// The proposals after a place in their order, as many as an answer of so many bytes takes.
+fn page_of(all: Proposals, after: Option<&str>, most: usize) -> Result<ProposalsPage, ToolError> {
     let after = after
         .map(|after| {
-            after.split_once(',').ok_or_else(|| {
-                ToolError::invalid(format!("`after` is `{after}`"))
+            after.rsplit_once(',').ok_or_else(|| {
+                ToolError::invalid(format!("`after` is `{}`", after.escape_debug()))
                     .hint("give the `next` of the page before, or leave it out")
             })
         })
@@ -234,8 +233,8 @@ fn proposals(desk: &Here, after: Option<&str>, call: &Call) -> Result<ProposalsP
         if after.is_some_and(|after| place <= after) {
             continue;
         }
-        bytes += serde_json::to_vec(&review).map_or(PAGE_BYTES, |json| json.len());
-        if bytes > PAGE_BYTES
+        bytes += serde_json::to_vec(&review).map_or(most, |json| json.len());
+        if bytes > most
             && let Some(last) = page.proposals.last()
         {
             page.next = Some(format!("{},{}", last.proposal.created, last.proposal.id));
@@ -355,4 +354,52 @@ fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proposals_come_in_pages_each_once_in_their_order() {
+        let review = |number: usize| {
+            serde_json::from_value(json!({
+                "format": 1, "id": format!("{number:032x}"), "title": "t".repeat(100),
+                "agent": "agent", "caller": "caller", "files": [], "state": "proposed",
+                "created": format!("2026-01-01T00:00:{:02}Z", number / 3), "history": [],
+            }))
+            .unwrap()
+        };
+        let all = || Proposals { reviews: (0..20).map(review).collect(), unreadable: Vec::new() };
+        for most in [1, 1_000, 100_000] {
+            let (mut ids, mut after, mut pages) = (Vec::new(), None, 0);
+            loop {
+                let page = page_of(all(), after.as_deref(), most).unwrap();
+                ids.extend(page.proposals.into_iter().map(|review| review.proposal.id));
+                pages += 1;
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            let expected: Vec<String> = (0..20).map(|number| format!("{number:032x}")).collect();
+            assert_eq!(ids, expected);
+            assert_eq!(pages == 1, most == 100_000, "{pages} pages of {most} bytes");
+        }
+        assert!(page_of(all(), Some("x"), 1).is_err());
+    }
+
+    #[test]
+    fn only_paths_below_the_api_are_its_own() {
+        for (path, own) in [
+            ("/review/v1", true),
+            ("/review/v1/", true),
+            ("/review/v1/x", true),
+            ("/review/v10", false),
+            ("/review", false),
+            ("/mcp/review/v1", false),
+        ] {
+            assert_eq!(is_below(path), own, "{path}");
+        }
+    }
 }

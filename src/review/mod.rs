@@ -23,8 +23,6 @@ use form::Fields;
 
 /// Largest form; a reason is short.
 const MAX_FORM_BYTES: usize = 64 * 1024;
-/// Time for one page.
-const PAGE_TIME: Duration = Duration::from_secs(60);
 
 /// What the pages show and do, under one person's rights.
 pub struct Pages {
@@ -34,6 +32,8 @@ pub struct Pages {
     pub desk: Box<dyn Desk>,
     /// Who that is, as the policy knows the person.
     pub person: String,
+    /// How long a page may take.
+    pub time: Duration,
 }
 
 /// What a request asks for, past the door.
@@ -97,7 +97,7 @@ async fn pass(pages: Arc<Pages>, request: Request) -> Result<Response, Box<Respo
     let form = if post { read_form(&pages, body).await? } else { Fields::default() };
     let asked = Asked { post, path, query, form };
     let work = tokio::task::spawn_blocking(move || {
-        let call = Call::new(&pages.person, PAGE_TIME);
+        let call = Call::new(&pages.person, pages.time);
         page::answer(&pages, &asked, &call).unwrap_or_else(|error| {
             let status = status_of(&error);
             (status, Reply::Page(page::problem(&pages, &asked.path, &error)))

@@ -2,6 +2,7 @@
 
 mod connection;
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -49,7 +50,7 @@ impl There {
     fn all_findings(&self, wanted: &Wanted, call: &Call) -> Result<Findings, ToolError> {
         let filter = query(wanted);
         let (mut findings, mut damaged) = (Vec::new(), Vec::new());
-        let mut after: Option<String> = None;
+        let (mut after, mut turned): (Option<String>, _) = (None, BTreeSet::new());
         loop {
             let from = after.iter().map(|after| ("after", after.as_str()));
             let page: Page =
@@ -58,11 +59,7 @@ impl There {
             damaged.extend(page.damaged);
             call.report(page.done as u64, &format!("{} of {} findings read", page.done, page.all));
             let Some(next) = page.next else { return Ok(Findings::of(findings, damaged)) };
-            // Whatever the function says, this comes to an end.
-            if after.is_some_and(|after| next <= after) {
-                return Err(connection::misunderstood("its pages do not go on"));
-            }
-            after = Some(next);
+            after = Some(turn(&mut turned, next)?);
         }
     }
 }
@@ -104,17 +101,14 @@ impl Desk for There {
 
     fn proposals(&self, call: &Call) -> Result<Proposals, ToolError> {
         let mut all = Proposals { reviews: Vec::new(), unreadable: Vec::new() };
-        let mut after: Option<String> = None;
+        let (mut after, mut turned): (Option<String>, _) = (None, BTreeSet::new());
         loop {
             let from = after.iter().map(|after| ("after", after.as_str()));
             let page: ProposalsPage = self.connection.get("proposals", from, call)?;
             all.reviews.extend(page.proposals);
             all.unreadable.extend(page.unreadable);
             let Some(next) = page.next else { return Ok(all) };
-            if after.is_some_and(|after| next <= after) {
-                return Err(connection::misunderstood("its pages do not go on"));
-            }
-            after = Some(next);
+            after = Some(turn(&mut turned, next)?);
         }
     }
 
@@ -145,6 +139,14 @@ impl Desk for There {
         let decided: Decided = self.connection.post(&path, &reason, call)?;
         Ok(decided.decision)
     }
+}
+
+/// Where the next page begins. Whatever the function says, this comes to an end.
+fn turn(turned: &mut BTreeSet<String>, next: String) -> Result<String, ToolError> {
+    if turned.insert(next.clone()) {
+        return Ok(next);
+    }
+    Err(connection::misunderstood("its pages do not go on"))
 }
 
 fn check_id(id: &str) -> Result<(), ToolError> {
