@@ -183,6 +183,12 @@ def checks(architecture, api, workspace):
     files = list((workspace / "output/findings/agent").glob("*.json"))
     say("stores a finding on the mount", len(files) == 1 and not found.get("isError"), found)
     refused = called(api, "mcp-people-reviewers", "write_finding", rule_id="r", severity="low", message="n", path="input/hello.txt")
+    listed = api.invoke(get("mcp-people-reviewers", "/review/v1/findings"))[1]
+    say("shows people findings without a tool", listed.get("statusCode") == 200 and len(json.loads(listed["body"])["findings"]) == 1, listed)
+    approve = get("mcp-agent-security", f"/review/v1/proposals/{'0' * 32}/approve")
+    approve["requestContext"]["http"]["method"], approve["body"] = "POST", "{}"
+    answer = api.invoke(approve)[1]
+    say("lets no agent decide", answer.get("statusCode") == 403 and "may not decide" in answer["body"], answer)
     say("takes none from who may not", "not answered" not in refused and len(list((workspace / "output/findings").rglob("*.json"))) == 1, refused)
 
 
