@@ -1,6 +1,6 @@
 //! `mcp-workspace findings`: what agents found, merged over those who saw it.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::config::{
     ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProfileChoice, SarifOptions,
     SeverityChoice,
 };
-use crate::terminal::{line, print, table};
+use crate::terminal::{ProgressLine, RED, YELLOW, line, print, styled, table};
 
 /// Longest time for reading them all; a person can stop it before.
 const TIME: Duration = Duration::from_secs(60 * 60);
@@ -87,18 +87,12 @@ fn read(options: &FindingsOptions) -> anyhow::Result<(MergedFindings, Vec<Damage
     };
     let scope = Scope::new(Arc::new(workspace), grant, layout);
     let mut call = Call::new(&options.caller, TIME);
-    let watched = std::io::stderr().is_terminal();
-    if watched {
-        call = call.with_progress(Arc::new(|done: u64, message: &str| {
-            if done > 0 {
-                eprint!("\r\u{1b}[K{message}");
-            }
-        }));
+    let progress = ProgressLine::on_terminal();
+    if let Some(line) = &progress {
+        call = call.with_progress(line.sink());
     }
     let ledger = merged::read(&scope, &call).map_err(plain)?;
-    if watched {
-        eprint!("\r\u{1b}[K");
-    }
+    drop(progress);
     let mut merged = merged::merge(ledger.findings);
     merged.findings.retain(|finding| filter.wants(finding));
     Ok((merged, ledger.damaged))
@@ -139,7 +133,7 @@ fn as_table(merged: &MergedFindings) -> String {
         agents.sort_unstable();
         agents.dedup();
         vec![
-            format!("{:?}", finding.severity).to_lowercase(),
+            coloured(finding.severity),
             line(&finding.rule_id),
             line(&place(finding)),
             line(&agents.join(",")),
@@ -147,6 +141,15 @@ fn as_table(merged: &MergedFindings) -> String {
         ]
     });
     table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
+}
+
+fn coloured(severity: Severity) -> String {
+    let name = format!("{severity:?}").to_lowercase();
+    match severity {
+        Severity::Critical | Severity::High => styled(RED, &name),
+        Severity::Medium => styled(YELLOW, &name),
+        Severity::Low | Severity::Info => name,
+    }
 }
 
 fn place(finding: &MergedFinding) -> String {

@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::audit::Record;
 use crate::config::{DeciderOptions, ListFormat, ProposalsCommand, ShowFormat};
 use crate::terminal::{
-    BOLD, CYAN, GREEN, RED, YELLOW, block, keeping_tabs, line, print, styled, table,
+    BOLD, CYAN, GREEN, ProgressLine, RED, YELLOW, block, keeping_tabs, line, print, styled, table,
 };
 
 /// Digits of an id in a table.
@@ -81,10 +81,15 @@ fn decided(
     id: &str,
     decide: impl FnOnce(&Decider) -> Result<Decision, ToolError>,
 ) -> anyhow::Result<ExitCode> {
-    let decider = decider(options)?;
+    let mut decider = decider(options)?;
     let call = Call::new(&options.caller, Duration::from_secs(options.workspace.timeout));
     let mut record = Record::of_decision(&options.caller, "command", what, id, &call);
+    let progress = ProgressLine::on_terminal();
+    if let Some(line) = &progress {
+        decider = decider.with_progress(line.sink());
+    }
     let result = decide(&decider);
+    drop(progress);
     if let Ok(decision) = &result {
         record.role = Some(decision.role.clone());
         record.request_id.clone_from(&decision.proposal);
@@ -143,7 +148,7 @@ fn list(decider: &Decider, format: ListFormat) -> anyhow::Result<ExitCode> {
                 let conflicts = conflicts.collect::<Vec<_>>().join(",");
                 vec![
                     short(&proposal.id),
-                    review.state.as_str().to_owned(),
+                    coloured(review.state),
                     proposal.files.len().to_string(),
                     line(&proposal.agent),
                     line(&proposal.created.chars().take(16).collect::<String>()),
@@ -165,6 +170,15 @@ fn list(decider: &Decider, format: ListFormat) -> anyhow::Result<ExitCode> {
         );
     }
     Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn coloured(state: State) -> String {
+    let colour = match state {
+        State::Applied | State::Approved => GREEN,
+        State::Rejected | State::Conflicted => RED,
+        _ => YELLOW,
+    };
+    styled(colour, state.as_str())
 }
 
 fn short(id: &str) -> String {
@@ -193,12 +207,7 @@ fn as_text(review: &Review) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(text, "{}", styled(BOLD, &line(&proposal.title)))?;
     writeln!(text, "id        {}", line(&proposal.id))?;
-    let colour = match review.state {
-        State::Applied | State::Approved => GREEN,
-        State::Rejected | State::Conflicted => RED,
-        _ => YELLOW,
-    };
-    writeln!(text, "state     {}", styled(colour, review.state.as_str()))?;
+    writeln!(text, "state     {}", coloured(review.state))?;
     let (agent, caller) = (line(&proposal.agent), line(&proposal.caller));
     writeln!(text, "proposed  {} by {caller} as {agent}", line(&proposal.created))?;
     if let Some(run) = &proposal.run {
