@@ -12,6 +12,7 @@ use mcp_workspace_tools::text::markup::Markup;
 use super::findings::shortened;
 use super::frame::{Part, whole};
 use super::source;
+use super::when::when;
 use crate::review::Desk;
 
 /// The page of the finding with this fingerprint.
@@ -79,7 +80,9 @@ fn seen(body: &mut Markup, finding: &MergedFinding) {
     body.raw("<h2>Seen by</h2>\n<ul>\n");
     for seen in &finding.seen {
         body.raw("<li>").text(&seen.agent).raw(" <span class=\"soft\">(").text(&seen.caller);
-        body.raw("), ").text(&seen.created).raw(", ").raw(severity_name(seen.severity));
+        body.raw("), ");
+        when(body, &seen.created);
+        body.raw(", ").raw(severity_name(seen.severity));
         body.raw("</span>");
         if let Some(message) = &seen.message {
             body.raw("<p class=\"text\">").text(message).raw("</p>");
@@ -98,7 +101,8 @@ fn answers(body: &mut Markup, desk: &Desk, finding: &MergedFinding) {
     for review in reviews.iter().filter(|review| review.proposal.finding_ids.iter().any(names)) {
         body.raw(if any { "" } else { "<h2>Proposals</h2>\n<ul class=\"list\" data-list>\n" });
         any = true;
-        body.raw("<li><span class=\"badge\">").raw(review.state.as_str());
+        body.raw("<li><span class=\"badge ").raw(review.state.as_str());
+        body.raw("\">").raw(review.state.as_str());
         body.raw("</span> <a href=\"/proposal/").text(&review.proposal.id).raw("\">");
         body.text(&shortened(&review.proposal.title)).raw("</a></li>\n");
     }
