@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use mcp_workspace_tools::call::ProgressSink;
+use mcp_workspace_tools::text::visible::is_hidden;
 
 /// Bad news.
 pub const RED: Style = AnsiColor::Red.on_default();
@@ -23,7 +24,7 @@ pub const BOLD: Style = Style::new().bold();
 /// as an escape instead.
 pub fn line(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut shown, character| {
-        if steers(character) {
+        if is_hidden(character) {
             // Writing to a String cannot fail.
             let _ = write!(shown, "{}", character.escape_unicode());
         } else {
@@ -46,14 +47,6 @@ pub fn keeping_tabs(text: &str) -> String {
 /// The text in a style. The stream takes it out again where no terminal reads.
 pub fn styled(style: Style, text: &str) -> String {
     format!("{}{text}{}", style.render(), style.render_reset())
-}
-
-fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
-            | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 /// Rows as aligned columns, two blanks between them; the last column is as long as it is.
