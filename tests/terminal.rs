@@ -235,6 +235,32 @@ fn colours_are_for_terminals_of_people_who_want_them() {
 }
 
 #[test]
+fn every_decision_leaves_a_record_for_programs_and_none_on_a_terminal() {
+    let place = Place::new();
+    let id = place.approved();
+    for (caller, status, decision, outcome) in [
+        ("nobody", 2, "deny", "denied"),
+        ("agent", 1, "deny", "denied"),
+        ("person", 0, "allow", "ok"),
+    ] {
+        let apply = ["proposals", "apply", &id];
+        let done = place.command(&apply, caller).output().unwrap();
+        assert_eq!(done.status.code(), Some(status), "{done:?}");
+        let told = String::from_utf8(done.stderr).unwrap();
+        let records: Vec<Value> =
+            told.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let [record] = &records[..] else { panic!("{caller}: {told}") };
+        assert_eq!(
+            [&record["caller"], &record["tool"], &record["decision"], &record["outcome"]],
+            [caller, "proposals apply", decision, outcome],
+            "{told}"
+        );
+        let (screen, _) = OnTerminal::start(place.command(&apply, caller)).end();
+        assert!(!screen.contains("\"target\""), "{caller}: {screen}");
+    }
+}
+
+#[test]
 fn ctrl_c_in_the_middle_of_an_apply_loses_nothing() {
     for _ in 0..ATTEMPTS {
         let place = Place::new();

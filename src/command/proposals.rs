@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use mcp_workspace_tools::answer::{Answer, Shown};
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::decide::{self, Review};
-use mcp_workspace_tools::error::ToolError;
+use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::decision::{Action, Decision, State};
 use mcp_workspace_tools::workspace::Decider;
 use serde_json::json;
@@ -56,6 +56,14 @@ pub fn run(command: ProposalsCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Who is nobody decides about nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("{policy} names no role for caller `{caller}`: name one that may `decide` with --caller")]
+struct NoRole {
+    policy: String,
+    caller: String,
+}
+
 fn decider(options: &DeciderOptions) -> anyhow::Result<Decider> {
     let loaded = options.workspace.policy()?;
     let root = options.workspace.root_or_current();
@@ -63,13 +71,10 @@ fn decider(options: &DeciderOptions) -> anyhow::Result<Decider> {
         .workspace
         .open(root)
         .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
-    let grant = loaded.policy.grant(options.caller.as_str()).ok_or_else(|| {
-        anyhow!(
-            "{} names no role for caller `{}`: name one that may `decide` with --caller",
-            loaded.name,
-            options.caller
-        )
-    })?;
+    let grant = loaded
+        .policy
+        .grant(options.caller.as_str())
+        .ok_or_else(|| NoRole { policy: loaded.name.clone(), caller: options.caller.clone() })?;
     let layout = Arc::new(loaded.policy.layout().clone());
     Ok(Decider::new(Arc::new(workspace), &grant, layout, &options.caller))
 }
@@ -81,14 +86,22 @@ fn decided(
     id: &str,
     decide: impl FnOnce(&Decider) -> Result<Decision, ToolError>,
 ) -> anyhow::Result<ExitCode> {
-    let mut decider = decider(options)?;
-    let call = Call::new(&options.caller, Duration::from_secs(options.workspace.timeout));
-    let mut record = Record::of_decision(&options.caller, "command", what, id, &call);
+    let mut call = Call::new(&options.caller, Duration::from_secs(options.workspace.timeout));
     let progress = ProgressLine::on_terminal();
     if let Some(line) = &progress {
-        decider = decider.with_progress(line.sink());
+        call = call.with_progress(line.sink());
     }
-    let result = decide(&decider);
+    let decider = match decider(options) {
+        Err(error) if error.is::<NoRole>() => {
+            let mut record = Record::of_decision(&options.caller, "command", what, id, &call);
+            record.allowed = false;
+            record.finish(&Err(ToolError::new(Code::Denied, error.to_string())));
+            return Err(error);
+        }
+        other => other?,
+    };
+    let mut record = Record::of_decision(&options.caller, "command", what, id, &call);
+    let result = decide(&decider.reporting_to(&call));
     drop(progress);
     if let Ok(decision) = &result {
         record.role = Some(decision.role.clone());

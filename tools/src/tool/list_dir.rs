@@ -229,7 +229,8 @@ impl Page {
         let cost = match &found {
             Found::Item(_, entry) => {
                 let extra = entry.target.as_ref().map_or(0, String::len)
-                    + entry.modified.as_ref().map_or(0, |_| 64);
+                    + entry.modified.as_ref().map_or(0, |_| 64)
+                    + if entry.unreadable { 20 } else { 0 };
                 entry.path.len() + extra + ENTRY_CHARS
             }
             Found::Unreadable(path) => path.as_str().len() + 4,

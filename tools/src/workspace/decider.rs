@@ -10,7 +10,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use crate::call::ProgressSink;
+use crate::call::{Call, ProgressSink};
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::{Access, Grant, Layout, ToolGrant};
@@ -64,10 +64,11 @@ impl Decider {
         Decider { workspace, rights, layout, caller: caller.into(), progress: None }
     }
 
-    /// Sends progress to `sink`: with many files, on a network mount, a decision takes a while.
+    /// Sends progress where the call's goes: with many files, on a network mount, a decision takes
+    /// a while.
     #[must_use]
-    pub fn with_progress(mut self, sink: Arc<ProgressSink>) -> Self {
-        self.progress = Some(sink);
+    pub fn reporting_to(mut self, call: &Call) -> Self {
+        self.progress = call.progress();
         self
     }
 
