@@ -5,6 +5,7 @@ mod expectation;
 mod layout;
 mod read;
 mod role;
+mod separation;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -119,6 +120,10 @@ impl Check<'_> {
             {
                 self.error(value, format!("two roles are named `{name}`"), "rename one");
             }
+        }
+        // Only of roles that are right by themselves.
+        if self.errors.is_empty() {
+            self.separation(table);
         }
         let mut delegates = Vec::new();
         for (value, table) in self.tables(table, "delegate") {
