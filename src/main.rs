@@ -8,6 +8,7 @@ mod mcp;
 mod review;
 mod terminal;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -40,7 +41,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Token(options) => command::token::run(&options),
         Command::Findings(command) => command::findings::run(command),
         Command::Proposals(command) => {
-            log();
+            // On a terminal the commands say themselves what came of it; records are for programs.
+            log(if std::io::stderr().is_terminal() { "warn" } else { RECORDS });
             command::proposals::run(command)
         }
         Command::Serve(options) => serving(command::serve::run(*options)),
@@ -51,10 +53,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// What is logged unless the environment says otherwise: audit records among it.
+const RECORDS: &str = "info,rmcp=warn";
+
 /// Logs and audit records go to stderr, so that stdout is the protocol's alone.
-fn log() {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,rmcp=warn"));
+fn log(unless_told: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(unless_told));
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -65,7 +69,7 @@ fn log() {
 
 /// Runs a host.
 fn serving(host: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    log();
+    log(RECORDS);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(host);
     // A read of stdin or of a hanging mount cannot be stopped; the process need not wait for it.

@@ -1,8 +1,13 @@
 //! What people read on a terminal: text of agents made harmless, colours, aligned columns.
 
 use std::fmt::Write;
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
+use mcp_workspace_tools::call::ProgressSink;
+use mcp_workspace_tools::text::visible::is_hidden;
 
 /// Bad news.
 pub const RED: Style = AnsiColor::Red.on_default();
@@ -19,7 +24,7 @@ pub const BOLD: Style = Style::new().bold();
 /// as an escape instead.
 pub fn line(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut shown, character| {
-        if steers(character) {
+        if is_hidden(character) {
             // Writing to a String cannot fail.
             let _ = write!(shown, "{}", character.escape_unicode());
         } else {
@@ -44,20 +49,12 @@ pub fn styled(style: Style, text: &str) -> String {
     format!("{}{text}{}", style.render(), style.render_reset())
 }
 
-fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{206F}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
-            | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
-}
-
 /// Rows as aligned columns, two blanks between them; the last column is as long as it is.
 pub fn table(rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for row in rows {
         for (column, cell) in row.iter().enumerate() {
-            let width = cell.chars().count();
+            let width = width(cell);
             match widths.get_mut(column) {
                 Some(widest) => *widest = (*widest).max(width),
                 None => widths.push(width),
@@ -66,11 +63,64 @@ pub fn table(rows: &[Vec<String>]) -> String {
     }
     let mut table = String::new();
     for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
+        let cells = row.iter().zip(&widths).map(|(cell, &widest)| {
+            format!("{cell}{}", " ".repeat(widest.saturating_sub(width(cell))))
+        });
         table.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         table.push('\n');
     }
     table
+}
+
+/// Characters of a cell that are seen: a style, which [`styled`] alone puts there, is not.
+fn width(cell: &str) -> usize {
+    let mut styles = cell.split('\u{1b}');
+    let before = styles.next().map_or(0, |text| text.chars().count());
+    let after = styles.filter_map(|style| style.split_once('m'));
+    before + after.map(|(_, text)| text.chars().count()).sum::<usize>()
+}
+
+/// Shortest time between two states of the progress line: a slow terminal must not slow the work.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
+/// Goes to the start of the line and clears it.
+const CLEAR: &str = "\r\u{1b}[K";
+
+/// A line on stderr that tells how far long work is. It is gone when this is dropped.
+pub struct ProgressLine {
+    shown: Arc<Mutex<Option<Instant>>>,
+}
+
+impl ProgressLine {
+    /// A line where a terminal reads stderr, none elsewhere.
+    pub fn on_terminal() -> Option<ProgressLine> {
+        std::io::stderr().is_terminal().then(|| ProgressLine { shown: Arc::default() })
+    }
+
+    /// What work reports to.
+    pub fn sink(&self) -> Arc<ProgressSink> {
+        let shown = Arc::clone(&self.shown);
+        Arc::new(move |done, message| {
+            let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            if done > 0 && shown.is_none_or(|last| last.elapsed() >= PROGRESS_PAUSE) {
+                *shown = Some(Instant::now());
+                to_stderr(&format!("{CLEAR}{message}"));
+            }
+        })
+    }
+}
+
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        if self.shown.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            to_stderr(CLEAR);
+        }
+    }
+}
+
+/// A terminal that has gone away must not end the work.
+fn to_stderr(text: &str) {
+    use std::io::Write;
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Prints to stdout, in colours where a terminal reads. A reader that closes early is no fault.
@@ -102,5 +152,8 @@ mod tests {
     fn columns_are_aligned() {
         let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), "d".to_owned()]];
         assert_eq!(table(&rows), "a    bb\nccc  d\n");
+        let rows =
+            [vec![styled(RED, "a"), "bb".to_owned()], vec!["ccc".to_owned(), "d".to_owned()]];
+        assert_eq!(table(&rows), format!("{}    bb\nccc  d\n", styled(RED, "a")));
     }
 }

@@ -12,10 +12,12 @@
 #[path = "desk/mod.rs"]
 mod desk;
 
+use std::time::Duration;
+
 use delayed_mount::{ERRORS, Effect, Errno, Fault, Operation, Options};
 use desk::{Desk, MODES};
 use mcp_workspace_tools::error::{Code, ToolError};
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn desk() -> Option<Desk> {
     let desk = Desk::mount(Options { threads: 16, ..Options::default() })?;
@@ -127,10 +129,9 @@ fn a_fault_at_any_one_request_changes_no_answer_silently() {
                         let told = answer["unreadable"].is_array()
                             || answer["files_skipped"]["unreadable"].as_u64() > Some(0);
                         if tool == "list_dir" && !told {
-                            // Details that could not be had are left out of their entry.
-                            strip_details(&mut answer);
+                            // Where the details of an entry could not be had, it says so.
                             let mut good = good.clone();
-                            strip_details(&mut good);
+                            without_unreadable(&mut answer, &mut good);
                             assert_eq!(answer, good, "{errno:?} {nth}");
                         } else if !told {
                             assert_eq!(answer, good, "{tool} {errno:?} {nth}");
@@ -142,10 +143,50 @@ fn a_fault_at_any_one_request_changes_no_answer_silently() {
     }
 }
 
-fn strip_details(answer: &mut serde_json::Value) {
-    for entry in answer["entries"].as_array_mut().unwrap() {
-        let entry = entry.as_object_mut().unwrap();
-        entry.remove("size");
-        entry.remove("modified");
+#[test]
+fn entries_whose_details_cannot_be_read_say_so() {
+    let details = json!({ "path": "d1", "details": true });
+    for operation in [Operation::Lookup, Operation::Getattr] {
+        // Nothing is remembered, so each size has to be asked for.
+        let options = Options { remembered: Duration::ZERO, ..Options::default() };
+        let Some(desk) = Desk::mount(options) else { return };
+        for file in 0..4 {
+            desk.file(&format!("d1/f{file}.txt"), "needle\n");
+        }
+        let scope = desk.scope(MODES[0]);
+        let mut good = desk.run(&scope, "list_dir", details.clone()).unwrap();
+        assert_eq!(good["entries"].as_array().unwrap().len(), 4, "{good}");
+        // The first requests are those of the directory itself, the last those of its entries.
+        desk.mounted.reset_counts();
+        desk.run(&scope, "list_dir", details.clone()).unwrap();
+        let asked = desk.mounted.counts().of(operation);
+        assert!(asked >= 4, "{operation:?}: {asked}");
+        let fault = Fault::every(operation, Effect::Refuse(Errno::IO));
+        desk.mounted.fail(Fault { first: asked - 1, ..fault });
+        let mut listed = desk.run(&scope, "list_dir", details.clone()).unwrap();
+        let unreadable = without_unreadable(&mut listed, &mut good);
+        assert!((1..=2).contains(&unreadable), "{operation:?} of {asked}: {unreadable}");
+        assert_eq!(listed, good, "{operation:?}");
     }
+}
+
+/// Takes out of both listings the entries that could not be read, and counts them.
+fn without_unreadable(answer: &mut Value, good: &mut Value) -> usize {
+    let entries = answer["entries"].as_array_mut().unwrap();
+    let unreadable: Vec<Value> =
+        entries.extract_if(.., |entry| entry["unreadable"] == true).collect();
+    for entry in &unreadable {
+        assert!(entry["size"].is_null() && entry["modified"].is_null(), "{entry}");
+    }
+    // Each is a tree of its own, with times of its own.
+    for entry in [&mut *answer, &mut *good]
+        .into_iter()
+        .flat_map(|one| one["entries"].as_array_mut().unwrap())
+    {
+        assert!(entry["modified"].as_str().is_some_and(|time| time.ends_with('Z')), "{entry}");
+        entry["modified"] = json!("then");
+    }
+    let paths: Vec<&Value> = unreadable.iter().map(|entry| &entry["path"]).collect();
+    good["entries"].as_array_mut().unwrap().retain(|entry| !paths.contains(&&entry["path"]));
+    unreadable.len()
 }

@@ -1,9 +1,8 @@
 //! `mcp-workspace findings`: what agents found, merged over those who saw it.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -19,7 +18,7 @@ use crate::config::{
     SeverityChoice,
 };
 use crate::desk;
-use crate::terminal::{block, line, print, table};
+use crate::terminal::{ProgressLine, RED, YELLOW, block, line, print, styled, table};
 
 /// Longest time for reading them all; a person can stop it before.
 const TIME: Duration = Duration::from_secs(60 * 60);
@@ -68,18 +67,12 @@ fn read(options: &FindingsOptions) -> anyhow::Result<Findings> {
     };
     let desk = desk::open(&options.url, &options.workspace, &options.caller, "command")?;
     let mut call = Call::new(&options.caller, TIME);
-    let watched = std::io::stderr().is_terminal();
-    if watched {
-        call = call.with_progress(Arc::new(|done: u64, message: &str| {
-            if done > 0 {
-                eprint!("\r\u{1b}[K{message}");
-            }
-        }));
+    let progress = ProgressLine::on_terminal();
+    if let Some(line) = &progress {
+        call = call.with_progress(line.sink());
     }
     let findings = desk.findings(&wanted, &call);
-    if watched {
-        eprint!("\r\u{1b}[K");
-    }
+    drop(progress);
     findings.map_err(|error| anyhow!("{}", block(&error.to_text(), "").trim_end()))
 }
 
@@ -118,7 +111,7 @@ fn as_table(merged: &MergedFindings) -> String {
         agents.sort_unstable();
         agents.dedup();
         vec![
-            format!("{:?}", finding.severity).to_lowercase(),
+            coloured(finding.severity),
             line(&finding.rule_id),
             line(&place(finding)),
             line(&agents.join(",")),
@@ -126,6 +119,15 @@ fn as_table(merged: &MergedFindings) -> String {
         ]
     });
     table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
+}
+
+fn coloured(severity: Severity) -> String {
+    let name = format!("{severity:?}").to_lowercase();
+    match severity {
+        Severity::Critical | Severity::High => styled(RED, &name),
+        Severity::Medium => styled(YELLOW, &name),
+        Severity::Low | Severity::Info => name,
+    }
 }
 
 fn place(finding: &MergedFinding) -> String {

@@ -8,16 +8,19 @@ use anyhow::Context;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::decide::Review;
 use mcp_workspace_tools::desk::{Desk, Proposals, Verb};
-use mcp_workspace_tools::error::ToolError;
+use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::decision::{Action, State};
 use serde_json::json;
 
+use crate::audit::Record;
 use crate::config::{DeciderOptions, ListFormat, ProposalsCommand, ShowFormat};
-use crate::desk;
+use crate::desk::{self, NoRole};
 use crate::terminal::{
-    BOLD, CYAN, GREEN, RED, YELLOW, block, keeping_tabs, line, print, styled, table,
+    BOLD, CYAN, GREEN, ProgressLine, RED, YELLOW, block, keeping_tabs, line, print, styled, table,
 };
 
+/// What audit records say of where a decision was taken.
+const HOST: &str = "command";
 /// Longest time for one command; a person can stop it before.
 const TIME: Duration = Duration::from_secs(60 * 60);
 /// Digits of an id in a table.
@@ -47,7 +50,7 @@ pub fn run(command: ProposalsCommand) -> anyhow::Result<ExitCode> {
 }
 
 fn open(options: &DeciderOptions) -> anyhow::Result<(Box<dyn Desk>, Call)> {
-    let desk = desk::open(&options.url, &options.workspace, &options.caller, "command")?;
+    let desk = desk::open(&options.url, &options.workspace, &options.caller, HOST)?;
     Ok((desk, Call::new(&options.caller, TIME)))
 }
 
@@ -57,8 +60,23 @@ fn decide(
     verb: Verb,
     reason: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
-    let (desk, call) = open(options)?;
-    match desk.decide(id, verb, reason, &call) {
+    let (desk, mut call) = match open(options) {
+        Err(error) if error.is::<NoRole>() => {
+            let call = Call::new(&options.caller, TIME);
+            let mut record = Record::of_decision(&options.caller, HOST, verb.as_str(), id, &call);
+            record.allowed = false;
+            record.finish(&Err(ToolError::new(Code::Denied, error.to_string())));
+            return Err(error);
+        }
+        other => other?,
+    };
+    let progress = ProgressLine::on_terminal();
+    if let Some(line) = &progress {
+        call = call.with_progress(line.sink());
+    }
+    let decided = desk.decide(id, verb, reason, &call);
+    drop(progress);
+    match decided {
         Ok(decision) => {
             let done = action(decision.action);
             print(&format!("{done} {}\n", line(&decision.proposal)))
@@ -103,7 +121,7 @@ fn list(options: &DeciderOptions, format: ListFormat) -> anyhow::Result<ExitCode
                 let conflicts = conflicts.collect::<Vec<_>>().join(",");
                 vec![
                     short(&proposal.id),
-                    review.state.as_str().to_owned(),
+                    coloured(review.state),
                     proposal.files.len().to_string(),
                     line(&proposal.agent),
                     line(&proposal.created.chars().take(16).collect::<String>()),
@@ -125,6 +143,15 @@ fn list(options: &DeciderOptions, format: ListFormat) -> anyhow::Result<ExitCode
         );
     }
     Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn coloured(state: State) -> String {
+    let colour = match state {
+        State::Applied | State::Approved => GREEN,
+        State::Rejected | State::Conflicted => RED,
+        _ => YELLOW,
+    };
+    styled(colour, state.as_str())
 }
 
 fn short(id: &str) -> String {
@@ -154,12 +181,7 @@ fn as_text(review: &Review) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(text, "{}", styled(BOLD, &line(&proposal.title)))?;
     writeln!(text, "id        {}", line(&proposal.id))?;
-    let colour = match review.state {
-        State::Applied | State::Approved => GREEN,
-        State::Rejected | State::Conflicted => RED,
-        _ => YELLOW,
-    };
-    writeln!(text, "state     {}", styled(colour, review.state.as_str()))?;
+    writeln!(text, "state     {}", coloured(review.state))?;
     let (agent, caller) = (line(&proposal.agent), line(&proposal.caller));
     writeln!(text, "proposed  {} by {caller} as {agent}", line(&proposal.created))?;
     if let Some(run) = &proposal.run {

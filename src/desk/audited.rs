@@ -1,8 +1,6 @@
 //! The desk over a workspace of this machine, whose decisions leave audit records as calls of
 //! tools do. Behind a URL the function records them.
 
-use std::time::Duration;
-
 use mcp_workspace_tools::answer::{Answer, Shown};
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::decide::Review;
@@ -17,13 +15,12 @@ use crate::audit::Record;
 pub struct Audited {
     desk: Here,
     host: &'static str,
-    time: Duration,
 }
 
 impl Audited {
-    /// Records the decisions of `desk` as taken through `host`, each in so much time.
-    pub fn new(desk: Here, host: &'static str, time: Duration) -> Audited {
-        Audited { desk, host, time }
+    /// Records the decisions of `desk` as taken through `host`.
+    pub fn new(desk: Here, host: &'static str) -> Audited {
+        Audited { desk, host }
     }
 }
 
@@ -60,9 +57,8 @@ impl Desk for Audited {
         call: &Call,
     ) -> Result<Decision, ToolError> {
         let person = self.desk.person(call)?;
-        let call = Call::new(&person, self.time);
-        let mut record = Record::of_decision(&person, self.host, verb.as_str(), id, &call);
-        let decided = self.desk.decide(id, verb, reason, &call);
+        let mut record = Record::of_decision(&person, self.host, verb.as_str(), id, call);
+        let decided = self.desk.decide(id, verb, reason, call);
         if let Ok(decision) = &decided {
             record.role = Some(decision.role.clone());
             record.request_id.clone_from(&decision.proposal);

@@ -5,14 +5,21 @@ mod audited;
 #[cfg(feature = "remote")]
 mod there;
 
-use std::time::Duration;
-
+#[cfg(not(feature = "remote"))]
 use anyhow::bail;
 use mcp_workspace_tools::desk::Desk;
 
 use crate::caller::{Caller, Proof};
 use crate::config::{UrlOptions, WorkspaceOptions};
 use audited::Audited;
+
+/// Who is nobody sees and decides nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("{policy} names no role for caller `{caller}`; see --caller and --policy")]
+pub struct NoRole {
+    policy: String,
+    caller: String,
+}
 
 /// Opens the desk that the options name. `host` is what audit records of decisions say.
 ///
@@ -30,9 +37,9 @@ pub fn open(
     }
     let (dispatcher, opened) = workspace.dispatcher(workspace.root_or_current())?;
     let Some(desk) = dispatcher.desk(&Caller::new(caller, Proof::Process)) else {
-        bail!("{} names no role for caller `{caller}`; see --caller and --policy", opened.policy);
+        return Err(NoRole { policy: opened.policy, caller: caller.to_owned() }.into());
     };
-    Ok(Box::new(Audited::new(desk, host, Duration::from_secs(workspace.timeout))))
+    Ok(Box::new(Audited::new(desk, host)))
 }
 
 #[cfg(feature = "remote")]

@@ -108,6 +108,11 @@ impl Call {
         }
     }
 
+    /// Where progress goes, for work that outlives or spans calls.
+    pub fn progress(&self) -> Option<Arc<ProgressSink>> {
+        self.progress.clone()
+    }
+
     /// Whether anybody listens to progress.
     pub fn reports_progress(&self) -> bool {
         self.progress.is_some()

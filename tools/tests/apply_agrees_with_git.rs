@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use desk::{Desk, Files, files_of, git_apply, git_diff, git_is_there};
 use mcp_workspace_tools::decide;
 use mcp_workspace_tools::error::Code;
-use mcp_workspace_tools::policy::Policy;
+use mcp_workspace_tools::policy::{Policy, Subject};
 use mcp_workspace_tools::records::decision::{Action, State};
 use mcp_workspace_tools::workspace::{Decider, Moment, Workspace};
 use proptest::prelude::*;
@@ -31,12 +31,14 @@ const POLICY: &str = r#"
 version = 1
 [[role]]
 name = "person"
-callers = ["anna", "ben", "both", "local"]
+callers = ["anna", "ben", "jwt:both", "local"]
 read = ["**"]
 decide = ["**"]
 [[role]]
 name = "proposer"
-callers = ["both"]
+# Without scopes a policy that gives a caller both is refused.
+callers = ["jwt:both"]
+scopes = ["propose"]
 tools = ["propose_patch"]
 propose = ["src/**"]
 [[role]]
@@ -48,7 +50,9 @@ decide = ["docs/**"]
 fn decider_over(workspace: Workspace, caller: &str) -> Decider {
     let policy = Policy::parse(POLICY, "policy").unwrap();
     let layout = Arc::new(policy.layout().clone());
-    Decider::new(Arc::new(workspace), &policy.grant(caller).unwrap(), layout, caller)
+    let scopes = ["propose".to_owned()];
+    let grant = policy.grant(Subject::new(caller, &scopes)).unwrap();
+    Decider::new(Arc::new(workspace), &grant, layout, caller)
 }
 
 fn decider(desk: &Desk, caller: &str) -> Decider {
@@ -309,7 +313,7 @@ fn who_may_propose_or_did_propose_does_not_decide() {
     let answer = desk.edits(json!([{"path": "src/a.rs", "old_text": "a", "new_text": "b"}]));
     let id = answer.unwrap()["id"].as_str().unwrap().to_owned();
     for (caller, why) in [
-        ("both", "may propose on `src/a.rs`"),
+        ("jwt:both", "may propose on `src/a.rs`"),
         ("narrow", "may not decide about `src/a.rs`"),
         ("local", "proposed"),
     ] {

@@ -75,7 +75,7 @@ fn side(
     [open, close]: [&'static str; 2],
 ) -> bool {
     let Some((number, line)) = side else {
-        out.raw("<td class=\"n\"></td><td class=\"none\"></td>");
+        out.raw("<td class=\"n none\"></td><td class=\"none\"></td>");
         return false;
     };
     let (open, close) = if changed { (open, close) } else { ("<td>", "</td>") };

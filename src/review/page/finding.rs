@@ -12,6 +12,7 @@ use mcp_workspace_tools::text::markup::Markup;
 use super::findings::shortened;
 use super::frame::{Part, whole};
 use super::source;
+use super::when::when;
 use crate::review::Pages;
 
 /// The page of the finding with this fingerprint.
@@ -72,7 +73,9 @@ fn seen(body: &mut Markup, finding: &MergedFinding) {
     body.raw("<h2>Seen by</h2>\n<ul>\n");
     for seen in &finding.seen {
         body.raw("<li>").text(&seen.agent).raw(" <span class=\"soft\">(").text(&seen.caller);
-        body.raw("), ").text(&seen.created).raw(", ").raw(severity_name(seen.severity));
+        body.raw("), ");
+        when(body, &seen.created);
+        body.raw(", ").raw(severity_name(seen.severity));
         body.raw("</span>");
         if let Some(message) = &seen.message {
             body.raw("<p class=\"text\">").text(message).raw("</p>");
@@ -91,7 +94,8 @@ fn answers(body: &mut Markup, pages: &Pages, finding: &MergedFinding, call: &Cal
     for review in reviews.iter().filter(|review| review.proposal.finding_ids.iter().any(names)) {
         body.raw(if any { "" } else { "<h2>Proposals</h2>\n<ul class=\"list\" data-list>\n" });
         any = true;
-        body.raw("<li><span class=\"badge\">").raw(review.state.as_str());
+        body.raw("<li><span class=\"badge ").raw(review.state.as_str());
+        body.raw("\">").raw(review.state.as_str());
         body.raw("</span> <a href=\"/proposal/").text(&review.proposal.id).raw("\">");
         body.text(&shortened(&review.proposal.title)).raw("</a></li>\n");
     }

@@ -40,12 +40,19 @@ pub fn page(pages: &Pages, asked: &Asked, call: &Call) -> Result<String, ToolErr
     let number: usize = number.clamp(1, last);
 
     let mut body = Markup::new();
-    body.raw("<h1>Findings</h1>\n<p>").text(&summary(&all)).raw("</p>\n");
+    body.raw("<h1>Findings</h1>\n<p>").text(&summary(&all));
+    body.raw(if all.is_empty() {
+        " Agents write them with <code>write_finding</code>; load this page again once they have.</p>\n"
+    } else {
+        "</p>\n"
+    });
     if damaged > 0 {
         body.raw("<p class=\"problem\">").number(damaged as u64);
         body.raw(" files among the findings cannot be read as one; <code>mcp-workspace findings list</code> names them.</p>\n");
     }
-    filter(&mut body, severity, words, by_file);
+    if !all.is_empty() {
+        filter(&mut body, severity, words, by_file);
+    }
     let mut heading = None;
     for finding in shown.iter().skip((number - 1) * PAGE).take(PAGE) {
         let of = if by_file { path(finding) } else { severity_name(finding.severity) };
@@ -57,7 +64,11 @@ pub fn page(pages: &Pages, asked: &Asked, call: &Call) -> Result<String, ToolErr
         }
         one(&mut body, finding);
     }
-    body.raw(if heading.is_some() { "</ul>\n" } else { "<p>None match.</p>\n" });
+    body.raw(match heading {
+        Some(_) => "</ul>\n",
+        None if all.is_empty() => "",
+        None => "<p>None match. <a href=\"/\">Show all</a></p>\n",
+    });
     if last > 1 {
         page_links(&mut body, number, last, (severity, words, by_file));
     }

@@ -7,6 +7,7 @@ mod frame;
 mod proposal;
 mod proposals;
 mod source;
+mod when;
 
 use axum::http::StatusCode;
 use mcp_workspace_tools::call::Call;

@@ -11,6 +11,7 @@ use mcp_workspace_tools::text::visible::visible;
 use super::diff;
 use super::findings::shortened;
 use super::frame::{Part, whole};
+use super::when::when;
 use crate::review::Pages;
 
 /// The page.
@@ -23,10 +24,13 @@ pub fn page(pages: &Pages, id: &str, call: &Call) -> Result<String, ToolError> {
     let mut body = Markup::new();
     body.raw("<h1>")
         .text(&shortened(&proposal.title))
-        .raw("</h1>\n<p><span class=\"badge\" id=\"state\">");
+        .raw("</h1>\n<p><span class=\"badge ")
+        .raw(review.state.as_str())
+        .raw("\" id=\"state\">");
     body.raw(review.state.as_str()).raw("</span> <span class=\"soft\">proposed by ");
     body.text(&proposal.agent).raw(" (").text(&proposal.caller).raw("), ");
-    body.text(&proposal.created).raw("</span></p>\n");
+    when(&mut body, &proposal.created);
+    body.raw("</span></p>\n");
     if let Some(rationale) = &proposal.rationale {
         body.raw("<p class=\"text\">").text(rationale).raw("</p>\n");
     }
@@ -72,7 +76,9 @@ fn standing(body: &mut Markup, review: &Review) {
         for decision in &review.history {
             let action = State::after(std::slice::from_ref(decision));
             body.raw("<li>").raw(action.as_str()).raw(" by ").text(&decision.caller);
-            body.raw(" <span class=\"soft\">").text(&decision.created).raw("</span>");
+            body.raw(" <span class=\"soft\">");
+            when(body, &decision.created);
+            body.raw("</span>");
             if let Some(reason) = &decision.reason {
                 body.raw("<p class=\"text\">").text(reason).raw("</p>");
             }

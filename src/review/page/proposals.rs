@@ -7,6 +7,7 @@ use mcp_workspace_tools::text::markup::Markup;
 
 use super::findings::shortened;
 use super::frame::{Part, whole};
+use super::when::when;
 use crate::review::Pages;
 
 /// The page: the undecided first, then the others, each by time.
@@ -17,8 +18,8 @@ pub fn page(pages: &Pages, call: &Call) -> Result<String, ToolError> {
     let Proposals { reviews, unreadable } = pages.desk.proposals(call)?;
     let mut body = Markup::new();
     body.raw("<h1>Proposals</h1>\n");
-    if reviews.is_empty() {
-        body.raw("<p>No proposals.</p>\n");
+    if reviews.is_empty() && unreadable.is_empty() {
+        body.raw("<p>No proposals yet. Agents make them with <code>propose_patch</code>; they show up here once they touch files that you may decide about.</p>\n");
     }
     for (name, live) in [("To decide and to apply", true), ("Done", false)] {
         let of_it: Vec<_> = reviews.iter().filter(|one| one.state.is_live() == live).collect();
@@ -28,7 +29,8 @@ pub fn page(pages: &Pages, call: &Call) -> Result<String, ToolError> {
         body.raw("<h2>").raw(name).raw("</h2>\n<ul class=\"list\" data-list>\n");
         for review in of_it {
             let proposal = &review.proposal;
-            body.raw("<li><span class=\"badge\">").raw(review.state.as_str());
+            body.raw("<li><span class=\"badge ").raw(review.state.as_str());
+            body.raw("\">").raw(review.state.as_str());
             body.raw("</span> <a href=\"/proposal/").text(&proposal.id).raw("\">");
             body.text(&shortened(&proposal.title)).raw("</a> <span class=\"soft\">");
             body.number(proposal.files.len() as u64).raw(if proposal.files.len() == 1 {
@@ -36,7 +38,9 @@ pub fn page(pages: &Pages, call: &Call) -> Result<String, ToolError> {
             } else {
                 " files, "
             });
-            body.text(&proposal.agent).raw(", ").text(&proposal.created).raw("</span></li>\n");
+            body.text(&proposal.agent).raw(", ");
+            when(&mut body, &proposal.created);
+            body.raw("</span></li>\n");
         }
         body.raw("</ul>\n");
     }

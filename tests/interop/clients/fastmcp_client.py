@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import steps
 from fastmcp import Client
-from fastmcp.client.transports import StdioTransport
+from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
 
 
 class Adapter:
@@ -50,7 +50,7 @@ class Adapter:
 
 
 async def main(workspace, transport, *target):
-    server = target[0] if transport == "http" else StdioTransport(command=target[0], args=list(target[1:]), keep_alive=False)
+    server = StreamableHttpTransport(target[0], headers=steps.authorization()) if transport == "http" else StdioTransport(command=target[0], args=list(target[1:]), keep_alive=False)
     async with Client(server, timeout=30, init_timeout=30) as client:
         return await steps.run(Adapter(client, transport), workspace)
 

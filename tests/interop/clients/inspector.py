@@ -20,7 +20,7 @@ class Adapter:
     def __init__(self, era, transport, target, home):
         self.name = f"inspector {VERSION} {era} {transport}"
         self.expected_version = {"legacy": "2025-11-25", "modern": "2026-07-28"}[era]
-        server = {"type": "streamable-http", "url": target[0]} if transport == "http" else {"type": "stdio", "command": target[0], "args": list(target[1:])}
+        server = {"type": "streamable-http", "url": target[0], "headers": steps.authorization()} if transport == "http" else {"type": "stdio", "command": target[0], "args": list(target[1:])}
         config = pathlib.Path(home) / "servers.json"
         config.write_text(json.dumps({"mcpServers": {"workspace": server}}))
         self.command = [
@@ -51,6 +51,22 @@ class Adapter:
         return steps.from_mcp_result(
             self.invoke("--method", "tools/call", "--tool-name", tool, "--tool-args-json", json.dumps(arguments))
         )
+
+    async def list_resources(self):
+        return [resource["uri"] for resource in self.invoke("--method", "resources/list")["resources"]]
+
+    async def list_templates(self):
+        return [template["uriTemplate"] for template in self.invoke("--method", "resources/templates/list")["resourceTemplates"]]
+
+    async def read_resource(self, uri):
+        return self.invoke("--method", "resources/read", "--uri", uri)["contents"]
+
+    async def list_prompts(self):
+        return [prompt["name"] for prompt in self.invoke("--method", "prompts/list")["prompts"]]
+
+    async def get_prompt(self, name, arguments):
+        pairs = [f"{key}={value}" for key, value in arguments.items()]
+        return self.invoke("--method", "prompts/get", "--prompt-name", name, "--prompt-args", *pairs)["messages"]
 
 
 def main(era, workspace, transport, *target):

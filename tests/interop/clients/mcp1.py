@@ -1,6 +1,7 @@
 """The Python SDK 1.x, which begins with `initialize`: `mcp1.py WORKSPACE (http URL | stdio COMMAND...)`."""
 
 import asyncio
+import contextlib
 import sys
 from datetime import timedelta
 from importlib.metadata import version
@@ -9,6 +10,7 @@ import steps
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.types import ResourceTemplateReference
 from pydantic import AnyUrl
 
@@ -54,11 +56,13 @@ class Adapter:
 
 
 async def main(workspace, transport, *target):
-    if transport == "http":
-        streams = streamable_http_client(target[0])
-    else:
-        streams = stdio_client(StdioServerParameters(command=target[0], args=list(target[1:])))
-    async with streams as (read, write, *_):
+    async with contextlib.AsyncExitStack() as stack:
+        if transport == "http":
+            http = await stack.enter_async_context(create_mcp_http_client(headers=steps.authorization()))
+            streams = streamable_http_client(target[0], http_client=http)
+        else:
+            streams = stdio_client(StdioServerParameters(command=target[0], args=list(target[1:])))
+        read, write, *_ = await stack.enter_async_context(streams)
         async with ClientSession(read, write, read_timeout_seconds=timedelta(seconds=30)) as session:
             greeting = await session.initialize()
             return await steps.run(Adapter(session, greeting.protocolVersion, transport), workspace)

@@ -1,11 +1,14 @@
 """The Python SDK 2.x, which speaks 2026-07-28: `mcp2.py WORKSPACE (http URL | stdio COMMAND...)`."""
 
 import asyncio
+import contextlib
 import sys
 from importlib.metadata import version
 
 import steps
 from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.types import ResourceTemplateReference
 
 
@@ -49,8 +52,13 @@ class Adapter:
 
 
 async def main(workspace, transport, *target):
-    server = target[0] if transport == "http" else StdioServerParameters(command=target[0], args=list(target[1:]))
-    async with Client(server, read_timeout_seconds=30) as client:
+    async with contextlib.AsyncExitStack() as stack:
+        if transport == "stdio":
+            server = StdioServerParameters(command=target[0], args=list(target[1:]))
+        else:
+            http = await stack.enter_async_context(create_mcp_http_client(headers=steps.authorization()))
+            server = streamable_http_client(target[0], http_client=http)
+        client = await stack.enter_async_context(Client(server, read_timeout_seconds=30))
         return await steps.run(Adapter(client, transport), workspace)
 
 

@@ -7,6 +7,7 @@ expectations are worked out here from the workspace itself, never from an answer
 """
 
 import base64
+import functools
 import json
 import os
 import pathlib
@@ -49,6 +50,12 @@ class Answer:
         if self.is_error:
             raise AssertionError(f"expected an answer, got an error: {self.text}")
         return self.structured if self.structured is not None else json.loads(self.text)
+
+
+def authorization():
+    """The headers by which the server over HTTP knows the caller."""
+    bearer = os.environ.get("INTEROP_BEARER")
+    return {"Authorization": f"Bearer {bearer}"} if bearer else {}
 
 
 def from_mcp_result(dump):
@@ -449,17 +456,23 @@ STEPS = [
 
 
 async def run(client, workspace):
-    """Walks through all steps; the exit status says whether all passed."""
-    steps, failed = Steps(client, workspace), 0
+    """Walks through all steps, or those of INTEROP_CALLER; the exit status says whether all passed."""
+    steps, failed, name = Steps(client, workspace), 0, client.name
     # Proxies hand on tools; templates of resources and completion do not pass through all of them.
-    beyond = hasattr(client, "list_resources") and not os.environ.get("INTEROP_TOOLS_ONLY")
-    for step in STEPS + (BEYOND_TOOLS if beyond else []):
+    beyond = hasattr(client, "complete") and not os.environ.get("INTEROP_TOOLS_ONLY")
+    todo = [functools.partial(step, steps) for step in STEPS + (BEYOND_TOOLS if beyond else [])]
+    if caller := os.environ.get("INTEROP_CALLER"):
+        import rights  # which stands on this module
+
+        todo, name = rights.of(client, steps, caller), f"{name} {caller}"
+    for step in todo:
+        what = getattr(step, "func", step).__doc__
         try:
-            await step(steps)
-            print(f"PASS {client.name}: {step.__doc__}", flush=True)
+            await step()
+            print(f"PASS {name}: {what}", flush=True)
         except Exception as error:  # a step that fails must not hide the others
             failed += 1
-            print(f"FAIL {client.name}: {step.__doc__}: {type(error).__name__}: {error}", flush=True)
+            print(f"FAIL {name}: {what}: {type(error).__name__}: {error}", flush=True)
             if not isinstance(error, AssertionError):
                 traceback.print_exc(file=sys.stderr)
     return 1 if failed else 0

@@ -45,6 +45,14 @@ impl To {
             To::After => To::Before,
         }
     }
+
+    /// What is done with files on this way, for people.
+    fn done(self) -> &'static str {
+        match self {
+            To::Before => "files put back",
+            To::After => "files changed",
+        }
+    }
 }
 
 impl Planned {
@@ -170,22 +178,23 @@ impl Plan {
         let mark = |index: usize| format!("{id}-{index}");
         let mut todo = Vec::new();
         for (index, file) in self.files.iter().enumerate() {
+            decider.report(index, self.files.len(), "files looked at");
             decider.remove_unfinished(&file.path, &mark(index))?;
             if self.is_to_do(decider, file, to, lenient)? {
                 todo.push((index, file));
             }
         }
         // What is new comes before what goes, so that nothing of a rename is missing for long.
-        for (index, file) in &todo {
-            if let Some(source) = file.side(to)
-                && self.is_to_do(decider, file, to, lenient)?
-            {
-                decider.write_source(&file.path, source, &mark(*index))?;
+        let (new, gone): (Vec<_>, Vec<_>) =
+            todo.iter().partition(|(_, file)| file.side(to).is_some());
+        for (done, (index, file)) in new.into_iter().chain(gone).enumerate() {
+            decider.report(done, todo.len(), to.done());
+            if !self.is_to_do(decider, file, to, lenient)? {
+                continue;
             }
-        }
-        for (_, file) in &todo {
-            if file.side(to).is_none() && self.is_to_do(decider, file, to, lenient)? {
-                decider.remove_source(&file.path)?;
+            match file.side(to) {
+                Some(source) => decider.write_source(&file.path, source, &mark(index))?,
+                None => decider.remove_source(&file.path)?,
             }
         }
         self.prune(decider, to)
@@ -308,7 +317,14 @@ fn end(
     })
 }
 
-/// The history of a proposal, after an interrupted apply or revert was finished or taken back.
+/// A proposal's history once nothing of it is left in the middle.
+pub(super) struct Recovered {
+    pub history: Vec<Decision>,
+    /// What an interrupted run was brought to by this call.
+    pub ended: Option<Decision>,
+}
+
+/// Finishes or takes back an apply or revert that was interrupted.
 ///
 /// # Errors
 /// When that fails; then it is still to be done.
@@ -316,27 +332,27 @@ pub(super) fn recover(
     decider: &Decider,
     loaded: &Loaded,
     hold: &Hold,
-) -> Result<Vec<Decision>, ToolError> {
+) -> Result<Recovered, ToolError> {
     let id = &loaded.proposal.id;
     let history = decider.history(id)?;
-    let Some(intent) = history.last() else { return Ok(history) };
-    if !matches!(intent.action, Action::Applying | Action::Reverting) {
-        return Ok(history);
-    }
     // Without locks nobody knows whether it is still under way, so only its age tells.
-    if !matches!(hold, Hold::Held(_)) && !is_old(intent) {
-        return Ok(history);
+    let is_interrupted = history.last().is_some_and(|intent| {
+        matches!(intent.action, Action::Applying | Action::Reverting)
+            && (matches!(hold, Hold::Held(_)) || is_old(intent))
+    });
+    if !is_interrupted {
+        return Ok(Recovered { history, ended: None });
     }
     let role = may_decide(decider, loaded)?;
     let plan = Plan::saved(decider, id, &history)?;
     match carry_out(decider, id, &plan, history, &role) {
-        Ok(_) => decider.history(id),
+        Ok(ended) => Ok(Recovered { history: decider.history(id)?, ended: Some(ended) }),
         Err(error) => {
             let history = decider.history(id)?;
             // Taken back is an end too.
             match State::after(&history) {
                 State::Applying | State::Reverting => Err(error),
-                _ => Ok(history),
+                _ => Ok(Recovered { ended: history.last().cloned(), history }),
             }
         }
     }

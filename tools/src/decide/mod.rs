@@ -15,6 +15,7 @@ use crate::policy::Access;
 use crate::records::decision::{Action, Decision, FORMAT, State};
 use crate::workspace::{Decider, Hold, Published};
 
+use journal::Recovered;
 use review::Loaded;
 pub(crate) use review::touched;
 pub use review::{Review, Unreadable, list, may_see, resolve, show};
@@ -39,7 +40,7 @@ pub fn approve(decider: &Decider, id: &str, reason: Option<&str>) -> Result<Deci
         .hint("somebody else must look at it"));
     }
     let hold = hold(decider, &id)?;
-    let history = journal::recover(decider, &loaded, &hold)?;
+    let history = journal::recover(decider, &loaded, &hold)?.history;
     let review = Review::of(decider, &loaded, history)?;
     review.admit(Action::Approved)?;
     let step = next_step(decider, &id, &review.history, Action::Approved, &role, reason)?;
@@ -59,7 +60,7 @@ pub fn reject(decider: &Decider, id: &str, reason: &str) -> Result<Decision, Too
     let loaded = Loaded::read(decider, &id)?;
     let role = may_decide(decider, &loaded)?;
     let hold = hold(decider, &id)?;
-    let history = journal::recover(decider, &loaded, &hold)?;
+    let history = journal::recover(decider, &loaded, &hold)?.history;
     State::after(&history).admit(Action::Rejected, &id)?;
     let step = next_step(decider, &id, &history, Action::Rejected, &role, Some(reason))?;
     take(decider, step, &[])
@@ -74,7 +75,11 @@ pub fn apply(decider: &Decider, id: &str) -> Result<Decision, ToolError> {
     let loaded = Loaded::read(decider, &id)?;
     let role = may_decide(decider, &loaded)?;
     let hold = hold(decider, &id)?;
-    let history = journal::recover(decider, &loaded, &hold)?;
+    let Recovered { history, ended } = journal::recover(decider, &loaded, &hold)?;
+    // Who says it again after an interruption gets what was asked for.
+    if let Some(applied) = ended.filter(|end| end.action == Action::Applied) {
+        return Ok(applied);
+    }
     let review = Review::of(decider, &loaded, history)?;
     review.admit(Action::Applying)?;
     let plan = loaded.plan(decider)?;
@@ -96,7 +101,10 @@ pub fn revert(decider: &Decider, id: &str, reason: Option<&str>) -> Result<Decis
     let loaded = Loaded::read(decider, &id)?;
     let role = may_decide(decider, &loaded)?;
     let hold = hold(decider, &id)?;
-    let mut history = journal::recover(decider, &loaded, &hold)?;
+    let Recovered { mut history, ended } = journal::recover(decider, &loaded, &hold)?;
+    if let Some(reverted) = ended.filter(|end| end.action == Action::Reverted) {
+        return Ok(reverted);
+    }
     State::after(&history).admit(Action::Reverting, &id)?;
     let plan = journal::Plan::saved(decider, &id, &history)?;
     plan.must_be_applied(decider)?;

@@ -134,7 +134,7 @@ fn one(decider: &Decider, id: &str) -> Result<Option<Review>, ToolError> {
         let hold = decider.hold(id)?;
         // Who holds it is still at work.
         if !matches!(hold, Hold::Busy) {
-            history = journal::recover(decider, &loaded, &hold)?;
+            history = journal::recover(decider, &loaded, &hold)?.history;
         }
     }
     Review::of(decider, &loaded, history).map(Some)

@@ -109,13 +109,14 @@ impl Desk for Here {
         id: &str,
         verb: Verb,
         reason: Option<&str>,
-        _: &Call,
+        call: &Call,
     ) -> Result<Decision, ToolError> {
+        let decider = self.decider.clone().reporting_to(call);
         match verb {
-            Verb::Approve => decide::approve(&self.decider, id, reason),
-            Verb::Reject => decide::reject(&self.decider, id, reason.unwrap_or_default()),
-            Verb::Apply => decide::apply(&self.decider, id),
-            Verb::Revert => decide::revert(&self.decider, id, reason),
+            Verb::Approve => decide::approve(&decider, id, reason),
+            Verb::Reject => decide::reject(&decider, id, reason.unwrap_or_default()),
+            Verb::Apply => decide::apply(&decider, id),
+            Verb::Revert => decide::revert(&decider, id, reason),
         }
     }
 }

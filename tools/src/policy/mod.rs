@@ -10,6 +10,7 @@ mod explain;
 mod glob;
 mod grant;
 mod matcher;
+mod overlap;
 mod subject;
 
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// The text with control characters, bidirectional overrides and invisible characters as
 /// `\u{202e}`. New lines and tabs stay; `\r\n` is a new line.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(|character| character == '\r' || is_hidden(character)) {
+    if !text.chars().any(|character| character == '\r' || is_written_out(character)) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
@@ -15,7 +15,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         if character == '\r' && characters.peek() == Some(&'\n') {
             continue;
         }
-        if is_hidden(character) {
+        if is_written_out(character) {
             shown.extend(character.escape_unicode());
         } else {
             shown.push(character);
@@ -29,22 +29,23 @@ pub fn visible_line(text: &str) -> String {
     visible(text).split(['\n', '\t']).map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
-fn is_hidden(character: char) -> bool {
-    match character {
-        '\n' | '\t' => false,
-        // Soft hyphen, Arabic letter mark, Mongolian separator, zero-width and direction marks,
-        // separators, embeddings and overrides, isolates, the byte order mark, annotations, tags.
-        '\u{ad}'
-        | '\u{61c}'
-        | '\u{180e}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}' => true,
-        other => other.is_control(),
-    }
+/// Whether a person does not see the character, or not where it is, or a terminal obeys it:
+/// controls, new lines and tabs among them, separators and annotations, and what Unicode lets a
+/// reader ignore. The selectors between the text and the emoji form of a character are no such.
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}'
+            // Default_Ignorable_Code_Point, but for U+FE0E and U+FE0F.
+            | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0d}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+fn is_written_out(character: char) -> bool {
+    !matches!(character, '\n' | '\t') && is_hidden(character)
 }
 
 #[cfg(test)]
@@ -56,13 +57,19 @@ mod tests {
     fn hidden_characters_are_written_out() {
         assert_eq!(visible("a\u{202e}b\u{1b}[31m"), "a\\u{202e}b\\u{1b}[31m");
         assert_eq!(visible("one\r\ntwo\rthree\tü"), "one\ntwo\\u{d}three\tü");
+        // Tags and selectors can carry a whole text that nobody sees; an emoji stays one.
+        assert_eq!(
+            visible("a\u{e0041}\u{e0101}\u{fe01}\u{3164}"),
+            "a\\u{e0041}\\u{e0101}\\u{fe01}\\u{3164}"
+        );
+        assert_eq!(visible("\u{26a0}\u{fe0f} wait"), "\u{26a0}\u{fe0f} wait");
         assert_eq!(visible_line("one\r\n\ttwo"), "one  two");
     }
 
     proptest! {
         #[test]
         fn nothing_hidden_is_left(text in any::<String>()) {
-            prop_assert!(!visible(&text).chars().any(is_hidden));
+            prop_assert!(!visible(&text).chars().any(is_written_out));
         }
     }
 }

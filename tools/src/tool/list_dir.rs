@@ -83,6 +83,9 @@ struct ListedEntry {
     /// Where a symbolic link points.
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
+    /// True where the details or the target could not be read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unreadable: bool,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
@@ -186,12 +189,15 @@ impl Visitor for Lister {
     fn visit(&self, entry: &Entry<'_>) -> Option<ListedEntry> {
         let metadata = self.details.then(|| entry.metadata().ok()).flatten();
         let modified = metadata.and_then(|metadata| Timestamp::try_from(metadata.modified).ok());
+        let is_link = entry.kind == Kind::Symlink;
+        let target = is_link.then(|| entry.link_target()).flatten();
         Some(ListedEntry {
+            unreadable: (self.details && metadata.is_none()) || (is_link && target.is_none()),
             path: entry.path.as_str().to_owned(),
             kind: entry.kind.into(),
             size: metadata.filter(|m| m.kind == Kind::File).map(|metadata| metadata.size),
             modified: modified.map(|time| time.to_string()),
-            target: (entry.kind == Kind::Symlink).then(|| entry.link_target()).flatten(),
+            target,
         })
     }
 }
@@ -223,7 +229,8 @@ impl Page {
         let cost = match &found {
             Found::Item(_, entry) => {
                 let extra = entry.target.as_ref().map_or(0, String::len)
-                    + entry.modified.as_ref().map_or(0, |_| 64);
+                    + entry.modified.as_ref().map_or(0, |_| 64)
+                    + if entry.unreadable { 20 } else { 0 };
                 entry.path.len() + extra + ENTRY_CHARS
             }
             Found::Unreadable(path) => path.as_str().len() + 4,

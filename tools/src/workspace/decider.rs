@@ -10,6 +10,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
+use crate::call::{Call, ProgressSink};
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::{Access, Grant, Layout, ToolGrant};
@@ -42,12 +43,13 @@ pub enum Hold {
 }
 
 /// A handle of the workspace together with the rights of a person who decides.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Decider {
     workspace: Arc<Workspace>,
     rights: ToolGrant,
     layout: Arc<Layout>,
     caller: Arc<str>,
+    progress: Option<Arc<ProgressSink>>,
 }
 
 impl Decider {
@@ -58,7 +60,23 @@ impl Decider {
         layout: Arc<Layout>,
         caller: &str,
     ) -> Self {
-        Decider { workspace, rights: grant.for_decisions(), layout, caller: caller.into() }
+        let rights = grant.for_decisions();
+        Decider { workspace, rights, layout, caller: caller.into(), progress: None }
+    }
+
+    /// Sends progress where the call's goes: with many files, on a network mount, a decision takes
+    /// a while.
+    #[must_use]
+    pub fn reporting_to(mut self, call: &Call) -> Self {
+        self.progress = call.progress();
+        self
+    }
+
+    /// Tells how many of all were done, and what.
+    pub(crate) fn report(&self, count: usize, all: usize, done: &str) {
+        if let Some(sink) = &self.progress {
+            sink(count as u64, &format!("{count} of {all} {done}"));
+        }
     }
 
     /// What the caller may do.
@@ -161,16 +179,18 @@ impl Decider {
         })?;
         json.push(b'\n');
         let path = step_path(&self.layout, &decision.proposal, decision.step)?;
-        let mut files: Vec<(&str, &[u8])> =
-            saved.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
-        files.push((RECORD, &json));
-        self.publish_step(&path, &files)
+        let contents = saved.iter().enumerate().map(|(done, (name, bytes))| {
+            self.report(done, saved.len(), "versions saved");
+            (name.as_str(), bytes.as_slice())
+        });
+        let record = std::iter::once((RECORD, json.as_slice()));
+        self.publish_step(&path, contents.chain(record))
     }
 
-    fn publish_step(
+    fn publish_step<'f>(
         &self,
         path: &WorkspacePath,
-        files: &[(&str, &[u8])],
+        files: impl IntoIterator<Item = (&'f str, &'f [u8])>,
     ) -> Result<Published, ToolError> {
         let (parent, name) = path
             .parent()

@@ -143,7 +143,7 @@ impl Scope {
         let disk = self.workspace();
         let directory = disk.directory_for_records(parent).map_err(Failed::Before)?;
         let temporary = unfinished_name();
-        disk.write_aside(&directory, &temporary, files).map_err(Failed::Before)?;
+        disk.write_aside(&directory, &temporary, files.iter().copied()).map_err(Failed::Before)?;
         disk.rename_exclusively((&directory, &temporary), (&directory, name))
     }
 

@@ -34,11 +34,11 @@ pub(super) fn unfinished_name() -> String {
 impl Workspace {
     /// Writes a directory of files under an unfinished name, all of it on the disk. When it
     /// fails, nothing is left.
-    pub(super) fn write_aside(
+    pub(super) fn write_aside<'f>(
         &self,
         at: &OwnedFd,
         name: &str,
-        files: &[(&str, &[u8])],
+        files: impl IntoIterator<Item = (&'f str, &'f [u8])>,
     ) -> Result<(), Errno> {
         self.make_directory(at, name)?;
         let written = self.open_directory(at, name).and_then(|inside| {

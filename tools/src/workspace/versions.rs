@@ -142,7 +142,7 @@ impl Scope {
         let temporary = unfinished_name();
         disk.make_directory(&directory, &temporary).map_err(Failed::Before)?;
         let written = disk.open_directory(&directory, &temporary).and_then(|inside| {
-            disk.write_aside(&inside, "1", &[(VALUE, bytes)])?;
+            disk.write_aside(&inside, "1", [(VALUE, bytes)])?;
             disk.sync_directory(&inside)
         });
         if let Err(errno) = written {
@@ -166,7 +166,7 @@ impl Scope {
             other => other.map_err(Failed::Before)?,
         };
         let temporary = unfinished_name();
-        match disk.write_aside(&room, &temporary, &[(VALUE, bytes)]) {
+        match disk.write_aside(&room, &temporary, [(VALUE, bytes)]) {
             Err(Errno::NOENT) => return Ok(Published::AlreadyThere),
             other => other.map_err(Failed::Before)?,
         }

@@ -1,0 +1,144 @@
+//! From the text of a policy to a [`Policy`], or to all that is wrong with it.
+
+mod delegation;
+mod expectation;
+mod layout;
+mod read;
+mod role;
+mod separation;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Policy;
+use read::integer;
+
+/// Longest policy in bytes.
+const MAX_BYTES: usize = 1024 * 1024;
+/// Most errors that are told at once.
+const MAX_ERRORS: usize = 50;
+
+/// Something that is wrong with a policy: where, what, and the fix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct PolicyError {
+    /// The file as it was named.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub fix: String,
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PolicyError { file, line, column, message, fix } = self;
+        write!(f, "{file}:{line}:{column}: {message}\n  fix: {fix}")
+    }
+}
+
+pub(super) fn parse(text: &str, file: &str) -> Result<Policy, Vec<PolicyError>> {
+    let mut check = Check { text, file, errors: Vec::new() };
+    if text.len() > MAX_BYTES {
+        check.error(0..0, format!("the policy has {} bytes", text.len()), "keep it under 1 MiB");
+        return Err(check.errors);
+    }
+    let table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => {
+            let span = error.span().unwrap_or(0..0);
+            check.error(span, format!("not TOML: {}", error.message()), "see https://toml.io");
+            return Err(check.errors);
+        }
+    };
+    let policy = check.policy(table.get_ref());
+    match policy {
+        Some(policy) if check.errors.is_empty() => Ok(policy),
+        _ => {
+            check.errors.sort_by_key(|error| (error.line, error.column));
+            check.errors.truncate(MAX_ERRORS);
+            Err(check.errors)
+        }
+    }
+}
+
+type Table<'a> = DeTable<'a>;
+type Value<'a> = Spanned<DeValue<'a>>;
+
+struct Check<'t> {
+    text: &'t str,
+    file: &'t str,
+    errors: Vec<PolicyError>,
+}
+
+impl Check<'_> {
+    fn error(&mut self, span: Range<usize>, message: impl Into<String>, fix: impl Into<String>) {
+        let (line, column) = self.place(span.start);
+        self.errors.push(PolicyError {
+            file: self.file.to_owned(),
+            line,
+            column,
+            message: message.into(),
+            fix: fix.into(),
+        });
+    }
+
+    fn place(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        (line, column)
+    }
+
+    fn policy(&mut self, table: &Table<'_>) -> Option<Policy> {
+        self.known_keys(table, &["version", "layout", "role", "delegate", "expect"], "the policy");
+        match table.get("version") {
+            Some(value) if integer(value) == Some(1) => {}
+            Some(value) => self.error(value.span(), "`version` is not 1", "version = 1"),
+            None => self.error(0..0, "`version` is missing", "begin with `version = 1`"),
+        }
+        let layout = self.layout(table.get("layout"));
+        let mut roles = Vec::new();
+        for (value, table) in self.tables(table, "role") {
+            roles.extend(self.role(value, table, &layout).map(Arc::new));
+        }
+        if table.get("role").is_none() {
+            self.error(0..0, "no `[[role]]`: nobody could do anything", "add a role");
+        }
+        let mut names = HashSet::new();
+        for (value, table) in self.tables(table, "role") {
+            if let Some(name) = table.get("name").and_then(|name| name.get_ref().as_str())
+                && !names.insert(name)
+            {
+                self.error(value, format!("two roles are named `{name}`"), "rename one");
+            }
+        }
+        // Only of roles that are right by themselves.
+        if self.errors.is_empty() {
+            self.separation(table);
+        }
+        let mut delegates = Vec::new();
+        for (value, table) in self.tables(table, "delegate") {
+            delegates.push(self.delegate(value, table));
+        }
+        let mut expectations = Vec::new();
+        for (value, table) in self.tables(table, "expect") {
+            expectations.extend(self.expectation(value, table));
+        }
+        Some(Policy {
+            file: self.file.into(),
+            roles: roles.into(),
+            delegates: delegates.into(),
+            layout: Arc::new(layout?),
+            expectations: expectations.into(),
+        })
+    }
+}
