@@ -20,7 +20,7 @@ use mcp_workspace_tools::desk::Findings;
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::records::finding::{FORMAT, Finding, Location, Severity, Verdict};
 use mcp_workspace_tools::records::ledger::{self, Bounds};
-use mcp_workspace_tools::records::merged::{self, Filter, MergedFinding, Wanted};
+use mcp_workspace_tools::records::merged::{self, Filter, MergedFinding, MergedFindings, Wanted};
 use mcp_workspace_tools::workspace::{Scope, Workspace};
 use proptest::prelude::*;
 
@@ -49,6 +49,17 @@ fn read(root: &Path, bytes: Option<usize>) -> (Findings, usize) {
         assert!(page.done <= page.all && (page.next.is_some() || page.done == page.all));
         after = page.next;
         if after.is_none() {
+            let whole = merged::read(&scope, &call).unwrap();
+            assert_eq!(
+                whole.findings.is_empty() && whole.damaged.is_empty(),
+                findings.is_empty() && damaged.is_empty()
+            );
+            if bytes.is_none() {
+                assert_eq!(
+                    merged::merge(whole.findings).findings,
+                    MergedFindings::of(findings.clone()).findings
+                );
+            }
             return (Findings::of(findings, damaged), pages);
         }
     }

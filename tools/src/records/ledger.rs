@@ -1,4 +1,4 @@
-//! The folder of findings, read: a page at a time, or one finding over all agents.
+//! The folder of findings, read: whole, a page at a time, or one finding over all agents.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -22,6 +22,35 @@ pub struct Damaged {
     pub path: String,
     /// What is wrong with it.
     pub problem: String,
+}
+
+/// What lies in the folder of findings.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ledger {
+    /// The findings, as they lie there.
+    pub findings: Vec<Finding>,
+    /// What cannot be read as one. Unfinished work is not among it.
+    pub damaged: Vec<Damaged>,
+}
+
+/// Reads all findings that the caller may see, as their agents wrote them.
+///
+/// # Errors
+/// When a directory cannot be listed, or at the call's end. A record that cannot be read is no
+/// error here: it is among the damaged ones.
+pub fn read(scope: &Scope, call: &Call) -> Result<Ledger, ToolError> {
+    let mut ledger = Ledger::default();
+    for record in list(scope, call)?.into_values().flatten() {
+        call.check()?;
+        match record.read(scope, call) {
+            Ok(finding) => ledger.findings.push(finding),
+            Err(damaged) => {
+                call.check()?;
+                ledger.damaged.push(damaged);
+            }
+        }
+    }
+    Ok(ledger)
 }
 
 impl Damaged {

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::finding::{Finding, Location, Severity, Verdict};
 use crate::error::ToolError;
 
+pub use super::ledger::read;
+
 /// The version of the merged form.
 pub const FORMAT: u32 = 1;
 
