@@ -17,6 +17,7 @@ mod fault;
 mod filesystem;
 mod nodes;
 mod operation;
+mod source;
 
 use std::io;
 use std::io::Write;
@@ -30,7 +31,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::mount::{UnmountFlags, unmount};
 
 use control::Control;
-use filesystem::PassThrough;
+use source::PassThrough;
 
 pub use control::Counts;
 pub use fault::{ERRORS, Effect, Fault};

@@ -5,11 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than anything here takes.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who may do what in these tests.
 pub const POLICY: &str = r#"
@@ -220,6 +221,22 @@ pub fn command(listener: &TcpListener, workspace: &Path, policy: Option<&Path>) 
     command
 }
 
+/// A connection of the function; it asks for one soon, or never.
+pub fn accept(listener: &TcpListener) -> TcpStream {
+    listener.set_nonblocking(true).unwrap();
+    let begun = Instant::now();
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false).unwrap();
+                return stream;
+            }
+            Err(_) if begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(2)),
+            Err(error) => panic!("the function does not connect: {error}"),
+        }
+    }
+}
+
 /// One connection of the function to its Runtime API.
 pub struct RuntimeApi {
     stream: BufReader<TcpStream>,
@@ -227,13 +244,13 @@ pub struct RuntimeApi {
 
 impl RuntimeApi {
     pub fn accept(listener: &TcpListener) -> RuntimeApi {
-        let (stream, _) = listener.accept().unwrap();
+        let stream = accept(listener);
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         RuntimeApi { stream: BufReader::new(stream) }
     }
 
     /// Answers the function's question for work, which it has asked or will ask next.
-    fn give(&mut self, id: &str, event: &str, client_context: Option<&str>, time: Duration) {
+    pub fn give(&mut self, id: &str, event: &str, client_context: Option<&str>, time: Duration) {
         let (line, _) = self.read();
         assert_eq!(line, "GET /2018-06-01/runtime/invocation/next HTTP/1.1");
         let deadline = (SystemTime::now() + time).duration_since(UNIX_EPOCH).unwrap().as_millis();
@@ -250,6 +267,14 @@ impl RuntimeApi {
         }
         head += &format!("Content-Length: {}\r\n\r\n{event}", event.len());
         self.stream.get_mut().write_all(head.as_bytes()).unwrap();
+    }
+
+    /// Whether the function has sent something that was not taken yet.
+    pub fn has_something(&self) -> bool {
+        self.stream.get_ref().set_nonblocking(true).unwrap();
+        let waiting = self.stream.get_ref().peek(&mut [0]).is_ok();
+        self.stream.get_ref().set_nonblocking(false).unwrap();
+        waiting || !self.stream.buffer().is_empty()
     }
 
     /// Takes what the function hands in.

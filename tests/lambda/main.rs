@@ -11,6 +11,7 @@
 )]
 
 mod agents;
+mod concurrency;
 mod function;
 mod metrics;
 mod review;

@@ -127,3 +127,41 @@ fn within_limit(answer: Bytes) -> Result<Bytes, Fault> {
     );
     Err(Fault { kind: "AnswerTooLarge", message })
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The answer to a URL whose body has so many bytes, as Lambda gets it.
+    async fn answer_of(bytes: usize) -> (usize, Value) {
+        let response = Response::new(Body::from("x".repeat(bytes)));
+        let answer = buffered(response).await;
+        (answer.len(), serde_json::from_slice(&answer).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_lambda_would_not_take_is_a_413_that_says_so() {
+        let (around, answer) = answer_of(0).await;
+        assert_eq!(answer["statusCode"], 200);
+        // The largest that it takes, and one byte more.
+        let most = MAX_ANSWER_BYTES - around;
+        let (length, answer) = answer_of(most).await;
+        assert_eq!((length, &answer["statusCode"]), (MAX_ANSWER_BYTES, &Value::from(200)));
+        let (length, answer) = answer_of(most + 1).await;
+        assert_eq!(answer["statusCode"], StatusCode::PAYLOAD_TOO_LARGE.as_u16());
+        assert!(length < 1_000, "{length}");
+        let told = answer["body"].as_str().unwrap();
+        assert!(told.contains("6291457 bytes") && told.contains("ask for less"), "{told}");
+    }
+
+    #[test]
+    fn agents_are_told_by_a_fault() {
+        assert!(within_limit(Bytes::from(vec![b' '; MAX_ANSWER_BYTES])).is_ok());
+        let fault = within_limit(Bytes::from(vec![b' '; MAX_ANSWER_BYTES + 1])).unwrap_err();
+        assert_eq!(fault.kind, "AnswerTooLarge");
+        assert!(fault.message.contains("6291457 bytes"), "{}", fault.message);
+    }
+}
