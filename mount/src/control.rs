@@ -10,11 +10,16 @@ use rustix::io::Errno;
 use crate::fault::{Effect, Fault};
 use crate::operation::Operation;
 
+/// Most requests whose order is kept.
+const MAX_IN_ORDER: usize = 10_000;
+
 /// Shared by the threads of one mount and the test that looks on.
 #[derive(Debug)]
 pub(crate) struct Control {
     delay_nanoseconds: AtomicU64,
     counts: [AtomicU64; Operation::ALL.len()],
+    /// The requests that were answered without an error, in the order of their answers.
+    succeeded: Mutex<Vec<Operation>>,
     under_way: AtomicUsize,
     peak: AtomicUsize,
     /// Each fault with the requests that it has seen.
@@ -36,6 +41,7 @@ impl Control {
         let control = Control {
             delay_nanoseconds: AtomicU64::new(0),
             counts: std::array::from_fn(|_| AtomicU64::new(0)),
+            succeeded: Mutex::default(),
             under_way: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
             faults: Mutex::default(),
@@ -69,8 +75,29 @@ impl Control {
                 let _ = act();
                 Err(errno)
             }
-            Some(Effect::Hang) | None => act(),
+            Some(Effect::Hang) | None => {
+                let done = act();
+                if done.is_ok() {
+                    self.note(operation);
+                }
+                done
+            }
         }
+    }
+
+    fn note(&self, operation: Operation) {
+        let mut succeeded = self.order();
+        if succeeded.len() < MAX_IN_ORDER {
+            succeeded.push(operation);
+        }
+    }
+
+    fn order(&self) -> MutexGuard<'_, Vec<Operation>> {
+        self.succeeded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn succeeded(&self) -> Vec<Operation> {
+        self.order().clone()
     }
 
     /// The effect on this request; waits where the effect is to hang.
@@ -125,6 +152,7 @@ impl Control {
     pub(crate) fn reset_counts(&self) {
         self.counts.iter().for_each(|count| count.store(0, Ordering::Relaxed));
         self.peak.store(0, Ordering::Relaxed);
+        self.order().clear();
     }
 }
 

@@ -140,6 +140,12 @@ impl Mounted {
         self.control.counts()
     }
 
+    /// The first requests since the start or the last reset that were answered without an error,
+    /// in the order of their answers: ten thousand at most.
+    pub fn succeeded(&self) -> Vec<Operation> {
+        self.control.succeeded()
+    }
+
     /// Counts from zero.
     pub fn reset_counts(&self) {
         self.control.reset_counts();
