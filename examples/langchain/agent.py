@@ -33,11 +33,17 @@ SIGNED = {
 }
 
 
-def connection(url: str, service: str | None, region: str | None) -> StreamableHttpConnection:
-    """How to reach the workspace at `url`, with requests signed where the URL asks for it."""
+def signing(url: str, service: str | None, region: str | None) -> tuple[str | None, str | None]:
+    """The service and region that requests to `url` are signed for: as given, or as the host name says."""
     for pattern, name in SIGNED.items():
         if found := re.match(pattern, url):
-            service, region = service or name, region or found["region"]
+            return service or name, region or found["region"]
+    return service, region
+
+
+def connection(url: str, service: str | None, region: str | None) -> StreamableHttpConnection:
+    """How to reach the workspace at `url`, with requests signed where the URL asks for it."""
+    service, region = signing(url, service, region)
     reach: StreamableHttpConnection = {"transport": "streamable_http", "url": url}
     if service is not None:
         session = boto3.Session(region_name=region)

@@ -29,11 +29,17 @@ SIGNED = {
 }
 
 
-def connect(url: str, service: str | None, region: str | None) -> MCPClient:
-    """A client of the workspace at `url`, which signs its requests where the URL asks for it."""
+def signing(url: str, service: str | None, region: str | None) -> tuple[str | None, str | None]:
+    """The service and region that requests to `url` are signed for: as given, or as the host name says."""
     for pattern, name in SIGNED.items():
         if found := re.match(pattern, url):
-            service, region = service or name, region or found["region"]
+            return service or name, region or found["region"]
+    return service, region
+
+
+def connect(url: str, service: str | None, region: str | None) -> MCPClient:
+    """A client of the workspace at `url`, which signs its requests where the URL asks for it."""
+    service, region = signing(url, service, region)
     if service is None:
         return MCPClient(url=url)
     return MCPClient(lambda: aws_iam_streamablehttp_client(url, aws_service=service, aws_region=region))

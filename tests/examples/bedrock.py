@@ -11,6 +11,7 @@ import http.server
 import json
 import re
 import struct
+import sys
 import threading
 import urllib.parse
 
@@ -77,6 +78,16 @@ def fault(request):
     return None
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Clients that hang up between requests are no fault."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -109,8 +120,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def serve(turns, handler=Handler):
     """The endpoint on a free port, and the list of the requests that it gets."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), handler)
     server.turns, server.requests = turns, []
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
