@@ -50,7 +50,7 @@ def claude(report):
                 succeeded(run([CLAUDE, "mcp", "remove", name, "-s", "local"], cwd=place, settings=settings))
         reviews(report, "stdio", place, settings, [])
         with interop.server(place, report) as url:
-            reviews(report, "http", place, settings | {"MCP_WORKSPACE_URL": url}, ["--mcp-config", "http.mcp.json", "--strict-mcp-config"])
+            reviews(report, "http", place, settings | {"WORKSPACE_URL": url}, ["--mcp-config", "http.mcp.json", "--strict-mcp-config"])
         with report.check("claude_code: the prompts are slash commands"):
             slash_command(place, settings)
     with tempfile.TemporaryDirectory(prefix="mcp-workspace-claude-") as folder, project(folder, False) as (place, settings):
