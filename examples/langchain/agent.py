@@ -16,6 +16,8 @@ import re
 import boto3
 from langchain.agents import create_agent
 from langchain_aws import ChatBedrockConverse
+from langchain_core.messages import HumanMessage
+from langchain_core.runnables import RunnableConfig
 from langchain_mcp_adapters.client import MultiServerMCPClient
 from langchain_mcp_adapters.sessions import StreamableHttpConnection
 from langchain_mcp_adapters.tools import load_mcp_tools
@@ -60,7 +62,7 @@ async def run(given: argparse.Namespace) -> None:
     async with client.session("workspace") as session:
         tools = await load_mcp_tools(session)
         agent = create_agent(ChatBedrockConverse(model=given.model), tools, system_prompt=PROMPT)
-        state = await agent.ainvoke({"messages": [("user", given.task)]}, {"recursion_limit": 100})
+        state = await agent.ainvoke({"messages": [HumanMessage(given.task)]}, RunnableConfig(recursion_limit=100))
     messages = state["messages"]
     usages = [message.usage_metadata for message in messages if getattr(message, "usage_metadata", None)]
     print(messages[-1].text)

@@ -9,16 +9,16 @@ from harness import EXAMPLES, PYTHON, TOOLS, interop, run, succeeded
 
 AGENTS = ("strands", "langchain")
 KEYS = {"AKIDEXAMPLE": "a-secret-for-tests"}
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": KEYS["AKIDEXAMPLE"], "AWS_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 
 
 def agent(report, name, workspace, caller, rule, *options):
     """One example agent at work, with its own model client."""
-    credentials = {
-        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": KEYS["AKIDEXAMPLE"], "AWS_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
     with bedrock.serve(reviewer.turns(rule)) as (endpoint, requests), tempfile.TemporaryDirectory() as home:
-        settings = credentials | {"HOME": home, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": endpoint}
+        settings = CREDENTIALS | {"HOME": home, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": endpoint}
         command = [PYTHON, EXAMPLES / name / "agent.py", "--model", "anthropic.claude-test-v1:0", *options, "Look for injection in etl/"]
         how = "signed" if "--service" in options else "local"
         with report.check(f"{name} {how}: the agent works to its end"):

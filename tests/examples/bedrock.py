@@ -11,9 +11,10 @@ import http.server
 import json
 import re
 import struct
-import sys
 import threading
 import urllib.parse
+
+import signed
 
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 USAGE = {"inputTokens": 100, "outputTokens": 10, "totalTokens": 110}
@@ -78,16 +79,6 @@ def fault(request):
     return None
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """Clients that hang up between requests are no fault."""
-
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -120,7 +111,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def serve(turns, handler=Handler):
     """The endpoint on a free port, and the list of the requests that it gets."""
-    server = Server(("127.0.0.1", 0), handler)
+    server = signed.front.Server(("127.0.0.1", 0), handler)
     server.turns, server.requests = turns, []
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

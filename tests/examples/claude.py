@@ -10,7 +10,7 @@ import tempfile
 
 import messages
 import reviewer
-from harness import BINARY, EXAMPLES, HERE, ROOT, TOOLS, interop, run, succeeded
+from harness import BINARY, EXAMPLES, HERE, PYTHON, ROOT, TOOLS, interop, run, succeeded
 
 CLAUDE = HERE / f"node_modules/@anthropic-ai/claude-code-{interop.machine()}/claude"
 
@@ -76,7 +76,26 @@ def ask(place, settings, turns, prompt, *options):
         return json.loads(printed), requests
 
 
-def reviews(report, how, place, settings, options):
+def over_aws(report, url, credentials, workspace, caller):
+    """Claude Code on the function URL at `url`, through the signing proxy of aws.mcp.json."""
+    with tempfile.TemporaryDirectory(prefix="mcp-workspace-claude-") as folder, project(folder, True) as (place, settings):
+        # In the place of uvx, which would fetch it: the same proxy from the Python environment.
+        uvx = pathlib.Path(folder) / "bin/uvx"
+        uvx.parent.mkdir()
+        uvx.write_text(f'#!/bin/sh\n[ "$1" = mcp-proxy-for-aws-cli@{version("mcp-proxy-for-aws")} ] || exit 1\n'
+                       f'shift\nexec {shlex.quote(str(PYTHON.parent / "mcp-proxy-for-aws"))} "$@"\n')
+        uvx.chmod(0o755)
+        settings |= credentials | {"WORKSPACE_URL": url, "AWS_REGION": "eu-west-1", "PATH": f"{uvx.parent}:{os.environ['PATH']}"}
+        reviews(report, "aws", place, settings, ["--mcp-config", "aws.mcp.json", "--strict-mcp-config"], workspace, caller)
+
+
+def version(package):
+    """The version that the examples pin."""
+    pins = (EXAMPLES / "strands/requirements.txt").read_text().split()
+    return next(pin.split("==")[1] for pin in pins if pin.startswith(f"{package}=="))
+
+
+def reviews(report, how, place, settings, options, workspace=None, caller="local"):
     """The agent of `.claude/agents` at work."""
     rule = f"claude/{how}"
     with report.check(f"claude_code {how}: the agent works to its end, by the rights of settings.json"):
@@ -88,8 +107,8 @@ def reviews(report, how, place, settings, options):
         assert offered == {f"mcp__mcp-workspace__{tool}" for tool in TOOLS if not tool.endswith("_state")}, offered
     with report.check(f"claude_code {how}: the model reads answers and errors"):
         reviewer.answers_are_right(*map(given_back, requests[1:4]))
-    with report.check(f"claude_code {how}: the finding is stored"):
-        reviewer.finding_is_stored(place, rule, "local")
+    with report.check(f"claude_code {how}: the finding is stored for {caller}"):
+        reviewer.finding_is_stored(workspace or place, rule, caller)
 
 
 def given_back(request):

@@ -6,6 +6,7 @@ import tempfile
 import urllib.request
 
 import agents
+import claude
 import reviewer
 import runtime
 import signed
@@ -134,5 +135,8 @@ def function(report):
                         assert len(verdicts) >= 7 and set(verdicts) == {None}, verdicts
                     agents.wrong_key(report, name, url, verdicts)
                     verdicts.clear()
+                claude.over_aws(report, url, agents.CREDENTIALS, workspace, signed.front.ROLE)
+                with report.check("claude_code aws: every request bears a right signature"):
+                    assert len(verdicts) >= 7 and set(verdicts) == {None}, verdicts
             classic(report, api, workspace)
         gateway(report, workspace, policy)

@@ -12,6 +12,8 @@ import tempfile
 import threading
 import time
 
+import signed
+
 SECONDS = 60
 
 
@@ -41,8 +43,7 @@ class Exchange(http.server.BaseHTTPRequestHandler):
 
 def invoke(binary, settings, event, context):
     """What the function answers; an error of the invocation is raised."""
-    api = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Exchange)
-    api.daemon_threads = True
+    api = signed.front.Server(("127.0.0.1", 0), Exchange)
     api.work, api.answers = queue.Queue(), queue.Queue()
     api.work.put((json.dumps(event).encode(), context))
     threading.Thread(target=api.serve_forever, daemon=True).start()

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import http.server
 import json
+import sys
 import threading
 import time
 import urllib.error
@@ -62,6 +63,16 @@ def streamed(emulator, invocation):
             yield chunk
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Clients that hang up between requests are no fault."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -108,9 +119,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def serve(emulator, streaming, signed, handler=Handler):
     """The URL on a free loopback port."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = Server(("127.0.0.1", 0), handler)
     server.emulator, server.streaming, server.signed = emulator, streaming, signed
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
