@@ -45,11 +45,9 @@ pub(super) fn parse<T: DeserializeOwned>(
     // An explicit null means "not given", as several clients send it for optional arguments; so
     // does an empty text, since others make their model fill in every argument that there is.
     given.retain(|name, value| {
-        takes_any_value(properties, name)
-            || !(value.is_null()
-                || value.as_str() == Some("")
-                    && !required.contains(&name.as_str())
-                    && !may_be_empty.contains(&name.as_str()))
+        let required = required.contains(&name.as_str());
+        may_be_empty.contains(&name.as_str())
+            || !(value.is_null() || value.as_str() == Some("") && !required)
     });
     let known: Vec<&str> =
         properties.map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
@@ -83,12 +81,6 @@ const ELSEWHERE: [(&[&str], &[&str]); 7] = [
     (&["diff", "unified_diff"], &["patch"]),
     (&["description", "body", "details"], &["message", "rationale"]),
 ];
-
-/// Whether an argument is of no type in particular, so that null is a value of it.
-fn takes_any_value(properties: Option<&Map<String, Value>>, name: &str) -> bool {
-    let property = properties.and_then(|map| map.get(name)).and_then(Value::as_object);
-    property.is_some_and(|property| property.keys().all(|word| word == "description"))
-}
 
 fn unknown_argument(unknown: &str, known: &[&str]) -> ToolError {
     let elsewhere = ELSEWHERE

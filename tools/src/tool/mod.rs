@@ -67,7 +67,7 @@ pub trait Tool {
     const STRUCTURED: bool;
     /// Other names that arguments are understood by: `(alias, name)`.
     const ALIASES: &'static [(&'static str, &'static str)] = &[];
-    /// The optional arguments of which an empty text is a value; elsewhere it means "not given".
+    /// The arguments of which null and an empty text are values; elsewhere they mean "not given".
     const MAY_BE_EMPTY: &'static [&'static str] = &[];
     /// The optional arguments that matter most, in order: hosts that allow a tool only a few
     /// parameters offer the required ones and these.
