@@ -26,6 +26,8 @@ def project(folder, trusted):
         (home / ".claude.json").write_text(json.dumps({"projects": {str(place): {"hasTrustDialogAccepted": True}}}))
     bare = {
         "HOME": str(home), "DISABLE_TELEMETRY": "1", "DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        # A busy machine may take its time to start the server.
+        "MCP_CONNECT_TIMEOUT_MS": "60000",
         # As a person's PATH has it.
         "PATH": f"{BINARY.parent}:{os.environ['PATH']}",
     }
