@@ -180,7 +180,7 @@ pub struct ServeOptions {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   mcp-workspace stdio --workspace ~/repo
-  claude mcp add workspace -- mcp-workspace stdio --workspace ~/repo")]
+  claude mcp add mcp-workspace -- mcp-workspace stdio --workspace ~/repo")]
 pub struct StdioOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,

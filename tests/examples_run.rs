@@ -1,4 +1,4 @@
-//! The examples with lines of `mcp-workspace call` print what they say.
+//! The examples with lines of `mcp-workspace call` print what they say, and none is left out of the table.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,6 +12,26 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+
+#[test]
+fn every_example_has_a_page_and_a_line_in_the_table() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let table = fs::read_to_string(examples.join("README.md")).unwrap();
+    let mut folders = 0;
+    for entry in fs::read_dir(&examples).unwrap().map(|entry| entry.unwrap()) {
+        if !entry.file_type().unwrap().is_dir() {
+            continue;
+        }
+        let name = entry.file_name().into_string().unwrap();
+        assert!(entry.path().join("README.md").is_file(), "{name} has no README.md");
+        assert!(
+            table.contains(&format!("| [`{name}`]({name}/README.md) |")),
+            "{name} is not in it"
+        );
+        folders += 1;
+    }
+    assert!(folders >= 7, "{folders}");
+}
 
 #[test]
 fn the_page_about_state_prints_what_it_says() {

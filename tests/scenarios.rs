@@ -84,6 +84,10 @@ scenarios! {
     s081_missing_argument_is_named
     s082_wrong_type_names_the_argument
     s083_unknown_tool_names_those_that_there_are
+    s084_arguments_filled_in_with_nothing_are_not_given
+    s085_key_is_read_though_every_argument_is_filled_in
+    s086_finding_without_a_place_though_every_argument_is_filled_in
+    s087_required_argument_that_is_empty_is_refused
     s090_state_is_written_as_version_one
     s091_state_that_is_claimed_is_a_conflict
     s092_state_that_has_moved_on_is_a_conflict

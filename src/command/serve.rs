@@ -141,7 +141,7 @@ fn banner(
     writeln!(out, "  paths      resolved by {}", opened.resolution.as_str())?;
     writeln!(out, "  callers    {callers}")?;
     writeln!(out, "\nConnect Claude Code:")?;
-    writeln!(out, "  claude mcp add --transport http workspace {url}{header}")?;
+    writeln!(out, "  claude mcp add --transport http mcp-workspace {url}{header}")?;
     writeln!(out, "Look around with MCP Inspector:")?;
     writeln!(
         out,

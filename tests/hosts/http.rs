@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 #[test]
 fn the_first_command_serves_the_example_and_says_how_to_connect() {
     let server = Server::start(&[]);
-    assert!(server.banner.contains("claude mcp add --transport http workspace http://127.0.0.1:"));
+    assert!(
+        server.banner.contains("claude mcp add --transport http mcp-workspace http://127.0.0.1:")
+    );
     assert!(server.banner.contains("npx @modelcontextprotocol/inspector --cli http://127.0.0.1:"));
     assert!(server.banner.contains("mcp-workspace serve --workspace DIR"));
     let unpacked = server.banner.lines().find_map(|line| line.trim().strip_prefix("workspace "));

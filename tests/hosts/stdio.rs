@@ -86,3 +86,36 @@ fn call_prints_json_and_exits_1_on_a_tool_error() {
     let (code, _) = run(&["list_dir", "{}", "--workspace", "not/there"]);
     assert_eq!(code, Some(2));
 }
+
+#[test]
+fn clients_of_older_revisions_are_answered_in_theirs() {
+    let workspace = tempfile::tempdir().unwrap();
+    std::fs::write(workspace.path().join("a.txt"), "one\n").unwrap();
+    for revision in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
+        let mut child = command()
+            .args(["stdio", "--workspace"])
+            .arg(workspace.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let messages = [
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+                "protocolVersion": revision, "capabilities": {},
+                "clientInfo": { "name": "test", "version": "1" } } }),
+            json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+            json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {
+                "name": "read_file", "arguments": { "path": "a.txt" } } }),
+        ];
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(lines(&messages).as_bytes()).unwrap();
+        let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut next = || serde_json::from_str::<Value>(&answers.next().unwrap().unwrap()).unwrap();
+        assert_eq!(next()["result"]["protocolVersion"], revision);
+        let text = next()["result"]["content"][0]["text"].as_str().unwrap().to_owned();
+        assert!(text.contains("one"), "{revision}: {text}");
+        drop(stdin);
+        assert!(child.wait().unwrap().success(), "{revision}");
+    }
+}

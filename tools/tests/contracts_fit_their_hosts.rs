@@ -128,6 +128,20 @@ fn mcp_schemas_are_plain_json_schema() {
 }
 
 #[test]
+fn every_argument_says_its_type_to_mcp_clients() {
+    let says = |schema: &Value| ["type", "enum"].iter().any(|word| schema.get(word).is_some());
+    for entry in catalog() {
+        let tool = mcp::tool(entry);
+        for (name, schema) in tool["inputSchema"]["properties"].as_object().unwrap() {
+            let choices = schema.get("oneOf").or_else(|| schema.get("anyOf"));
+            let all_say = |list: &Vec<Value>| list.iter().all(says);
+            let said = says(schema) || choices.and_then(Value::as_array).is_some_and(all_say);
+            assert!(said, "{} of {}: {schema}", name, entry.name);
+        }
+    }
+}
+
+#[test]
 fn agentcore_schemas_have_the_words_of_schema_definition() {
     for entry in catalog() {
         let tool = agentcore::tool(entry);

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import http.server
 import json
+import sys
 import threading
 import time
 import urllib.error
@@ -62,13 +63,26 @@ def streamed(emulator, invocation):
             yield chunk
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Clients that hang up between requests are no fault."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def is_signed(self, _body):
+        signature = self.headers.get("authorization", "")
+        return signature.startswith("AWS4-HMAC-SHA256 ") and "/lambda/aws4_request" in signature
+
     def answer(self):
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        signature = self.headers.get("authorization", "")
-        if self.server.signed and not (signature.startswith("AWS4-HMAC-SHA256 ") and "/lambda/aws4_request" in signature):
+        if self.server.signed and not self.is_signed(body):
             return self.whole(403, {"content-type": "application/json"}, b'{"Message":"Forbidden"}')
         domain = "interop.lambda-url.us-east-1.on.aws"
         invoke = streamed if self.server.streaming else buffered
@@ -103,11 +117,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serve(emulator, streaming, signed):
+def serve(emulator, streaming, signed, handler=Handler):
     """The URL on a free loopback port."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), handler)
     server.emulator, server.streaming, server.signed = emulator, streaming, signed
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -14,6 +14,7 @@ pub(super) fn parse<T: DeserializeOwned>(
     arguments: Value,
     schema: &Value,
     aliases: &[(&str, &str)],
+    may_be_empty: &[&str],
 ) -> Result<T, ToolError> {
     let mut given = match arguments {
         Value::Object(map) => map,
@@ -35,16 +36,25 @@ pub(super) fn parse<T: DeserializeOwned>(
             given.insert((*name).to_owned(), value);
         }
     }
-    // An explicit null means "not given", as several clients send it for optional arguments.
     let properties = schema.get("properties").and_then(Value::as_object);
-    given.retain(|name, value| !value.is_null() || takes_any_value(properties, name));
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map(|names| names.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    // An explicit null means "not given", as several clients send it for optional arguments; so
+    // does an empty text, since others make their model fill in every argument that there is.
+    given.retain(|name, value| {
+        let required = required.contains(&name.as_str());
+        may_be_empty.contains(&name.as_str())
+            || !(value.is_null() || value.as_str() == Some("") && !required)
+    });
     let known: Vec<&str> =
         properties.map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
     if let Some(unknown) = given.keys().find(|key| !known.contains(&key.as_str())) {
         return Err(unknown_argument(unknown, &known));
     }
-    let required = schema.get("required").and_then(Value::as_array);
-    for name in required.into_iter().flatten().filter_map(Value::as_str) {
+    for name in required {
         if !given.contains_key(name) {
             return Err(ToolError::invalid(format!("missing argument `{name}`"))
                 .hint(describe(properties, name)));
@@ -71,12 +81,6 @@ const ELSEWHERE: [(&[&str], &[&str]); 7] = [
     (&["diff", "unified_diff"], &["patch"]),
     (&["description", "body", "details"], &["message", "rationale"]),
 ];
-
-/// Whether an argument is of no type in particular, so that null is a value of it.
-fn takes_any_value(properties: Option<&Map<String, Value>>, name: &str) -> bool {
-    let property = properties.and_then(|map| map.get(name)).and_then(Value::as_object);
-    property.is_some_and(|property| property.keys().all(|word| word == "description"))
-}
 
 fn unknown_argument(unknown: &str, known: &[&str]) -> ToolError {
     let elsewhere = ELSEWHERE

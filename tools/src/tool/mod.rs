@@ -67,6 +67,8 @@ pub trait Tool {
     const STRUCTURED: bool;
     /// Other names that arguments are understood by: `(alias, name)`.
     const ALIASES: &'static [(&'static str, &'static str)] = &[];
+    /// The arguments of which null and an empty text are values; elsewhere they mean "not given".
+    const MAY_BE_EMPTY: &'static [&'static str] = &[];
     /// The optional arguments that matter most, in order: hosts that allow a tool only a few
     /// parameters offer the required ones and these.
     const ESSENTIAL: &'static [&'static str] = &[];
@@ -150,7 +152,8 @@ const fn entry<T: Tool>() -> Entry {
 }
 
 fn run<T: Tool>(scope: &Scope, arguments: Value, call: &Call) -> Result<Answer, ToolError> {
-    let args: T::Args = arguments::parse(arguments, &schema::of_input::<T::Args>(), T::ALIASES)?;
+    let schema = schema::of_input::<T::Args>();
+    let args: T::Args = arguments::parse(arguments, &schema, T::ALIASES, T::MAY_BE_EMPTY)?;
     let output = T::run(scope, args, call)?;
     let shown = T::show(&output);
     let json = serde_json::to_value(&output).map_err(|error| {

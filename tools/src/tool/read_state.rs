@@ -83,11 +83,18 @@ impl Tool for ReadState {
     const EFFECT: Effect = Effect::Reads;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = true;
+    const MAY_BE_EMPTY: &'static [&'static str] = &["prefix"];
     const ESSENTIAL: &'static [&'static str] = &["key", "prefix", "cursor", "version", "limit"];
     type Args = Args;
     type Output = Output;
 
-    fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
+    fn run(scope: &Scope, mut args: Args, call: &Call) -> Result<Output, ToolError> {
+        if args.key.is_some() {
+            // Clients that fill in every argument have no other way to give a key alone.
+            args.prefix = args.prefix.filter(|prefix| !prefix.is_empty());
+            args.limit = args.limit.filter(|limit| *limit != 0);
+        }
+        args.version = args.version.filter(|version| *version != 0);
         match (&args.key, &args.prefix) {
             (Some(key), None) => value(scope, key, &args, call),
             (None, Some(prefix)) => keys(scope, prefix, &args, call),

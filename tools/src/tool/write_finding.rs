@@ -208,7 +208,8 @@ fn check(args: &Args) -> Result<(), ToolError> {
         )));
     }
     match (&args.path, args.start_line, args.end_line) {
-        (None, None, None) | (Some(_), _, None) => Ok(()),
+        // Clients that fill in every argument give line 0 of no file.
+        (None, None | Some(0), None | Some(0)) | (Some(_), _, None) => Ok(()),
         (None, ..) => Err(ToolError::invalid("lines without a file: `path` is missing")),
         (Some(_), None, Some(_)) => {
             Err(ToolError::invalid("`end_line` without `start_line`").hint("give both, or neither"))

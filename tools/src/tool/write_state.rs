@@ -26,6 +26,14 @@ pub struct Args {
     /// `.` nor with `@`.
     key: String,
     /// The value: any JSON, or text such as a note in Markdown. At most 40,000 bytes as JSON.
+    // Some clients refuse a server for one argument without a type.
+    #[schemars(extend("anyOf" = [
+        { "type": "object", "additionalProperties": true },
+        { "type": "array", "items": {} },
+        { "type": "string" },
+        { "type": "number" },
+        { "type": "boolean" },
+    ]))]
     value: Value,
     /// The version that you have read; 0 if the key must not exist. Without it the value is
     /// written whatever stands there.
@@ -48,6 +56,7 @@ impl Tool for WriteState {
     const EFFECT: Effect = Effect::Records;
     const IDEMPOTENT: bool = false;
     const STRUCTURED: bool = true;
+    const MAY_BE_EMPTY: &'static [&'static str] = &["value"];
     const ESSENTIAL: &'static [&'static str] = &["expected_version"];
     type Args = Args;
     type Output = Output;
