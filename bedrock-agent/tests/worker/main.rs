@@ -12,11 +12,14 @@
 mod breakout;
 mod budget;
 mod contract;
+mod door;
 mod dry_run;
 mod http;
 mod lambda;
 mod model;
 mod recovery;
+mod remote;
 mod resume;
 mod reviewer;
+mod server;
 mod setting;
