@@ -315,7 +315,7 @@ fn trouble(error: &ServiceError) -> Trouble {
             other => Trouble::Unknown(other.to_string()),
         };
     };
-    let Some(link) = cause::<LinkError>(sent) else {
+    let Some(link) = cause(sent) else {
         return Trouble::Unknown(sent.error.to_string());
     };
     let text = link.to_string();

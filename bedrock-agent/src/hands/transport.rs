@@ -2,7 +2,6 @@
 //! so each is bounded.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -12,6 +11,7 @@ use mcp_workspace_remote::{Method, Remote, RemoteError, Response, StatusCode};
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, ErrorData, JsonRpcMessage, ServerJsonRpcMessage,
 };
+use rmcp::transport::DynamicTransportError;
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
@@ -204,14 +204,10 @@ fn events(answer: Response) -> BoxStream<'static, Result<Sse, SseError>> {
     SseStream::from_bytes_stream(pieces).boxed()
 }
 
-/// The cause of this type in a chain of errors.
-pub fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
-        }
-        next = error.source();
+/// What went wrong on the way, where rmcp passes it on.
+pub fn cause(error: &DynamicTransportError) -> Option<&LinkError> {
+    match error.error.downcast_ref::<Failed>()? {
+        StreamableHttpError::Client(error) => Some(error),
+        _ => None,
     }
-    None
 }

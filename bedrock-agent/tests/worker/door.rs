@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -126,6 +126,15 @@ impl Door {
         self.shared.messages.lock().unwrap().clone()
     }
 
+    /// Waits until so many calls of tools have come.
+    pub fn wait_for_calls(&self, calls: usize) {
+        let begun = Instant::now();
+        while self.calls().len() < calls {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", self.messages());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// The calls of tools among them.
     pub fn calls(&self) -> Vec<Value> {
         let mut messages = self.messages();
@@ -227,6 +236,17 @@ impl Shared {
         assert!(!head.to_lowercase().contains("chunked"), "{head}");
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         Ok((status.unwrap_or(502), body.to_owned()))
+    }
+}
+
+/// What a server of today says first, and to what is no question.
+pub fn welcome(message: &Value) -> Turn {
+    match message["method"].as_str() {
+        Some("server/discover") => Turn::Result(json!({
+            "resultType": "complete", "supportedVersions": ["2026-07-28"],
+            "capabilities": { "tools": {} }, "ttlMs": 0, "cacheScope": "private",
+        })),
+        _ => Turn::Http(202, String::new()),
     }
 }
 

@@ -14,6 +14,8 @@ mod budget;
 mod contract;
 mod door;
 mod dry_run;
+mod faults;
+mod hostile;
 mod http;
 mod lambda;
 mod model;

@@ -1,13 +1,12 @@
 //! A worker whose tools are those of a server elsewhere.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::breakout::{assert_nothing_worked, attempts, try_all};
-use crate::door::{Door, Turn};
+use crate::door::{Door, Turn, welcome};
 use crate::model::{Model, calls, done, results};
 use crate::reviewer::finding;
 use crate::server::Server;
@@ -144,4 +143,139 @@ fn a_model_that_tries_to_break_out_gets_nothing_from_the_server() {
     assert_eq!(setting.files(), before);
     let audit = server.audit(attempts().len());
     assert!(audit.iter().all(|record| record["caller"] == "local" && record["outcome"] != "ok"));
+}
+
+#[test]
+fn answers_may_come_as_a_stream_of_events() {
+    let setting = Setting::new();
+    let server = Server::over(&setting);
+    let door = Door::before(&server, |_, message, _| match message["id"].is_null() {
+        true => Turn::Through,
+        false => Turn::Streamed,
+    });
+    let model = Model::playing(|number, request| match number {
+        0 => calls(&[
+            ("a", "read_file", json!({ "path": "input/src/auth.py" })),
+            ("b", "write_finding", finding(3)),
+        ]),
+        _ => {
+            let answers = results(request);
+            assert!(answers[0].2.contains("os.system"), "{answers:?}");
+            assert_eq!(answers[1].1, "success", "{answers:?}");
+            done("ok")
+        }
+    });
+    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert_eq!(model.requests().len(), 2);
+    assert_eq!(door.calls().len(), 2);
+    assert_eq!(setting.findings().len(), 1);
+}
+
+#[test]
+fn a_server_of_an_older_protocol_has_sessions_and_may_forget_them() {
+    let setting = Setting::new();
+    let sessions = Arc::new(Mutex::new(0));
+    // It refuses the newer protocol's first question, and forgets a session once.
+    let door = Door::alone(move |_, message, request| {
+        let mut opened = sessions.lock().unwrap();
+        let session = request.headers.get("mcp-session-id").cloned();
+        match message["method"].as_str().unwrap_or_default() {
+            "initialize" => {
+                *opened += 1;
+                let result = json!({
+                    "protocolVersion": "2025-06-18", "capabilities": { "tools": {} },
+                    "serverInfo": { "name": "old", "version": "1" },
+                });
+                Turn::Session(result, format!("session-{opened}"))
+            }
+            _ if session.is_none() => Turn::Http(400, "no session".to_owned()),
+            "tools/list" => Turn::Result(json!({ "tools": [
+                { "name": "files___look", "description": "d", "inputSchema": { "type": "object" } },
+            ] })),
+            "tools/call" if session.as_deref() == Some("session-1") => {
+                Turn::Http(404, "forgotten".to_owned())
+            }
+            "tools/call" => {
+                assert_eq!(message["params"]["name"], "files___look");
+                Turn::Result(json!({ "content": [{ "type": "text", "text": session }] }))
+            }
+            _ => Turn::Http(202, String::new()),
+        }
+    });
+    let model = Model::playing(|number, request| match number {
+        0 => calls(&[("a", "files___look", json!({}))]),
+        _ => {
+            assert!(results(request)[0].2.contains("session-2"), "{request}");
+            done("ok")
+        }
+    });
+    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert_eq!(model.requests().len(), 2);
+    assert_eq!(door.calls().len(), 2);
+}
+
+#[test]
+fn a_dry_run_lists_the_tools_of_the_server_and_writes_nothing() {
+    let setting = Setting::new();
+    let server = Server::over(&setting);
+    let before = setting.files();
+    let door = Door::before(&server, |_, _, _| Turn::Through);
+    let model = Model::playing(|_, _| done("ok"));
+    let outcome = setting.run_remotely(&model, &door.url(), &["--dry-run"]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert!(model.requests().is_empty());
+    assert!(door.calls().is_empty());
+    assert_eq!(setting.files(), before);
+    assert!(!setting.path("records").exists());
+
+    let mut printed: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    printed.as_object_mut().unwrap().remove("modelId").unwrap();
+    assert_eq!(setting.run_remotely(&model, &door.url(), &[]).status, Some(0));
+    assert_eq!(model.requests(), [printed]);
+}
+
+#[test]
+fn a_url_that_cannot_be_worked_with_is_refused_before_anything_is_spent() {
+    let setting = Setting::new();
+    let model = Model::playing(|_, _| done("?"));
+    let nobody = Door::alone(|_, _, _| Turn::Hang);
+    nobody.shut();
+    let stranger = Door::alone(|_, _, _| Turn::Http(200, "<html>".to_owned()));
+    let denied = Door::alone(|_, _, _| Turn::Http(403, "Forbidden".to_owned()));
+    let empty = Door::alone(|_, message, _| match message["method"].as_str() {
+        Some("tools/list") => Turn::Result(json!({ "tools": [] })),
+        _ => welcome(message),
+    });
+    for (url, told) in [
+        ("http://example.com/mcp", "plain HTTP goes to this machine only"),
+        ("files", "no URL"),
+        (&nobody.url(), "refused"),
+        (&stranger.url(), "content type"),
+        (&denied.url(), "HTTP 403: Forbidden"),
+        (&empty.url(), "offers no tools"),
+    ] {
+        let outcome = setting.run_remotely(&model, url, &["--timeout", "5"]);
+        assert_eq!(outcome.status, Some(2), "{url}: {outcome:?}");
+        assert!(outcome.stderr.contains(told), "{url}: {outcome:?}");
+    }
+    assert!(model.requests().is_empty());
+    assert!(!setting.path("records").exists());
+}
+
+#[test]
+fn what_is_here_and_what_is_elsewhere_are_not_mixed() {
+    let setting = Setting::new();
+    let model = Model::playing(|_, _| done("?"));
+    let url = "http://127.0.0.1:1/mcp";
+    for wrong in [["--workspace", "."], ["--policy", "policy.toml"]] {
+        let outcome = setting.run_remotely(&model, url, &wrong);
+        assert_eq!(outcome.status, Some(2), "{outcome:?}");
+        assert!(outcome.stderr.contains("cannot be used with"), "{outcome:?}");
+    }
+    let outcome = setting.run(&model, &["--records", "somewhere"]);
+    assert_eq!(outcome.status, Some(2), "{outcome:?}");
+    assert!(outcome.stderr.contains("--records goes with --mcp"), "{outcome:?}");
+    assert!(model.requests().is_empty());
 }

@@ -63,10 +63,6 @@ impl Server {
         Server { child, address, audit }
     }
 
-    pub fn url(&self) -> String {
-        format!("http://{}/mcp", self.address)
-    }
-
     /// The audit records of calls of tools, once there are so many.
     pub fn audit(&self, records: usize) -> Vec<Value> {
         let begun = Instant::now();
@@ -101,6 +97,13 @@ fn binary() -> PathBuf {
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
             .stdin(Stdio::null())
             .stderr(Stdio::inherit());
+        // What cargo says to this package's tests would have it build others anew.
+        let said = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY"];
+        for (name, _) in std::env::vars_os() {
+            if said.iter().any(|start| name.to_string_lossy().starts_with(start)) {
+                command.env_remove(name);
+            }
+        }
         let built = command.output().unwrap();
         assert!(built.status.success(), "the server was not built: {command:?}");
         let messages = String::from_utf8(built.stdout).unwrap();
