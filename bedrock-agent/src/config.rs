@@ -264,7 +264,10 @@ impl RunOptions {
         let agent = self.agent.clone().unwrap_or_else(|| self.role.clone());
         let task = self.task()?;
         let (hands, (journal, events)) = match self.mcp_url() {
-            Some(url) => (Hands::remote(self.remote(&url).await?), self.records(&run, &agent)?),
+            Some(url) => {
+                let journal = self.records(&run, &agent)?;
+                (Hands::remote(self.remote(&url).await?), journal)
+            }
             None if self.records.is_some() => {
                 bail!("--records goes with --mcp; in a workspace, runs lie in its output")
             }

@@ -54,7 +54,7 @@ enum Part {
     Image(String, String),
 }
 
-/// A call that surely did nothing, because it did not get to its tool: why.
+/// A call that did not get to its tool, and may be made later: why.
 struct Unsent(String);
 
 /// No call of an answer could be made, and the model cannot do anything about it: why.
@@ -116,7 +116,7 @@ impl Hands {
     /// future cancels those that are still running.
     ///
     /// # Errors
-    /// When none of them could be made, so that nothing has happened.
+    /// When none of them could be made: making all of them later does no harm.
     pub async fn run(
         &self,
         calls: &[ToolUse],
@@ -155,7 +155,7 @@ impl Hands {
             let (content, status) = match outcome {
                 Some(Ok(outcome)) => (self.show(outcome.parts, &mut images), outcome.status),
                 Some(Err(Unsent(reason))) => {
-                    let text = format!("not done: {reason}. Try again later.");
+                    let text = format!("no answer: {reason}. Try again later.");
                     (vec![self.as_data(&text)], Status::Error)
                 }
                 None => {
@@ -166,6 +166,13 @@ impl Hands {
             results.push(ToolResult { tool_use_id: call.tool_use_id.clone(), content, status });
         }
         Ok(results)
+    }
+
+    /// Says goodbye.
+    pub async fn close(&self) {
+        if let Way::Remote(remote) = &*self.way {
+            remote.close().await;
+        }
     }
 
     fn show(&self, parts: Vec<Part>, images: &mut usize) -> Vec<Shown> {

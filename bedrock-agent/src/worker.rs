@@ -113,6 +113,17 @@ impl Worker {
     /// # Errors
     /// When a step cannot be recorded; whatever is recorded stays.
     pub async fn run(
+        self,
+        bedrock: &Bedrock,
+        interrupted: CancellationToken,
+    ) -> anyhow::Result<Summary> {
+        let hands = self.hands.clone();
+        let summary = self.work(bedrock, interrupted).await;
+        hands.close().await;
+        summary
+    }
+
+    async fn work(
         mut self,
         bedrock: &Bedrock,
         interrupted: CancellationToken,

@@ -31,6 +31,8 @@ use crate::names::Name;
 
 /// Pages of a list of tools.
 const MAX_PAGES: usize = 50;
+/// Time for a goodbye.
+const TIME_TO_CLOSE: Duration = Duration::from_secs(2);
 /// Calls that are under way at once; as many as an answer may make.
 const MAX_AT_ONCE: usize = super::MAX_CALLS;
 
@@ -158,8 +160,7 @@ impl Remote {
                 Trouble::Answered(text) => return Ok(Outcome::error(text)),
                 Trouble::Refused(text) => return Err(Unsent(text)),
                 Trouble::Unsent(_) if in_time && failed < self.patience.attempts => {}
-                // The attempt before may have been the one that did it.
-                Trouble::Unsent(text) if lost && !repeatable => return Ok(unknown(&name, &text)),
+                // Whoever asks again later does no harm, although an attempt may have got through.
                 Trouble::Unsent(text) => return Err(Unsent(text)),
                 Trouble::Unknown(_) if in_time && repeatable && !lost => lost = true,
                 Trouble::Unknown(text) if repeatable => {
@@ -170,6 +171,14 @@ impl Remote {
                 Trouble::Unknown(text) => return Ok(unknown(&name, &text)),
             }
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Ends the session, where the server keeps one.
+    pub(super) async fn close(&self) {
+        if let Some(mut session) = self.session.lock().await.take() {
+            // It ends by itself some time.
+            let _ = session.close_with_timeout(TIME_TO_CLOSE).await;
         }
     }
 
@@ -225,8 +234,8 @@ async fn list(peer: &Peer<RoleClient>) -> anyhow::Result<Offer> {
     let mut offer = Offer::default();
     let mut cursor = None;
     for _ in 0..MAX_PAGES {
-        let mut request = ListToolsRequest::default();
-        request.params = Some(PaginatedRequestParams::default().with_cursor(cursor.clone()));
+        let page = PaginatedRequestParams::default().with_cursor(cursor.clone());
+        let request = ListToolsRequest::with_param(page);
         let page = peer.send_request(ClientRequest::ListToolsRequest(request)).await?;
         let next = match page {
             ServerResult::ListToolsResult(page) => {
@@ -330,6 +339,8 @@ fn trouble(error: &ServiceError) -> Trouble {
         LinkError::Remote(RemoteError::Transport { .. } | RemoteError::TooLarge { .. }) => {
             Trouble::Unknown(text)
         }
+        // The arguments went into a header that cannot be signed.
+        LinkError::Remote(RemoteError::Signature(_)) => Trouble::Answered(text),
         LinkError::Remote(_) => Trouble::Refused(text),
     }
 }

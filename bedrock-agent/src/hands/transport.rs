@@ -68,7 +68,7 @@ impl Link {
         {
             headers.insert(SESSION, value);
         }
-        Ok(self.0.send(method, "", headers, body).await.map_err(LinkError::from).map_err(client)?)
+        self.0.send(method, "", headers, body).await.map_err(LinkError::from).map_err(client)
     }
 
     /// What an answer says that is not a success.

@@ -27,8 +27,6 @@ pub enum Turn {
     Broken,
     /// This is the result, whatever was asked.
     Result(Value),
-    /// This is the error.
-    Error(i64, &'static str),
     /// This is the result, with a session.
     Session(Value, String),
     /// This is the answer, and no JSON-RPC.
@@ -196,11 +194,6 @@ impl Shared {
             Turn::Result(value) => http::answer(stream, 200, &[], &result(value)),
             Turn::Session(value, session) => {
                 http::answer(stream, 200, &[("mcp-session-id", &session)], &result(value))
-            }
-            Turn::Error(code, text) => {
-                let error = json!({ "code": code, "message": text });
-                let body = json!({ "jsonrpc": "2.0", "id": id, "error": error });
-                http::answer(stream, 200, &[], &body.to_string())
             }
             Turn::Http(status, body) => {
                 http::answer(stream, status, &[("content-type", "text/plain")], &body)

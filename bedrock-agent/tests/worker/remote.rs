@@ -176,10 +176,16 @@ fn answers_may_come_as_a_stream_of_events() {
 fn a_server_of_an_older_protocol_has_sessions_and_may_forget_them() {
     let setting = Setting::new();
     let sessions = Arc::new(Mutex::new(0));
+    let ended = Arc::new(Mutex::new(Vec::new()));
+    let ends = Arc::clone(&ended);
     // It refuses the newer protocol's first question, and forgets a session once.
     let door = Door::alone(move |_, message, request| {
         let mut opened = sessions.lock().unwrap();
         let session = request.headers.get("mcp-session-id").cloned();
+        if request.method == "DELETE" {
+            ends.lock().unwrap().push(session.unwrap());
+            return Turn::Http(204, String::new());
+        }
         match message["method"].as_str().unwrap_or_default() {
             "initialize" => {
                 *opened += 1;
@@ -214,6 +220,7 @@ fn a_server_of_an_older_protocol_has_sessions_and_may_forget_them() {
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert_eq!(model.requests().len(), 2);
     assert_eq!(door.calls().len(), 2);
+    assert_eq!(*ended.lock().unwrap(), ["session-2"]);
 }
 
 #[test]
