@@ -25,6 +25,8 @@ pub enum Turn {
     Lost,
     /// The answer breaks off in the middle.
     Broken,
+    /// These are the events of the answer, which then ends.
+    Events(String),
     /// This is the result, whatever was asked.
     Result(Value),
     /// This is the result, with a session.
@@ -178,6 +180,9 @@ impl Shared {
                 });
                 let body = format!(": here\n\ndata: {note}\n\nevent: message\ndata: {body}\n\n");
                 http::answer(stream, status, &[("content-type", "text/event-stream")], &body)
+            }
+            Turn::Events(body) => {
+                http::answer(stream, 200, &[("content-type", "text/event-stream")], &body)
             }
             Turn::Lost => self.ask(&request).map(drop),
             Turn::Broken => {

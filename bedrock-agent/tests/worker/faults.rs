@@ -2,11 +2,12 @@
 //! is taken for done that may not have been, and a run goes on where it stopped.
 
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::door::{Door, Turn};
+use crate::door::{Door, Turn, welcome};
 use crate::model::{Model, calls, done, results};
 use crate::reviewer::finding;
 use crate::server::Server;
@@ -27,9 +28,10 @@ fn once(server: &Server, tool: &'static str, fate: fn() -> Turn) -> Door {
 
 #[test]
 fn what_does_no_harm_twice_is_done_again_when_its_answer_was_lost() {
-    let fates: [fn() -> Turn; 4] = [
+    let fates: [fn() -> Turn; 5] = [
         || Turn::Lost,
         || Turn::Broken,
+        || Turn::Events(": half of an answer\n\n".to_owned()),
         || Turn::Http(502, "Internal Server Error".to_owned()),
         || Turn::Http(504, String::new()),
     ];
@@ -58,8 +60,12 @@ fn what_does_no_harm_twice_is_done_again_when_its_answer_was_lost() {
 
 #[test]
 fn what_may_not_be_done_twice_is_told_as_unknown() {
-    let fates: [fn() -> Turn; 3] =
-        [|| Turn::Lost, || Turn::Broken, || Turn::Http(500, "x".to_owned())];
+    let fates: [fn() -> Turn; 4] = [
+        || Turn::Lost,
+        || Turn::Broken,
+        || Turn::Events(": half of an answer\n\n".to_owned()),
+        || Turn::Http(500, "x".to_owned()),
+    ];
     for fate in fates {
         let setting = Setting::new();
         let server = Server::over(&setting);
@@ -80,6 +86,43 @@ fn what_may_not_be_done_twice_is_told_as_unknown() {
         assert_eq!(sent, ["write_state", "read_state"]);
         assert_eq!(model.requests().len(), 3);
     }
+}
+
+#[test]
+fn the_rest_of_an_answer_is_fetched_where_the_server_keeps_it() {
+    let setting = Setting::new();
+    let asked = Mutex::new(Value::Null);
+    let door = Door::alone(move |_, message, request| {
+        let mut asked = asked.lock().unwrap();
+        if request.method == "GET" {
+            assert_eq!(request.headers["last-event-id"], "7");
+            let content = json!([{ "type": "text", "text": "the rest" }]);
+            let result = json!({ "resultType": "complete", "content": content });
+            let answer = json!({ "jsonrpc": "2.0", "id": *asked, "result": result });
+            return Turn::Events(format!("id: 8\ndata: {answer}\n\n"));
+        }
+        match message["method"].as_str() {
+            Some("tools/list") => Turn::Result(json!({
+                "resultType": "complete", "ttlMs": 0, "cacheScope": "private",
+                "tools": [{ "name": "work", "inputSchema": { "type": "object" } }],
+            })),
+            Some("tools/call") => {
+                *asked = message["id"].clone();
+                Turn::Events("id: 7\nretry: 10\ndata:\n\n".to_owned())
+            }
+            _ => welcome(message),
+        }
+    });
+    let model = Model::playing(|number, request| match number {
+        0 => calls(&[("a", "work", json!({}))]),
+        _ => {
+            assert!(results(request)[0].2.contains("the rest"), "{request}");
+            done("ok")
+        }
+    });
+    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert_eq!(door.calls().len(), 1);
 }
 
 #[test]
