@@ -56,9 +56,9 @@ The agent calls tools as `bedrock-worker:ROLE`. Policy decides what that caller 
   name    = \"security-reviewer\"
   callers = [\"bedrock-worker:security-reviewer\"]
 
-With --mcp the tools are those of a server elsewhere. Requests are signed with the AWS credentials,
-the server's policy says what that identity may do, and ROLE is only a name, for the run and for
-the model.
+With --mcp the tools are those of a server elsewhere. Requests are signed with the AWS credentials
+(or carry the bearer token in BEDROCK_AGENT_MCP_TOKEN), the server's policy says what that identity
+may do, and ROLE is only a name, for the run and for the model.
 
 Exit status: 0 the model is done; 1 it ended otherwise (see `ending` in summary.json); 2 the run
 could not start; 3 it has paused, and the same command goes on.
@@ -305,16 +305,21 @@ impl RunOptions {
 
     /// The tools of a server.
     async fn remote(&self, url: &str) -> anyhow::Result<Remote> {
-        // Most host names tell the server's region; it need not be the model's.
-        let place = Place::parse(url)?;
-        let region = place.region().or(self.region.as_deref());
-        let signed = mcp_workspace_remote::Remote::connect(url, region).await?;
+        let token = std::env::var("BEDROCK_AGENT_MCP_TOKEN").ok().filter(|token| !token.is_empty());
+        let link = if let Some(token) = token {
+            mcp_workspace_remote::Remote::with_token(url, &token)?
+        } else {
+            // Most host names tell the server's region; it need not be the model's.
+            let place = Place::parse(url)?;
+            let region = place.region().or(self.region.as_deref());
+            mcp_workspace_remote::Remote::connect(url, region).await?
+        };
         let patience = Patience {
             time: Duration::from_secs(self.limits.timeout),
             attempts: self.limits.max_attempts,
             first_wait: Duration::from_millis(self.limits.first_wait_ms),
         };
-        Remote::connect(signed, &self.role, patience).await
+        Remote::connect(link, &self.role, patience).await
     }
 
     /// The journal on this machine.

@@ -119,7 +119,7 @@ impl Remote {
     pub(super) fn without_tools(&self) -> String {
         let mut text = format!(
             "`{}` offers no tools that a model can use; the server's policy must grant some to \
-             the credentials that sign the requests",
+             the identity of these credentials",
             self.link.0.url()
         );
         for line in &self.left_out {

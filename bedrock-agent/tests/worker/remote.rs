@@ -224,6 +224,29 @@ fn a_server_of_an_older_protocol_has_sessions_and_may_forget_them() {
 }
 
 #[test]
+fn a_bearer_token_takes_the_place_of_the_signature() {
+    let setting = Setting::new();
+    // Of `test-token`.
+    let sha256 = "4c5dc9b7708905f77f5e5d16316b5dfb425e68cb326dcd55a860e90a7707031e";
+    let server = Server::with_token(&setting, sha256);
+    let url = format!("http://{}/mcp", server.address);
+    let model = Model::playing(|number, _| match number {
+        0 => calls(&[("a", "write_finding", finding(3))]),
+        _ => done("ok"),
+    });
+    for (token, status) in [("wrong", 2), ("test-token", 0)] {
+        let mut command = setting.remotely(&model, &url, &[]);
+        command.env("BEDROCK_AGENT_MCP_TOKEN", token);
+        let outcome = setting.end_of(command.spawn().unwrap());
+        assert_eq!(outcome.status, Some(status), "{outcome:?}");
+        assert_eq!(outcome.stderr.contains("HTTP 401"), status == 2, "{outcome:?}");
+        assert!(!outcome.stderr.contains(token) || token == "wrong", "{outcome:?}");
+    }
+    assert_eq!(server.audit(1)[0]["caller"], "ci");
+    assert_eq!(setting.findings().len(), 1);
+}
+
+#[test]
 fn a_dry_run_lists_the_tools_of_the_server_and_writes_nothing() {
     let setting = Setting::new();
     let server = Server::over(&setting);

@@ -16,7 +16,7 @@ version = 1
 
 [[role]]
 name    = "security-reviewer"
-callers = ["local"]
+callers = ["local", "ci"]
 tools   = ["list_dir", "read_file", "grep", "write_finding", "read_state", "write_state"]
 read    = ["input/**", "output/findings/**", "state/**"]
 write   = ["output/findings/security-reviewer/**", "state/notes/**"]
@@ -31,6 +31,16 @@ pub struct Server {
 
 impl Server {
     pub fn over(setting: &Setting) -> Server {
+        Server::start(setting, &[])
+    }
+
+    /// A server that takes nobody without this token, whose SHA-256 in hex this is.
+    pub fn with_token(setting: &Setting, sha256: &str) -> Server {
+        setting.write("tokens", &format!("ci {sha256}\n"));
+        Server::start(setting, &["--tokens", setting.path("tokens").to_str().unwrap()])
+    }
+
+    fn start(setting: &Setting, more: &[&str]) -> Server {
         setting.write("server.toml", POLICY);
         let mut child = Command::new(binary())
             .env_clear()
@@ -38,6 +48,7 @@ impl Server {
             .arg(setting.workspace())
             .arg("--policy")
             .arg(setting.path("server.toml"))
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
