@@ -14,10 +14,12 @@ use rmcp::model::{
     ProtocolVersion, ResourceContents, ServerResult, Tool,
 };
 use rmcp::service::{
-    ClientLifecycleMode, Peer, RunningService, ServiceError, serve_client_with_lifecycle,
+    ClientInitializeError, ClientLifecycleMode, Peer, RunningService, ServiceError,
+    serve_client_with_lifecycle,
 };
+use rmcp::transport::DynamicTransportError;
 use rmcp::transport::streamable_http_client::{
-    StreamableHttpClientTransport, StreamableHttpClientTransportConfig,
+    StreamableHttpClientTransport, StreamableHttpClientTransportConfig, StreamableHttpError,
 };
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -84,12 +86,7 @@ impl Remote {
     ) -> anyhow::Result<Remote> {
         let url = remote.url().to_string();
         let link = Link(Arc::new(remote));
-        let opened = async {
-            let session = open(&link).await?;
-            let offer = list(session.peer()).await?;
-            anyhow::Ok((session, offer))
-        };
-        let opened = tokio::time::timeout(patience.time, opened).await;
+        let opened = tokio::time::timeout(patience.time, begin(&link, patience)).await;
         let opened = opened.map_err(|_| anyhow!("no answer in {} s", patience.time.as_secs()));
         let (session, offer) =
             opened.flatten().with_context(|| format!("cannot work through `{url}`"))?;
@@ -210,8 +207,56 @@ impl Remote {
     }
 }
 
+/// Connects and lists the tools, again where the server is busy: agents often begin together.
+async fn begin(link: &Link, patience: Patience) -> anyhow::Result<(Session, Offer)> {
+    let mut failed = 0;
+    loop {
+        let begun = async {
+            let session = open(link).await?;
+            let offer = list(session.peer()).await?;
+            anyhow::Ok((session, offer))
+        };
+        let error = match begun.await {
+            Ok(begun) => return Ok(begun),
+            Err(error) => error,
+        };
+        failed += 1;
+        let status = error.downcast_ref::<LinkError>();
+        let busy = matches!(status, Some(LinkError::Status { status: 429 | 500.., .. }));
+        if !busy || failed >= patience.attempts {
+            return Err(error);
+        }
+        tokio::time::sleep(backoff::wait(patience.first_wait, failed)).await;
+    }
+}
+
 /// Agrees on a version of the protocol: the newest without sessions, or an older one with them.
 async fn open(link: &Link) -> anyhow::Result<Session> {
+    let newest = ClientLifecycleMode::Auto {
+        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+        legacy_version: None,
+    };
+    let session = match open_as(link, newest).await {
+        // It knows of the newest protocol, and does not speak it.
+        Err(ClientInitializeError::NoCompatibleProtocolVersion { .. }) => {
+            open_as(link, ClientLifecycleMode::Initialize).await
+        }
+        session => session,
+    };
+    session.map_err(|error| match error {
+        ClientInitializeError::TransportError { error, .. } => sent(error),
+        ClientInitializeError::LegacyFallbackFailed { fallback, .. } => match *fallback {
+            ClientInitializeError::TransportError { error, .. } => sent(error),
+            other => other.into(),
+        },
+        other => other.into(),
+    })
+}
+
+async fn open_as(
+    link: &Link,
+    lifecycle: ClientLifecycleMode,
+) -> Result<Session, ClientInitializeError> {
     let version = env!("CARGO_PKG_VERSION");
     let config = ClientConfig::new(
         ClientCapabilities::default(),
@@ -222,11 +267,18 @@ async fn open(link: &Link) -> anyhow::Result<Session> {
         StreamableHttpClientTransportConfig::with_uri(link.0.url().as_str())
             .max_concurrent_requests(MAX_AT_ONCE),
     );
-    let lifecycle = ClientLifecycleMode::Auto {
-        preferred_versions: vec![ProtocolVersion::V_2026_07_28],
-        legacy_version: None,
-    };
-    Ok(serve_client_with_lifecycle(config, transport, lifecycle).await?)
+    serve_client_with_lifecycle(config, transport, lifecycle).await
+}
+
+/// What went wrong on the way, without the layers around it.
+fn sent(error: DynamicTransportError) -> anyhow::Error {
+    match error.error.downcast::<StreamableHttpError<LinkError>>() {
+        Ok(error) => match *error {
+            StreamableHttpError::Client(error) => error.into(),
+            other => other.into(),
+        },
+        Err(other) => anyhow!(other),
+    }
 }
 
 /// All pages of the list, as far as a model can be offered what is in them.
@@ -236,7 +288,11 @@ async fn list(peer: &Peer<RoleClient>) -> anyhow::Result<Offer> {
     for _ in 0..MAX_PAGES {
         let page = PaginatedRequestParams::default().with_cursor(cursor.clone());
         let request = ListToolsRequest::with_param(page);
-        let page = peer.send_request(ClientRequest::ListToolsRequest(request)).await?;
+        let page = peer.send_request(ClientRequest::ListToolsRequest(request)).await;
+        let page = page.map_err(|error| match error {
+            ServiceError::TransportSend(error) => sent(error),
+            other => other.into(),
+        })?;
         let next = match page {
             ServerResult::ListToolsResult(page) => {
                 page.tools.iter().for_each(|tool| offer.add(tool));

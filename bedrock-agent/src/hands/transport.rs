@@ -94,13 +94,10 @@ impl Link {
         if let ClientJsonRpcMessage::Request(request) = message {
             // A server of before 2026-07-28 refuses the first question in many ways; whatever it
             // says, the older handshake follows. The id ties the refusal to the question.
-            let older = asks_for_version && !had_session && status.is_client_error();
+            let busy = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+            let older = asks_for_version && !had_session && !unauthorized && !busy;
             let refusal = || ErrorData::invalid_request(format!("HTTP {status}: {text}"), None);
-            let error = match error {
-                Some(error) => Some(error),
-                None if older && !unauthorized => Some(refusal()),
-                None => None,
-            };
+            let error = error.or_else(|| older.then(refusal));
             if let Some(error) = error {
                 let error = ServerJsonRpcMessage::error(error, Some(request.id.clone()));
                 return Ok(StreamableHttpPostResponse::Json(error, None));

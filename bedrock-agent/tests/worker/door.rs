@@ -33,6 +33,8 @@ pub enum Turn {
     Session(Value, String),
     /// This is the answer, and no JSON-RPC.
     Http(u16, String),
+    /// This is, as JSON.
+    Json(u16, Value),
     /// Nothing is answered.
     Hang,
 }
@@ -203,6 +205,7 @@ impl Shared {
             Turn::Http(status, body) => {
                 http::answer(stream, status, &[("content-type", "text/plain")], &body)
             }
+            Turn::Json(status, body) => http::answer(stream, status, &[], &body.to_string()),
             Turn::Hang => {
                 // Until the worker goes away.
                 let mut stream = stream;

@@ -149,6 +149,28 @@ fn what_was_refused_before_it_began_is_tried_again_whatever_it_is() {
 }
 
 #[test]
+fn a_server_that_is_busy_at_the_start_is_asked_again() {
+    let setting = Setting::new();
+    let server = Server::over(&setting);
+    let door = Door::before(&server, |number, _, _| match number {
+        0 | 2 => Turn::Http(429, "Rate Exceeded.".to_owned()),
+        1 => Turn::Http(503, String::new()),
+        4 => Turn::Http(502, String::new()),
+        _ => Turn::Through,
+    });
+    let model = Model::playing(|_, _| done("ok"));
+    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert_eq!(door.messages().len(), 7);
+
+    let busy = Door::alone(|_, _, _| Turn::Http(429, "Rate Exceeded.".to_owned()));
+    let outcome = setting.run_remotely(&model, &busy.url(), &["--max-attempts", "3"]);
+    assert_eq!(outcome.status, Some(2), "{outcome:?}");
+    assert!(outcome.stderr.contains("HTTP 429: Rate Exceeded."), "{outcome:?}");
+    assert_eq!(busy.messages().len(), 3);
+}
+
+#[test]
 fn a_run_whose_server_has_gone_ends_and_the_same_command_goes_on() {
     let setting = Setting::new();
     let server = Server::over(&setting);

@@ -224,6 +224,50 @@ fn a_server_of_an_older_protocol_has_sessions_and_may_forget_them() {
 }
 
 #[test]
+fn a_server_that_does_not_know_the_newest_protocol_is_spoken_to_in_an_older_one() {
+    let error = |id: &Value, code: i64, data: Value| json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": "no", "data": data } });
+    type Refusal = Box<dyn Fn(&Value) -> Turn + Send + Sync>;
+    let refusals: [Refusal; 6] = [
+        Box::new(move |id| Turn::Json(200, error(id, -32601, Value::Null))),
+        Box::new(move |id| Turn::Json(404, error(id, -32601, Value::Null))),
+        Box::new(move |_| Turn::Json(400, error(&json!("server-error"), -32000, Value::Null))),
+        Box::new(move |id| {
+            Turn::Json(400, error(id, -32022, json!({ "supported": ["2025-11-25"] })))
+        }),
+        Box::new(|_| Turn::Http(405, "Method Not Allowed".to_owned())),
+        Box::new(|_| Turn::Json(400, json!({ "Message": "Bad Request" }))),
+    ];
+    for (number, refusal) in refusals.into_iter().enumerate() {
+        let setting = Setting::new();
+        // No sessions either, as with an AgentCore Gateway.
+        let door = Door::alone(move |_, message, _| match message["method"].as_str() {
+            Some("server/discover") => refusal(&message["id"]),
+            Some("initialize") => Turn::Result(json!({
+                "protocolVersion": "2025-06-18", "capabilities": { "tools": {} },
+                "serverInfo": { "name": "gateway", "version": "1" },
+            })),
+            Some("tools/list") => Turn::Result(json!({ "tools": [
+                { "name": "files___look", "description": "d", "inputSchema": { "type": "object" } },
+            ] })),
+            Some("tools/call") => {
+                Turn::Result(json!({ "content": [{ "type": "text", "text": "seen" }] }))
+            }
+            _ => Turn::Http(202, String::new()),
+        });
+        let model = Model::playing(|number, request| match number {
+            0 => calls(&[("a", "files___look", json!({}))]),
+            _ => {
+                assert!(results(request)[0].2.contains("seen"), "{request}");
+                done("ok")
+            }
+        });
+        let outcome = setting.run_remotely(&model, &door.url(), &[]);
+        assert_eq!(outcome.status, Some(0), "{number}: {outcome:?}");
+        assert_eq!(door.calls().len(), 1, "{number}");
+    }
+}
+
+#[test]
 fn a_bearer_token_takes_the_place_of_the_signature() {
     let setting = Setting::new();
     // Of `test-token`.
