@@ -4,6 +4,7 @@
 mod local;
 mod offer;
 mod remote;
+mod session;
 mod transport;
 
 use std::sync::Arc;
