@@ -1,8 +1,6 @@
 //! The command line and the environment. Credentials, region and endpoint of AWS are read by the
 //! SDK itself.
 
-mod limits;
-
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,14 +15,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::bedrock::Bedrock;
-use crate::hands::{Hands, Local, Patience, Remote};
+use crate::budget::{Budget, Prices};
+use crate::hands::{Hands, Patience, Remote};
 use crate::journal::Journal;
 use crate::names::Name;
 use crate::progress::{Progress, When};
 use crate::steps::Event;
 use crate::summary::Summary;
 use crate::worker::{Orders, Worker};
-use limits::LimitOptions;
 
 const LOCAL_POLICY: &str = include_str!("../../policies/local.toml");
 
@@ -103,7 +101,7 @@ pub struct RunOptions {
     /// The agent's name, where one run has several of a role [default: the role]
     #[arg(long, value_name = "NAME", value_parser = Name::parse)]
     agent: Option<Name>,
-    /// Print the next request as JSON, and send and write nothing
+    /// Print the next request as JSON; ask no model and write nothing
     #[arg(long)]
     dry_run: bool,
     /// Print the summary as JSON instead of what the model said last
@@ -134,6 +132,56 @@ struct Invocation {
     run: String,
     agent: Option<String>,
     model: Option<String>,
+}
+
+/// How far a run may go.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits of a run")]
+struct LimitOptions {
+    /// Answers of the model
+    #[arg(long, env = "BEDROCK_AGENT_MAX_TURNS", value_name = "N", default_value_t = 50)]
+    max_turns: u32,
+    /// Tokens sent and made, over all turns
+    #[arg(long, env = "BEDROCK_AGENT_MAX_TOKENS", value_name = "N", default_value_t = 2_000_000)]
+    max_tokens: u64,
+    /// US dollars; needs the prices
+    #[arg(long, env = "BEDROCK_AGENT_MAX_USD", value_name = "USD", value_parser = amount, requires = "price_input")]
+    max_usd: Option<f64>,
+    /// US dollars for 1,000 tokens sent
+    #[arg(long, env = "BEDROCK_AGENT_PRICE_INPUT", value_name = "USD", value_parser = amount, requires = "price_output")]
+    price_input: Option<f64>,
+    /// US dollars for 1,000 tokens made
+    #[arg(long, env = "BEDROCK_AGENT_PRICE_OUTPUT", value_name = "USD", value_parser = amount, requires = "price_input")]
+    price_output: Option<f64>,
+    /// Seconds of this invocation; then the run pauses, and the same command goes on
+    #[arg(long, value_name = "SECONDS")]
+    max_seconds: Option<u64>,
+    /// Tokens of one answer
+    #[arg(long, env = "BEDROCK_AGENT_MAX_OUTPUT_TOKENS", value_name = "N", default_value_t = 8192,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_output_tokens: u32,
+    /// Seconds for one answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 300,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    answer_seconds: u64,
+    /// Attempts at one answer, when Bedrock is throttled or fails
+    #[arg(long, value_name = "N", default_value_t = 8,
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    max_attempts: u32,
+    /// The longest wait after the first failed attempt, in milliseconds; it doubles each time
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    first_wait_ms: u64,
+    /// Seconds that one tool call may take
+    #[arg(long, value_name = "SECONDS", env = "MCP_WORKSPACE_TIMEOUT", default_value_t = 60,
+          value_parser = clap::value_parser!(u64).range(1..=900))]
+    timeout: u64,
+}
+
+fn amount(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(amount) if amount.is_finite() && amount >= 0.0 => Ok(amount),
+        _ => Err(format!("`{text}` is no amount of money")),
+    }
 }
 
 /// Kept back at the end of an invocation to write down where the run stands.
@@ -252,7 +300,7 @@ impl RunOptions {
             .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
         let time_for_a_call = Duration::from_secs(self.limits.timeout);
         let dispatcher = Dispatcher::new(workspace, policy, time_for_a_call);
-        Ok((Hands::local(Local::new(dispatcher, &self.role, run, agent)), journal))
+        Ok((Hands::new(dispatcher, &self.role, run, agent), journal))
     }
 
     /// The tools of a server.
@@ -347,6 +395,18 @@ impl RunOptions {
             bail!("the task is empty");
         }
         Ok(text.trim().to_owned())
+    }
+}
+
+impl LimitOptions {
+    fn budget(&self) -> Budget {
+        let prices = self.price_input.zip(self.price_output);
+        Budget {
+            turns: self.max_turns,
+            tokens: self.max_tokens,
+            usd: self.max_usd,
+            prices: prices.map(|(input, output)| Prices { input, output }),
+        }
     }
 }
 

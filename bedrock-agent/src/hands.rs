@@ -12,13 +12,15 @@ use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use mcp_workspace::dispatch::Dispatcher;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-pub use local::Local;
+use local::Local;
 pub use remote::{Patience, Remote};
 
 use crate::conversation::{Image, Shown, Source, Status, ToolResult, ToolUse};
+use crate::names::Name;
 
 /// Calls of one answer that are run; the model is told to ask for the others again.
 const MAX_CALLS: usize = 32;
@@ -63,17 +65,17 @@ struct Unsent(String);
 pub struct Unreachable(pub String);
 
 impl Hands {
-    /// Hands in this process.
-    pub fn local(local: Local) -> Hands {
-        Hands::new(Way::Local(local))
+    /// The hands of an agent with a role, in this process.
+    pub fn new(dispatcher: Dispatcher, role: &Name, run: &Name, agent: &Name) -> Hands {
+        Hands::of(Way::Local(Local::new(dispatcher, role, run, agent)))
     }
 
     /// Hands through a server.
     pub fn remote(remote: Remote) -> Hands {
-        Hands::new(Way::Remote(remote))
+        Hands::of(Way::Remote(remote))
     }
 
-    fn new(way: Way) -> Hands {
+    fn of(way: Way) -> Hands {
         Hands { way: Arc::new(way), fence: format!("data-{:016x}", fastrand::u64(..)) }
     }
 
