@@ -196,3 +196,34 @@ fn kinds_of_answers_each_reach_the_model() {
         assert_eq!(inside.rsplit_once("\n</").unwrap().0, shown, "{result}");
     }
 }
+
+#[test]
+fn an_answer_beyond_all_bounds_is_not_taken_in() {
+    let huge = json!({ "content": [{ "type": "text", "text": "x".repeat(17 << 20) }] });
+    let stream = format!("data: {}\n\n", "x".repeat(17 << 20));
+    let list = json!({
+        "resultType": "complete", "tools": [tool("look")], "ttlMs": 0, "cacheScope": "private",
+    });
+    let door = Door::alone(move |_, message, _| match message["method"].as_str() {
+        Some("tools/list") => Turn::Result(list.clone()),
+        Some("tools/call") if message["params"]["arguments"]["streamed"] == true => {
+            Turn::Events(stream.clone())
+        }
+        Some("tools/call") => Turn::Result(huge.clone()),
+        _ => welcome(message),
+    });
+    let setting = Setting::new();
+    let model = Model::playing(|number, request| match number {
+        0 => calls(&[("a", "look", json!({})), ("b", "look", json!({ "streamed": true }))]),
+        _ => {
+            for (id, status, text) in results(request) {
+                assert_eq!(status, "error", "{id}");
+                assert!(text.contains("not known whether `look` was done"), "{id}: {text}");
+            }
+            done("ok")
+        }
+    });
+    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert_eq!(model.requests().len(), 2);
+}

@@ -348,8 +348,28 @@ fn what_is_here_and_what_is_elsewhere_are_not_mixed() {
         assert_eq!(outcome.status, Some(2), "{outcome:?}");
         assert!(outcome.stderr.contains("cannot be used with"), "{outcome:?}");
     }
+    // What the command line says is stronger than the environment.
+    let workspace = setting.workspace();
+    let mut command = setting.command(&model, &["--workspace", workspace.to_str().unwrap()]);
+    command.arg("--dry-run").env("BEDROCK_AGENT_MCP_URL", url);
+    assert_eq!(setting.end_of(command.spawn().unwrap()).status, Some(0));
     let outcome = setting.run(&model, &["--records", "somewhere"]);
     assert_eq!(outcome.status, Some(2), "{outcome:?}");
     assert!(outcome.stderr.contains("--records goes with --mcp"), "{outcome:?}");
     assert!(model.requests().is_empty());
+}
+
+#[test]
+fn records_lie_in_the_current_directory_unless_said_otherwise() {
+    let setting = Setting::new();
+    let server = Server::over(&setting);
+    let door = Door::before(&server, |_, _, _| Turn::Through);
+    let model = Model::playing(|_, _| done("ok"));
+    for _ in 0..2 {
+        let mut command = setting.command(&model, &["--mcp", &door.url()]);
+        command.current_dir(setting.path(""));
+        assert_eq!(setting.end_of(command.spawn().unwrap()).status, Some(0));
+    }
+    assert!(setting.path("bedrock-runs/r1/security-reviewer/summary.json").is_file());
+    assert_eq!(model.requests().len(), 1);
 }
