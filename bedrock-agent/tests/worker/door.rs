@@ -23,6 +23,8 @@ pub enum Turn {
     Streamed,
     /// It does what it was asked, and its answer is lost.
     Lost,
+    /// It does what it was asked, and then nothing comes.
+    Kept,
     /// The answer breaks off in the middle.
     Broken,
     /// These are the events of the answer, which then ends.
@@ -206,12 +208,11 @@ impl Shared {
                 http::answer(stream, status, &[("content-type", "text/plain")], &body)
             }
             Turn::Json(status, body) => http::answer(stream, status, &[], &body.to_string()),
-            Turn::Hang => {
-                // Until the worker goes away.
-                let mut stream = stream;
-                let _ = stream.read(&mut [0]);
-                Ok(())
+            Turn::Kept => {
+                self.ask(&request)?;
+                wait_for_the_end(stream)
             }
+            Turn::Hang => wait_for_the_end(stream),
         }
     }
 
@@ -238,6 +239,11 @@ impl Shared {
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         Ok((status.unwrap_or(502), body.to_owned()))
     }
+}
+
+/// Until the worker goes away.
+fn wait_for_the_end(mut stream: &TcpStream) -> std::io::Result<()> {
+    stream.read(&mut [0]).map(drop)
 }
 
 /// What a server of today says first, and to what is no question.

@@ -289,3 +289,50 @@ fn a_run_stays_with_its_server() {
     assert!(outcome.stderr.contains("another task"), "{outcome:?}");
     assert_eq!(model.requests().len(), 1);
 }
+
+#[test]
+fn a_worker_that_was_killed_when_the_server_had_done_its_call_doubles_nothing() {
+    let setting = Setting::new();
+    let server = Server::over(&setting);
+    let door = once(&server, "write_finding", || Turn::Kept);
+    let model = Model::playing(|number, request| match number {
+        0 => calls(&[("a", "write_finding", finding(3)), ("b", "list_dir", json!({}))]),
+        _ => {
+            let answers = results(request);
+            assert!(answers[0].2.contains("duplicate"), "{answers:?}");
+            assert_eq!(answers[1].1, "success");
+            done("ok")
+        }
+    });
+    let mut child = setting.remotely(&model, &door.url(), &[]).spawn().unwrap();
+    server.audit(2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(setting.findings().len(), 1);
+    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert_eq!(model.requests().len(), 2);
+    assert_eq!(setting.findings().len(), 1);
+    assert_eq!(setting.summary()["tool_calls"], 2);
+}
+
+#[test]
+fn a_run_that_is_out_of_time_while_the_server_works_pauses_and_goes_on() {
+    let setting = Setting::new();
+    let server = Server::over(&setting);
+    let door = once(&server, "read_file", || Turn::Hang);
+    let model = Model::playing(|number, request| match number {
+        0 => calls(&[("a", "read_file", json!({ "path": "input/src/auth.py" }))]),
+        _ => {
+            assert!(results(request)[0].2.contains("os.system"), "{request}");
+            done("ok")
+        }
+    });
+    let outcome = setting.run_remotely(&model, &door.url(), &["--max-seconds", "4"]);
+    assert_eq!(outcome.status, Some(3), "{outcome:?}");
+    let summary = setting.summary();
+    assert_eq!(summary["ending"], "paused");
+    assert!(summary["seconds"].as_f64().unwrap() < 4.0, "{summary}");
+    assert_eq!(setting.run_remotely(&model, &door.url(), &[]).status, Some(0));
+    assert_eq!(model.requests().len(), 2);
+}

@@ -19,6 +19,7 @@ mod hostile;
 mod http;
 mod lambda;
 mod model;
+mod protocol;
 mod recovery;
 mod remote;
 mod resume;
