@@ -68,8 +68,11 @@ fn log(writer: BoxMakeWriter) {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        // Where the SDK looks for a region in vain is told by the error that follows.
-        .with_env_filter(EnvFilter::new("warn,aws_config=error,audit=info"))
+        // Where the SDK looks for a region in vain, and that a connection ended, is told by the
+        // error that follows.
+        .with_env_filter(EnvFilter::new(
+            "warn,aws_config=error,rmcp::transport::worker=off,audit=info",
+        ))
         .with_writer(writer)
         .init();
 }

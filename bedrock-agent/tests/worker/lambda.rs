@@ -163,7 +163,7 @@ fn a_function_works_through_a_server_and_keeps_its_records_on_the_mount() {
     let event = json!({ "role": ROLE, "task": "x", "run": "r1" });
     let variables = [("BEDROCK_AGENT_MCP_URL", door.url())];
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let events = vec![(4, event.clone()), (60, event)];
+    let events = vec![(6, event.clone()), (60, event)];
     let function = Function::start_with(&setting, &model, &variables, events);
     for ending in ["paused", "completed"] {
         let (succeeded, summary) = function.answer();

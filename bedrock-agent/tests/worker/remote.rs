@@ -211,6 +211,8 @@ fn a_url_that_cannot_be_worked_with_is_refused_before_anything_is_spent() {
         let outcome = setting.run_remotely(&model, url, &["--timeout", "5"]);
         assert_eq!(outcome.status, Some(2), "{url}: {outcome:?}");
         assert!(outcome.stderr.contains(told), "{url}: {outcome:?}");
+        // Said once.
+        assert!(outcome.stderr.starts_with("bedrock-agent: "), "{url}: {outcome:?}");
     }
     assert!(model.requests().is_empty());
     assert!(!setting.path("records").exists());
