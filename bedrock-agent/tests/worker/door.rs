@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -54,6 +54,8 @@ struct Shared {
     script: Box<Script>,
     messages: Mutex<Vec<Value>>,
     wrong: Mutex<Vec<String>>,
+    /// Requests without an answer that the worker has given up.
+    given_up: AtomicUsize,
     over: AtomicBool,
 }
 
@@ -81,6 +83,7 @@ impl Door {
             script,
             messages: Mutex::default(),
             wrong: Mutex::default(),
+            given_up: AtomicUsize::new(0),
             over: AtomicBool::new(false),
         });
         let door = Door { address, shared };
@@ -135,6 +138,15 @@ impl Door {
         let begun = Instant::now();
         while self.calls().len() < calls {
             assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", self.messages());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until the worker has given so many requests up.
+    pub fn wait_for_given_up(&self, requests: usize) {
+        let begun = Instant::now();
+        while self.shared.given_up.load(Ordering::SeqCst) < requests {
+            assert!(begun.elapsed() < Duration::from_secs(20), "not given up");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -210,10 +222,17 @@ impl Shared {
             Turn::Json(status, body) => http::answer(stream, status, &[], &body.to_string()),
             Turn::Kept => {
                 self.ask(&request)?;
-                wait_for_the_end(stream)
+                self.wait_for_the_end(stream)
             }
-            Turn::Hang => wait_for_the_end(stream),
+            Turn::Hang => self.wait_for_the_end(stream),
         }
+    }
+
+    /// Until the worker goes away.
+    fn wait_for_the_end(&self, mut stream: &TcpStream) -> std::io::Result<()> {
+        let _ = stream.read(&mut [0]);
+        self.given_up.fetch_add(1, Ordering::SeqCst);
+        Ok(())
     }
 
     /// What the server behind answers: status and body.
@@ -239,11 +258,6 @@ impl Shared {
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         Ok((status.unwrap_or(502), body.to_owned()))
     }
-}
-
-/// Until the worker goes away.
-fn wait_for_the_end(mut stream: &TcpStream) -> std::io::Result<()> {
-    stream.read(&mut [0]).map(drop)
 }
 
 /// What a server of today says first, and to what is no question.

@@ -2,8 +2,8 @@
 //! is taken for done that may not have been, and a run goes on where it stopped.
 
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -174,9 +174,9 @@ fn a_server_that_is_busy_at_the_start_is_asked_again() {
 fn a_run_whose_server_has_gone_ends_and_the_same_command_goes_on() {
     let setting = Setting::new();
     let server = Server::over(&setting);
-    let door = std::sync::Arc::new(Door::before(&server, |_, _, _| Turn::Through));
+    let door = Arc::new(Door::before(&server, |_, _, _| Turn::Through));
     let url = door.url();
-    let doors = std::sync::Arc::clone(&door);
+    let doors = Arc::clone(&door);
     let model = Model::playing(move |number, request| match number {
         0 => calls(&[("a", "write_finding", finding(2))]),
         1 => {
@@ -232,13 +232,17 @@ fn a_call_that_hangs_ends_in_time_and_is_told_for_what_it_is() {
         Some("read_file" | "write_state") => Turn::Hang,
         _ => Turn::Through,
     });
-    let model = Model::playing(|number, request| match number {
+    let door = Arc::new(door);
+    let seen = Arc::clone(&door);
+    let model = Model::playing(move |number, request| match number {
         0 => calls(&[
             ("a", "read_file", json!({ "path": "input/src/auth.py" })),
             ("b", "write_state", note()),
             ("c", "list_dir", json!({})),
         ]),
         _ => {
+            // The server learns at once that nobody waits any more.
+            seen.wait_for_given_up(2);
             let answers = results(request);
             assert!(answers[0].2.contains("`read_file` got no answer"), "{answers:?}");
             assert!(answers[1].2.contains("not known whether"), "{answers:?}");
