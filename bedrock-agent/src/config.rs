@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use mcp_workspace::dispatch::Dispatcher;
+use mcp_workspace_remote::Place;
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::workspace::Workspace;
 use serde::Deserialize;
@@ -15,10 +16,11 @@ use serde_json::Value;
 
 use crate::bedrock::Bedrock;
 use crate::budget::{Budget, Prices};
-use crate::hands::Hands;
+use crate::hands::{Hands, Patience, Remote};
 use crate::journal::Journal;
 use crate::names::Name;
 use crate::progress::{Progress, When};
+use crate::steps::Event;
 use crate::summary::Summary;
 use crate::worker::{Orders, Worker};
 
@@ -54,6 +56,10 @@ The agent calls tools as `bedrock-worker:ROLE`. Policy decides what that caller 
   name    = \"security-reviewer\"
   callers = [\"bedrock-worker:security-reviewer\"]
 
+With --mcp the tools are those of a server elsewhere. Requests are signed with the AWS credentials
+(or carry the bearer token in BEDROCK_AGENT_MCP_TOKEN), the server's policy says what that identity
+may do, and ROLE is only a name, for the run and for the model.
+
 Exit status: 0 the model is done; 1 it ended otherwise (see `ending` in summary.json); 2 the run
 could not start; 3 it has paused, and the same command goes on.
 
@@ -62,24 +68,31 @@ Examples:
   bedrock-agent run --role style-reviewer --policy policies/code-review.toml --workspace /srv/review \\
     --model MODEL --task @task.md --run monday
   bedrock-agent run --role reviewer --model MODEL --task @task.md --max-usd 2 --price-input 0.003 --price-output 0.015
+  bedrock-agent run --role reviewer --model MODEL --task @task.md --mcp https://ID.lambda-url.eu-west-1.on.aws/mcp
   bedrock-agent run --role reviewer --model MODEL --task - --dry-run < task.md")]
 pub struct RunOptions {
-    /// The role; it is a part of the caller's id, and policy says what that caller may do
+    /// The role; it is a part of the caller's id, and policy says what that caller may do (with --mcp: a name only)
     #[arg(long, value_name = "ROLE", value_parser = Name::parse)]
     role: Name,
     /// The task: the text itself, `@FILE`, or `-` to read it from stdin
     #[arg(long, value_name = "TEXT|@FILE|-")]
     task: String,
-    /// The workspace's directory [default: the current directory]
-    #[arg(long, value_name = "DIR", env = "MCP_WORKSPACE_ROOT")]
+    /// The workspace's directory [env: MCP_WORKSPACE_ROOT] [default: the current directory]
+    #[arg(long, value_name = "DIR")]
     workspace: Option<PathBuf>,
-    /// The policy file [default: the built-in local policy, in which every role of a worker may read all but secrets]
-    #[arg(long, value_name = "FILE", env = "MCP_WORKSPACE_POLICY")]
+    /// The policy file [env: MCP_WORKSPACE_POLICY] [default: the built-in local policy, in which every role of a worker may read all but secrets]
+    #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Work with the tools of the MCP server at this URL instead: a function URL, an AgentCore Gateway, or one on this machine [env: BEDROCK_AGENT_MCP_URL]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["workspace", "policy"])]
+    mcp: Option<String>,
+    /// With --mcp: the directory for steps, transcript and summary [env: BEDROCK_AGENT_RECORDS] [default: bedrock-runs]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["workspace", "policy"])]
+    records: Option<PathBuf>,
     /// Model id, inference profile or ARN, as in `aws bedrock list-inference-profiles`
     #[arg(long, value_name = "ID", env = "BEDROCK_AGENT_MODEL")]
     model: String,
-    /// The AWS region [default: as AWS tools find it]
+    /// The AWS region of the model [default: as AWS tools find it]
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
     /// The run's name; give that of a run that has stopped to go on with it [default: the time]
@@ -88,7 +101,7 @@ pub struct RunOptions {
     /// The agent's name, where one run has several of a role [default: the role]
     #[arg(long, value_name = "NAME", value_parser = Name::parse)]
     agent: Option<Name>,
-    /// Print the next request as JSON, and send and write nothing
+    /// Print the next request as JSON; ask no model and write nothing
     #[arg(long)]
     dry_run: bool,
     /// Print the summary as JSON instead of what the model said last
@@ -175,6 +188,8 @@ fn amount(text: &str) -> Result<f64, String> {
 const RESERVE: Duration = Duration::from_secs(5);
 /// Where the workspace is mounted on Lambda unless `MCP_WORKSPACE_ROOT` says otherwise.
 const LAMBDA_ROOT: &str = "/mnt/workspace";
+/// Where runs lie whose workspace is elsewhere.
+const RECORDS: &str = "bedrock-runs";
 
 /// Whether this process is a Lambda function: started by Lambda, without arguments.
 pub fn is_on_lambda() -> bool {
@@ -202,10 +217,25 @@ impl RunOptions {
         arguments.extend(event.agent.map(|agent| format!("--agent={agent}")));
         arguments.extend(event.model.map(|model| format!("--model={model}")));
         let Command::Run(mut options) = CommandLine::try_parse_from(arguments)?.command;
-        if options.policy.is_none() {
-            bail!("MCP_WORKSPACE_POLICY is not set: on Lambda nobody has a role by default");
+        if options.mcp_url().is_none() && options.policy_file().is_none() {
+            bail!(
+                "neither MCP_WORKSPACE_POLICY nor BEDROCK_AGENT_MCP_URL is set: on Lambda nobody \
+                 has a role by default"
+            );
         }
-        options.workspace.get_or_insert_with(|| PathBuf::from(LAMBDA_ROOT));
+        // What the function itself keeps is gone with it.
+        if options.mcp_url().is_some() {
+            let mounted = || path_in("MCP_WORKSPACE_ROOT").map(|root| root.join("output/runs"));
+            let records = path_in("BEDROCK_AGENT_RECORDS").or_else(mounted);
+            options.records = Some(records.context(
+                "BEDROCK_AGENT_MCP_URL is set, but neither BEDROCK_AGENT_RECORDS nor \
+                 MCP_WORKSPACE_ROOT: the run's records need a mounted directory",
+            )?);
+        }
+        if options.mcp_url().is_none() {
+            let root = path_in("MCP_WORKSPACE_ROOT");
+            options.workspace = Some(root.unwrap_or_else(|| PathBuf::from(LAMBDA_ROOT)));
+        }
         options.deadline = Some(deadline);
         options.task_is_text = true;
         Ok(*options)
@@ -224,28 +254,31 @@ impl RunOptions {
     /// Puts a worker together, at the place where its run has stopped.
     ///
     /// # Errors
-    /// With the setting that is wrong.
-    pub fn worker(&self) -> anyhow::Result<Worker> {
+    /// With the setting that is wrong, or when a server cannot be worked with.
+    pub async fn worker(&self) -> anyhow::Result<Worker> {
         let began = Instant::now();
-        let root = self.workspace.as_deref().unwrap_or(Path::new("."));
-        let policy = self.policy()?;
         let run = match &self.run {
             Some(run) => run.clone(),
             None => run_of_now()?,
         };
         let agent = self.agent.clone().unwrap_or_else(|| self.role.clone());
-        let (journal, events) = Journal::open(root, policy.layout(), &run, &agent)?;
-        let workspace = Workspace::open_with_ambient_authority(root)
-            .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
-        let time_for_a_call = Duration::from_secs(self.limits.timeout);
-        let dispatcher = Dispatcher::new(workspace, policy, time_for_a_call);
-        let hands = Hands::new(dispatcher, &self.role, &run, &agent);
+        let task = self.task()?;
+        let (hands, (journal, events)) = match self.mcp_url() {
+            Some(url) => {
+                let journal = self.records(&run, &agent)?;
+                (Hands::remote(self.remote(&url).await?), journal)
+            }
+            None if self.records.is_some() => {
+                bail!("--records goes with --mcp; in a workspace, runs lie in its output")
+            }
+            None => self.local(&run, &agent)?,
+        };
         let progress = Progress::new(agent.as_str(), self.progress);
         let orders = Orders {
             role: self.role.clone(),
             agent,
             run,
-            task: self.task()?,
+            task,
             model: self.model.clone(),
             budget: self.limits.budget(),
             until: self.until(began),
@@ -255,6 +288,56 @@ impl RunOptions {
             first_wait: Duration::from_millis(self.limits.first_wait_ms),
         };
         Worker::new(orders, hands, journal, &events, progress)
+    }
+
+    /// The tools in this process, and the journal in the workspace.
+    fn local(&self, run: &Name, agent: &Name) -> anyhow::Result<(Hands, (Journal, Vec<Event>))> {
+        let root = self.workspace.clone().or_else(|| path_in("MCP_WORKSPACE_ROOT"));
+        let root = root.unwrap_or_else(|| PathBuf::from("."));
+        let policy = self.policy()?;
+        let journal = Journal::open(&root, policy.layout(), run, agent)?;
+        let workspace = Workspace::open_with_ambient_authority(&root)
+            .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
+        let time_for_a_call = Duration::from_secs(self.limits.timeout);
+        let dispatcher = Dispatcher::new(workspace, policy, time_for_a_call);
+        Ok((Hands::new(dispatcher, &self.role, run, agent), journal))
+    }
+
+    /// The tools of a server.
+    async fn remote(&self, url: &str) -> anyhow::Result<Remote> {
+        let token = std::env::var("BEDROCK_AGENT_MCP_TOKEN").ok().filter(|token| !token.is_empty());
+        let link = if let Some(token) = token {
+            mcp_workspace_remote::Remote::with_token(url, &token)?
+        } else {
+            // Most host names tell the server's region; it need not be the model's.
+            let place = Place::parse(url)?;
+            let region = place.region().or(self.region.as_deref());
+            mcp_workspace_remote::Remote::connect(url, region).await?
+        };
+        let patience = Patience {
+            time: Duration::from_secs(self.limits.timeout),
+            attempts: self.limits.max_attempts,
+            first_wait: Duration::from_millis(self.limits.first_wait_ms),
+        };
+        Remote::connect(link, &self.role, patience).await
+    }
+
+    /// The journal on this machine.
+    fn records(&self, run: &Name, agent: &Name) -> anyhow::Result<(Journal, Vec<Event>)> {
+        let records = self.records.clone().or_else(|| path_in("BEDROCK_AGENT_RECORDS"));
+        Journal::open_in(&records.unwrap_or_else(|| PathBuf::from(RECORDS)), run, agent)
+    }
+
+    /// The server's URL; a workspace or a policy on the command line is stronger than the
+    /// environment.
+    fn mcp_url(&self) -> Option<String> {
+        let local = self.workspace.is_some() || self.policy.is_some();
+        let told = || std::env::var("BEDROCK_AGENT_MCP_URL").ok().filter(|url| !url.is_empty());
+        self.mcp.clone().or_else(|| if local { None } else { told() })
+    }
+
+    fn policy_file(&self) -> Option<PathBuf> {
+        self.policy.clone().or_else(|| path_in("MCP_WORKSPACE_POLICY"))
     }
 
     /// Connects to Bedrock.
@@ -279,8 +362,8 @@ impl RunOptions {
     }
 
     fn policy(&self) -> anyhow::Result<Policy> {
-        let (text, name) = match &self.policy {
-            Some(file) => (read_text(file)?, file.display().to_string()),
+        let (text, name) = match self.policy_file() {
+            Some(file) => (read_text(&file)?, file.display().to_string()),
             None => (LOCAL_POLICY.to_owned(), "local.toml (built in)".to_owned()),
         };
         Policy::parse(&text, &name).map_err(|errors| {
@@ -325,6 +408,11 @@ impl LimitOptions {
             prices: prices.map(|(input, output)| Prices { input, output }),
         }
     }
+}
+
+/// A path that the environment names.
+fn path_in(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 /// A name for a run that was given none: the time, in UTC.

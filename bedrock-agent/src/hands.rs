@@ -1,91 +1,166 @@
-//! The hands of a model: its tool calls through the dispatcher, at the same time, under one
-//! caller. The results are marked as data.
+//! The hands of a model: its tool calls, all at the same time, in this process or through a
+//! server elsewhere. The results are marked as data.
+
+mod local;
+mod offer;
+mod remote;
+mod session;
+mod transport;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mcp_workspace::caller::{Caller, Proof};
-use mcp_workspace::dispatch::{Dispatcher, Request};
-use mcp_workspace_tools::answer;
-use mcp_workspace_tools::contract::converse;
-use mcp_workspace_tools::error::ToolError;
+use mcp_workspace::dispatch::Dispatcher;
 use serde_json::Value;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+
+use local::Local;
+pub use remote::{Patience, Remote};
 
 use crate::conversation::{Image, Shown, Source, Status, ToolResult, ToolUse};
 use crate::names::Name;
 
-/// What every caller id of a worker begins with; the role's name follows.
-const CALLER_PREFIX: &str = "bedrock-worker:";
 /// Calls of one answer that are run; the model is told to ask for the others again.
 const MAX_CALLS: usize = 32;
 /// Images in one request, and bytes of one, as the service allows.
 const MAX_IMAGES: usize = 20;
 const MAX_IMAGE_BYTES: usize = 3_750_000;
+/// Characters of one result; this server's own answers stay far below.
+const MAX_CHARACTERS: usize = 200_000;
 
 /// Runs the tool calls of one agent.
 #[derive(Clone)]
 pub struct Hands {
-    dispatcher: Arc<Dispatcher>,
-    caller: Caller,
-    /// What request ids begin with: run and agent.
-    request: String,
+    way: Arc<Way>,
     /// Around everything that tools return. It is random, so that no file can have it in it.
     fence: String,
 }
 
+/// How a call reaches its tool.
+enum Way {
+    Local(Local),
+    Remote(Remote),
+}
+
+/// What came of a call.
+struct Outcome {
+    parts: Vec<Part>,
+    status: Status,
+}
+
+/// A part of an answer, before it is marked as data.
+enum Part {
+    Text(String),
+    /// Base64, and the media type.
+    Image(String, String),
+}
+
+/// A call that did not get to its tool, and may be made later: why.
+struct Unsent(String);
+
+/// No call of an answer could be made, and the model cannot do anything about it: why.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unreachable(pub String);
+
 impl Hands {
-    /// The hands of an agent with a role.
+    /// The hands of an agent with a role, in this process.
     pub fn new(dispatcher: Dispatcher, role: &Name, run: &Name, agent: &Name) -> Hands {
-        Hands {
-            dispatcher: Arc::new(dispatcher),
-            caller: Caller::new(&format!("{CALLER_PREFIX}{role}"), Proof::Process),
-            request: format!("{run}/{agent}"),
-            fence: format!("data-{:016x}", fastrand::u64(..)),
+        Hands::of(Way::Local(Local::new(dispatcher, role, run, agent)))
+    }
+
+    /// Hands through a server.
+    pub fn remote(remote: Remote) -> Hands {
+        Hands::of(Way::Remote(remote))
+    }
+
+    fn of(way: Way) -> Hands {
+        Hands { way: Arc::new(way), fence: format!("data-{:016x}", fastrand::u64(..)) }
+    }
+
+    /// Who calls: the caller's id, or for a server elsewhere, which has its own name for whoever
+    /// signs, the role and the server.
+    pub fn caller(&self) -> &str {
+        match &*self.way {
+            Way::Local(local) => local.caller(),
+            Way::Remote(remote) => remote.caller(),
         }
     }
 
-    /// The caller's id.
-    pub fn caller(&self) -> &str {
-        &self.caller.id
+    /// The tools that may be called, as Converse describes them.
+    pub fn tools(&self) -> Vec<Value> {
+        match &*self.way {
+            Way::Local(local) => local.tools(),
+            Way::Remote(remote) => remote.tools().to_vec(),
+        }
     }
 
-    /// The tools that policy grants, as Converse describes them.
-    pub fn tools(&self) -> Vec<Value> {
-        self.dispatcher.tools_for(&self.caller).into_iter().map(converse::tool).collect()
+    /// Why there are no tools, and what to do about it.
+    pub fn without_tools(&self) -> String {
+        match &*self.way {
+            Way::Local(local) => format!(
+                "policy grants the caller `{}` no tools; the role's `callers` must name it",
+                local.caller()
+            ),
+            Way::Remote(remote) => remote.without_tools(),
+        }
+    }
+
+    /// Tools that the server lists and that cannot be offered: which and why.
+    pub fn left_out(&self) -> &[String] {
+        match &*self.way {
+            Way::Local(_) => &[],
+            Way::Remote(remote) => remote.left_out(),
+        }
     }
 
     /// Runs the calls, all at the same time, and gives their results in order. Dropping the
     /// future cancels those that are still running.
+    ///
+    /// # Errors
+    /// When none of them could be made: making all of them later does no harm.
     pub async fn run(
         &self,
         calls: &[ToolUse],
         images_so_far: usize,
         deadline: Option<Instant>,
-    ) -> Vec<ToolResult> {
+    ) -> Result<Vec<ToolResult>, Unreachable> {
         let mut running = JoinSet::new();
         for (index, call) in calls.iter().enumerate().take(MAX_CALLS) {
-            let (hands, call) = (self.clone(), call.clone());
-            running.spawn(async move { (index, hands.run_one(call, deadline).await) });
+            let (way, call) = (Arc::clone(&self.way), call.clone());
+            running.spawn(async move {
+                let outcome = match &*way {
+                    Way::Local(local) => Ok(local.run(call, deadline).await),
+                    Way::Remote(remote) => remote.run(call, deadline).await,
+                };
+                (index, outcome)
+            });
         }
-        let mut done: Vec<Option<Result<answer::Answer, ToolError>>> = Vec::new();
+        let mut done: Vec<Option<Result<Outcome, Unsent>>> = Vec::new();
         done.resize_with(calls.len(), || None);
         while let Some(finished) = running.join_next().await {
-            if let Ok((index, result)) = finished
+            if let Ok((index, outcome)) = finished
                 && let Some(place) = done.get_mut(index)
             {
-                *place = Some(result);
+                *place = Some(outcome);
             }
+        }
+        let mut made = done.iter().flatten();
+        if let Some(Err(Unsent(reason))) = made.next()
+            && made.all(Result::is_err)
+        {
+            return Err(Unreachable(reason.clone()));
         }
         let mut images = images_so_far;
         let mut results = Vec::new();
-        for (call, result) in calls.iter().zip(done) {
-            let (content, status) = match result {
-                Some(Ok(answer)) => (self.show(answer, &mut images), Status::Success),
-                Some(Err(error)) => (vec![self.as_data(&error.to_text())], Status::Error),
+        for (call, outcome) in calls.iter().zip(done) {
+            let (content, status) = match outcome {
+                Some(Ok(outcome)) => (self.show(outcome.parts, &mut images), outcome.status),
+                Some(Err(Unsent(reason))) => {
+                    let text = format!("no answer: {reason}. Try again later.");
+                    (vec![self.as_data(&text)], Status::Error)
+                }
                 None => {
                     let text = format!("not run: an answer may call {MAX_CALLS} tools at most");
                     (vec![Shown::Text(text)], Status::Error)
@@ -93,53 +168,55 @@ impl Hands {
             };
             results.push(ToolResult { tool_use_id: call.tool_use_id.clone(), content, status });
         }
-        results
+        Ok(results)
     }
 
-    async fn run_one(
-        &self,
-        call: ToolUse,
-        deadline: Option<Instant>,
-    ) -> Result<answer::Answer, ToolError> {
-        let request = Request {
-            caller: self.caller.clone(),
-            host: "bedrock-agent",
-            tool: call.name,
-            arguments: call.input,
-            request_id: format!("{}/{}", self.request, call.tool_use_id),
-            progress: None,
-            deadline,
-            trace: None,
-        };
-        self.dispatcher.dispatch(request, CancellationToken::new()).await
+    /// Says goodbye.
+    pub async fn close(&self) {
+        if let Way::Remote(remote) = &*self.way {
+            remote.close().await;
+        }
     }
 
-    fn show(&self, answer: answer::Answer, images: &mut usize) -> Vec<Shown> {
-        match answer.shown {
-            answer::Shown::Text(text) => vec![self.as_data(&text)],
-            answer::Shown::Json => vec![self.as_data(&answer.json.to_string())],
-            answer::Shown::Audio { note, .. } => {
-                vec![self.as_data(&format!("{note}\n(a sound; it cannot be shown here)"))]
-            }
-            answer::Shown::Image { data, media_type, note } => {
-                let format = media_type.strip_prefix("image/").unwrap_or_default();
-                let known = ["png", "jpeg", "gif", "webp"].contains(&format);
-                let bytes = STANDARD.decode(&data).map_or(usize::MAX, |bytes| bytes.len());
-                if known && bytes <= MAX_IMAGE_BYTES && *images < MAX_IMAGES {
-                    *images += 1;
-                    let source = Source { bytes: data };
-                    let image = Image { format: format.to_owned(), source };
-                    vec![self.as_data(&note), Shown::Image(image)]
-                } else {
-                    vec![self.as_data(&format!("{note}\n(an image; it cannot be shown here)"))]
+    fn show(&self, parts: Vec<Part>, images: &mut usize) -> Vec<Shown> {
+        let (mut text, mut shown) = (Vec::new(), Vec::new());
+        for part in parts {
+            match part {
+                Part::Text(piece) => text.push(piece),
+                Part::Image(data, media_type) => {
+                    let format = media_type.strip_prefix("image/").unwrap_or_default();
+                    let known = ["png", "jpeg", "gif", "webp"].contains(&format);
+                    let bytes = STANDARD.decode(&data).map_or(0, |bytes| bytes.len());
+                    let fits = (1..=MAX_IMAGE_BYTES).contains(&bytes) && *images < MAX_IMAGES;
+                    if known && fits {
+                        *images += 1;
+                        let source = Source { bytes: data };
+                        shown.push(Shown::Image(Image { format: format.to_owned(), source }));
+                    } else {
+                        text.push("(an image; it cannot be shown here)".to_owned());
+                    }
                 }
             }
         }
+        if !text.is_empty() || shown.is_empty() {
+            shown.insert(0, self.as_data(&text.join("\n")));
+        }
+        shown
     }
 
     /// What the system prompt calls data.
     fn as_data(&self, text: &str) -> Shown {
         let fence = &self.fence;
-        Shown::Text(format!("<{fence}>\n{text}\n</{fence}>"))
+        let (text, cut) = match text.char_indices().nth(MAX_CHARACTERS) {
+            Some((end, _)) => (text.get(..end).unwrap_or_default(), "\n(cut off here)"),
+            None => (text, ""),
+        };
+        Shown::Text(format!("<{fence}>\n{text}{cut}\n</{fence}>"))
+    }
+}
+
+impl Outcome {
+    fn error(text: impl Into<String>) -> Outcome {
+        Outcome { parts: vec![Part::Text(text.into())], status: Status::Error }
     }
 }

@@ -1,5 +1,6 @@
 //! The journal of a run: each step a record of its own in `output/runs/RUN/AGENT/steps/`, written
-//! before the next step begins. It is the checkpoint that a run goes on from.
+//! before the next step begins. It is the checkpoint that a run goes on from. Where the workspace
+//! is elsewhere, runs lie in a directory of this machine instead.
 //!
 //! It lies with the run and not in shared state, because a model's tools can write state where
 //! its role allows it, and no tool can write here: a model cannot forge what it has done. A step
@@ -14,7 +15,7 @@ use anyhow::{Context, anyhow, bail};
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::path::WorkspacePath;
-use mcp_workspace_tools::policy::{Layout, Policy};
+use mcp_workspace_tools::policy::{Layout, Policy, ToolGrant};
 use mcp_workspace_tools::workspace::{Published, Scope, Workspace};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,8 @@ use crate::summary::Summary;
 pub struct Journal {
     scope: Scope,
     directory: WorkspacePath,
+    /// The directory as a person is told of it.
+    shown: String,
     /// The steps so far, one a line.
     lines: Vec<String>,
 }
@@ -46,7 +49,7 @@ const WRITER: &str = "bedrock-worker";
 const TIME: Duration = Duration::from_secs(60);
 
 impl Journal {
-    /// Opens the journal, and gives the steps that are in it.
+    /// Opens the journal in a workspace, and gives the steps that are in it.
     ///
     /// # Errors
     /// When it cannot be read, or is not whole.
@@ -56,23 +59,57 @@ impl Journal {
         run: &Name,
         agent: &Name,
     ) -> anyhow::Result<(Journal, Vec<Event>)> {
-        let directory = ["runs", run.as_str(), agent.as_str()]
-            .iter()
-            .try_fold(layout.output.clone(), |path, name| path.join(name))?;
+        let directory = layout.output.join("runs")?.join(run.as_str())?.join(agent.as_str())?;
+        let shown = directory.as_str().to_owned();
+        Journal::open_at(root, directory, shown)
+    }
+
+    /// Opens the journal in a directory of this machine, which need not be there yet.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not whole.
+    pub fn open_in(
+        records: &Path,
+        run: &Name,
+        agent: &Name,
+    ) -> anyhow::Result<(Journal, Vec<Event>)> {
+        let records = std::path::absolute(records)
+            .with_context(|| format!("`{}` is no directory", records.display()))?;
+        // What is missing is made with the first step: a dry run makes nothing.
+        let root = records.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
+        let missing = records.strip_prefix(root).unwrap_or(Path::new("")).components();
+        let mut directory = WorkspacePath::root();
+        for name in missing {
+            let name = name
+                .as_os_str()
+                .to_str()
+                .with_context(|| format!("the name of `{}` is not UTF-8", records.display()))?;
+            directory = directory.join(name)?;
+        }
+        let directory = directory.join(run.as_str())?.join(agent.as_str())?;
+        let shown = records.join(run.as_str()).join(agent.as_str()).display().to_string();
+        Journal::open_at(root, directory, shown)
+    }
+
+    fn open_at(
+        root: &Path,
+        directory: WorkspacePath,
+        shown: String,
+    ) -> anyhow::Result<(Journal, Vec<Event>)> {
         let workspace = Workspace::open_with_ambient_authority(root)
-            .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
-        let grant = rights_below(&directory)?;
-        let scope = Scope::new(Arc::new(workspace), grant, Arc::new(layout.clone()));
-        let mut journal = Journal { scope, directory, lines: Vec::new() };
+            .with_context(|| format!("cannot open the directory `{}`", root.display()))?;
+        let (grant, layout) = rights_below(&directory)?;
+        let scope = Scope::new(Arc::new(workspace), grant, Arc::new(layout));
+        let mut journal = Journal { scope, directory, shown, lines: Vec::new() };
         let events = journal.read().map_err(|error| {
-            error.context(format!("the journal in `{}` cannot be read", journal.directory))
+            error.context(format!("the journal in `{}` cannot be read", journal.shown))
         })?;
         Ok((journal, events))
     }
 
-    /// Where it lies in the workspace.
+    /// Where it lies: in the workspace, or on this machine.
     pub fn directory(&self) -> &str {
-        self.directory.as_str()
+        &self.shown
     }
 
     fn read(&mut self) -> anyhow::Result<Vec<Event>> {
@@ -112,7 +149,7 @@ impl Journal {
             Published::AlreadyThere => bail!(
                 "another worker is at work in `{}`: step {number} is there already. Let it end, or \
                  give this one another --run or --agent",
-                self.directory
+                self.shown
             ),
         }
     }
@@ -139,13 +176,12 @@ impl Journal {
 }
 
 /// Reading and writing below this directory and nothing else, said as any policy says it.
-fn rights_below(
-    directory: &WorkspacePath,
-) -> anyhow::Result<mcp_workspace_tools::policy::ToolGrant> {
+fn rights_below(directory: &WorkspacePath) -> anyhow::Result<(ToolGrant, Layout)> {
     let literal = |c: char| c.is_alphanumeric() || " ._-/".contains(c);
     if !directory.as_str().chars().all(literal) {
         bail!(
-            "`{directory}` cannot hold runs: the policy's [layout] output has special characters"
+            "`{directory}` cannot hold runs: it has special characters; change --records, or \
+             [layout] output in the policy"
         );
     }
     let text = format!(
@@ -156,7 +192,7 @@ fn rights_below(
         anyhow!("{}", errors.iter().map(ToString::to_string).collect::<String>())
     })?;
     let grant = policy.grant(WRITER).context("the journal has no rights")?;
-    Ok(grant.for_tool("read_file"))
+    Ok((grant.for_tool("read_file"), policy.layout().clone()))
 }
 
 /// A tool's error with its cause, for the operator.

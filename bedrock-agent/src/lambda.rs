@@ -31,6 +31,6 @@ async fn invoke(bedrock: &Bedrock, event: LambdaEvent<Value>) -> anyhow::Result<
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let deadline = Instant::now() + deadline.saturating_sub(now);
     let options = RunOptions::of_invocation(event.payload, deadline)?;
-    let summary = options.worker()?.run(bedrock, CancellationToken::new()).await?;
+    let summary = options.worker().await?.run(bedrock, CancellationToken::new()).await?;
     Ok(serde_json::to_value(summary)?)
 }

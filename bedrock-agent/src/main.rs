@@ -39,20 +39,20 @@ fn serve() -> anyhow::Result<ExitCode> {
 
 fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
     log(audit_log(options)?);
-    let mut worker = options.worker()?;
-    if options.is_dry_run() {
-        print(&worker.next_request()?)?;
-        return Ok(ExitCode::SUCCESS);
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let summary = runtime.block_on(async {
+    let (report, code) = runtime.block_on(async {
+        let mut worker = options.worker().await?;
+        if options.is_dry_run() {
+            return anyhow::Ok((worker.next_request()?, ExitCode::SUCCESS));
+        }
         let bedrock = options.bedrock().await?;
-        worker.run(&bedrock, interruption()?).await
+        let summary = worker.run(&bedrock, interruption()?).await?;
+        anyhow::Ok((options.report(&summary)?, ExitCode::from(summary.ending.exit_status())))
     })?;
     // A tool call on a hanging mount cannot be stopped; the process need not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    print(&options.report(&summary)?)?;
-    Ok(ExitCode::from(summary.ending.exit_status()))
+    print(&report)?;
+    Ok(code)
 }
 
 /// Where audit records go.
@@ -68,8 +68,11 @@ fn log(writer: BoxMakeWriter) {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        // Where the SDK looks for a region in vain is told by the error that follows.
-        .with_env_filter(EnvFilter::new("warn,aws_config=error,audit=info"))
+        // Where the SDK looks for a region in vain, and that a connection ended, is told by the
+        // error that follows.
+        .with_env_filter(EnvFilter::new(
+            "warn,aws_config=error,rmcp::transport::worker=off,audit=info",
+        ))
         .with_writer(writer)
         .init();
 }

@@ -14,7 +14,7 @@ pub enum Ending {
     Paused,
     /// A limit of the budget is reached; the same command with a larger one goes on.
     Budget,
-    /// Bedrock did not answer; the same command tries again.
+    /// Bedrock or the server did not answer; the same command tries again.
     Failed,
     /// A guardrail stepped in.
     Guardrail,
@@ -53,7 +53,7 @@ pub struct Summary {
     pub run: String,
     /// The agent: the role, unless it was named.
     pub agent: String,
-    /// The caller's id, as policy and audit name it.
+    /// The caller's id, as policy and audit name it; through a server, the role and the server.
     pub caller: String,
     /// The model.
     pub model: String,
@@ -74,7 +74,7 @@ pub struct Summary {
     pub cost_usd: Option<f64>,
     /// Seconds of this invocation.
     pub seconds: f64,
-    /// Where transcript and summary lie in the workspace.
+    /// Where transcript and summary lie: in the workspace, or, where that is elsewhere, here.
     pub directory: String,
     /// What the model said last.
     pub text: String,

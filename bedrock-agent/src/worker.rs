@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff;
 use crate::bedrock::{Bedrock, Failure, Question, Reply};
 use crate::budget::Budget;
-use crate::hands::Hands;
+use crate::hands::{Hands, Unreachable};
 use crate::journal::Journal;
 use crate::names::Name;
 use crate::progress::Progress;
@@ -70,10 +70,11 @@ impl Worker {
     ) -> anyhow::Result<Worker> {
         let tools = hands.tools();
         if tools.is_empty() {
-            bail!(
-                "policy grants the caller `{}` no tools; the role's `callers` must name it",
-                hands.caller()
-            );
+            bail!("{}", hands.without_tools());
+        }
+        for line in hands.left_out() {
+            progress.line(line);
+            tracing::warn!("{line}");
         }
         let mut course = Course::default();
         for event in events {
@@ -112,6 +113,17 @@ impl Worker {
     /// # Errors
     /// When a step cannot be recorded; whatever is recorded stays.
     pub async fn run(
+        self,
+        bedrock: &Bedrock,
+        interrupted: CancellationToken,
+    ) -> anyhow::Result<Summary> {
+        let hands = self.hands.clone();
+        let summary = self.work(bedrock, interrupted).await;
+        hands.close().await;
+        summary
+    }
+
+    async fn work(
         mut self,
         bedrock: &Bedrock,
         interrupted: CancellationToken,
@@ -154,6 +166,13 @@ impl Worker {
                         // Their deadline was ours: what they say may be that they ran out of time.
                         return self.pause("out of time (--max-seconds)");
                     }
+                    let results = match results {
+                        Ok(results) => results,
+                        Err(Unreachable(reason)) => {
+                            self.record(Event::End { ending: Ending::Failed, reason })?;
+                            continue;
+                        }
+                    };
                     self.progress.calls(&calls, &results);
                     self.record(Event::Results { results })?;
                 }

@@ -1,6 +1,6 @@
 //! HTTP requests to a server elsewhere, signed with the AWS credentials of whoever runs the
 //! command (Signature Version 4): a function URL with IAM authorization, an AgentCore Gateway, an
-//! HTTP API.
+//! HTTP API. Or with a bearer token, where the server takes one.
 //!
 //! Nothing here knows what is asked. The server's own build has none of it.
 
@@ -14,7 +14,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use reqwest::Request;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::sync::Mutex;
 
 pub use place::Place;
@@ -44,6 +44,9 @@ pub enum RemoteError {
     /// No credentials, or they could not be fetched.
     #[error("no AWS credentials: {0}; sign in as for any AWS tool, such as `aws sso login`")]
     Credentials(String),
+    /// The token is none.
+    #[error("the bearer token is empty, or has characters that no header takes")]
+    Token,
     /// The request could not be signed.
     #[error("the request cannot be signed: {0}")]
     Signature(String),
@@ -67,14 +70,25 @@ pub enum RemoteError {
     },
 }
 
-/// A server elsewhere, and the credentials to sign with.
+/// A server elsewhere, and what shows it who asks.
 #[derive(Debug)]
 pub struct Remote {
     place: Place,
-    region: String,
     client: reqwest::Client,
-    provider: SharedCredentialsProvider,
-    credentials: Mutex<Option<Credentials>>,
+    proof: Proof,
+}
+
+/// What shows a server who asks.
+#[derive(Debug)]
+enum Proof {
+    /// A signature with AWS credentials.
+    Signature {
+        region: String,
+        provider: SharedCredentialsProvider,
+        credentials: Mutex<Option<Credentials>>,
+    },
+    /// A bearer token, as the whole header.
+    Token(HeaderValue),
 }
 
 impl Remote {
@@ -96,24 +110,27 @@ impl Remote {
         let region = config.region().ok_or_else(|| RemoteError::Region(url.to_owned()))?;
         let provider = config.credentials_provider();
         let provider = provider.ok_or_else(|| RemoteError::Credentials("none found".to_owned()))?;
-        // A second one, where the program has its own, is refused and not needed.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIME)
-            .timeout(ANSWER_TIME)
-            // A signature is for one host; whoever redirects is not the server that was named.
-            .redirect(reqwest::redirect::Policy::none());
-        if place.is_loopback() {
-            client = client.no_proxy();
-        }
-        let client = client.build().map_err(|error| place.failed(&error))?;
-        Ok(Remote {
+        let proof = Proof::Signature {
             region: region.to_string(),
-            client,
             provider,
             credentials: Mutex::new(None),
-            place,
-        })
+        };
+        Ok(Remote { client: client(&place)?, proof, place })
+    }
+
+    /// A server that takes a bearer token instead of a signature. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the URL is none, or the token cannot be sent.
+    pub fn with_token(url: &str, token: &str) -> Result<Remote, RemoteError> {
+        let place = Place::parse(url)?;
+        let value = HeaderValue::try_from(format!("Bearer {token}"));
+        let mut value = value.map_err(|_| RemoteError::Token)?;
+        if token.trim().is_empty() {
+            return Err(RemoteError::Token);
+        }
+        value.set_sensitive(true);
+        Ok(Remote { client: client(&place)?, proof: Proof::Token(value), place })
     }
 
     /// The server's URL.
@@ -135,13 +152,18 @@ impl Remote {
     ) -> Result<Response, RemoteError> {
         let url = self.place.join(below)?;
         let body = body.into();
-        let credentials = self.credentials().await?;
-        let (service, region) = (self.place.service(), self.region.as_str());
-        let signer = signature::Signer { credentials, service, region, time: SystemTime::now() };
-        let signed = signer.headers(&method, &url, &headers, &body)?;
+        let proof = match &self.proof {
+            Proof::Token(value) => vec![(header::AUTHORIZATION, value.clone())],
+            Proof::Signature { region, provider, credentials } => {
+                let credentials = fresh(provider, credentials).await?;
+                let (service, time) = (self.place.service(), SystemTime::now());
+                let signer = signature::Signer { credentials, service, region, time };
+                signer.headers(&method, &url, &headers, &body)?
+            }
+        };
         let mut request = Request::new(method, url);
         *request.headers_mut() = headers;
-        request.headers_mut().extend(signed);
+        request.headers_mut().extend(proof);
         *request.body_mut() = Some(body.into());
         self.client.execute(request).await.map_err(|error| self.place.failed(&error))
     }
@@ -165,18 +187,52 @@ impl Remote {
     pub fn failed(&self, error: &reqwest::Error) -> RemoteError {
         self.place.failed(error)
     }
+}
 
-    async fn credentials(&self) -> Result<Credentials, RemoteError> {
-        let mut known = self.credentials.lock().await;
-        let until = SystemTime::now() + FRESH;
-        if let Some(credentials) = &*known
-            && credentials.expiry().is_none_or(|end| end > until)
-        {
-            return Ok(credentials.clone());
+fn client(place: &Place) -> Result<reqwest::Client, RemoteError> {
+    // A second one, where the program has its own, is refused and not needed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut client = reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIME)
+        .timeout(ANSWER_TIME)
+        // A proof is for one host; whoever redirects is not the server that was named.
+        .redirect(reqwest::redirect::Policy::none());
+    if place.is_loopback() {
+        client = client.no_proxy();
+    }
+    client.build().map_err(|error| place.failed(&error))
+}
+
+/// The credentials known, or new ones where those end soon.
+async fn fresh(
+    provider: &SharedCredentialsProvider,
+    known: &Mutex<Option<Credentials>>,
+) -> Result<Credentials, RemoteError> {
+    let mut known = known.lock().await;
+    let until = SystemTime::now() + FRESH;
+    if let Some(credentials) = &*known
+        && credentials.expiry().is_none_or(|end| end > until)
+    {
+        return Ok(credentials.clone());
+    }
+    let fresh = provider.provide_credentials().await;
+    let fresh = fresh.map_err(|error| RemoteError::Credentials(place::chain(&error)))?;
+    *known = Some(fresh.clone());
+    Ok(fresh)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_refused_that_is_none_and_shown_to_nobody() {
+        let url = "https://example.com/mcp";
+        for bad in ["", " ", "a\nb"] {
+            assert!(matches!(Remote::with_token(url, bad), Err(RemoteError::Token)), "{bad:?}");
         }
-        let fresh = self.provider.provide_credentials().await;
-        let fresh = fresh.map_err(|error| RemoteError::Credentials(place::chain(&error)))?;
-        *known = Some(fresh.clone());
-        Ok(fresh)
+        assert!(Remote::with_token("http://example.com/mcp", "secret").is_err());
+        let remote = Remote::with_token(url, "secret").unwrap();
+        assert!(!format!("{remote:?}").contains("secret"));
     }
 }

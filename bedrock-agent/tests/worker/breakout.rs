@@ -2,21 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{Model, calls, done, results};
+use crate::model::{Model, Play, calls, done, results};
 use crate::reviewer::finding;
 use crate::setting::Setting;
 
-#[test]
-fn a_model_that_tries_to_break_out_reads_nothing_and_writes_nothing() {
-    let setting = Setting::new();
-    let before = setting.files();
+/// What a model may try, none of which may work.
+pub fn attempts() -> Vec<(&'static str, Value)> {
     let with = |name: &str, value: &str| {
         let mut arguments = finding(3);
         arguments[name] = json!(value);
         arguments
     };
     let patch = json!({ "title": "x", "edits": [{ "path": "input/src/auth.py", "old_text": "os", "new_text": "so" }] });
-    let attempts: Vec<(&str, Value)> = vec![
+    vec![
         ("read_file", json!({ "path": "../secret.txt" })),
         ("read_file", json!({ "path": "/etc/passwd" })),
         ("read_file", json!({ "path": "input/../../secret.txt" })),
@@ -34,45 +32,57 @@ fn a_model_that_tries_to_break_out_reads_nothing_and_writes_nothing() {
         ("write_finding", with("agent", "style-reviewer")),
         ("write_finding", with("caller", "local")),
         ("write_finding", with("path", "../secret.txt")),
-    ];
-    let ids: Vec<String> = (0..attempts.len()).map(|number| format!("id-{number}")).collect();
-    let asked: Vec<(String, &str, Value)> = ids
-        .into_iter()
-        .zip(attempts.clone())
-        .map(|(id, (tool, arguments))| (id, tool, arguments))
-        .collect();
-    let model = Model::playing(move |number, _| match number {
-        0 => calls(&[("x", "read_file", json!({ "path": "input/README.md" }))]),
-        1 => {
-            let asked: Vec<_> =
-                asked.iter().map(|(id, tool, input)| (id.as_str(), *tool, input.clone())).collect();
-            calls(&asked)
-        }
-        _ => done("I am `remediation` now."),
-    });
-    let outcome = setting.run(&model, &[]);
-    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    ]
+}
 
-    let answers = results(&model.requests()[2]);
-    assert_eq!(answers.len(), attempts.len());
-    for ((_, status, text), (tool, arguments)) in answers.iter().zip(&attempts) {
+/// The attempts as calls of one answer.
+pub fn try_all() -> Play {
+    let ids: Vec<String> = (0..attempts().len()).map(|number| format!("id-{number}")).collect();
+    let asked: Vec<_> = ids
+        .iter()
+        .zip(attempts())
+        .map(|(id, (tool, arguments))| (id.as_str(), tool, arguments))
+        .collect();
+    calls(&asked)
+}
+
+/// Checks that each of them was answered with an error that tells nothing.
+pub fn assert_nothing_worked(request: &Value) {
+    let answers = results(request);
+    assert_eq!(answers.len(), attempts().len());
+    for ((_, status, text), (tool, arguments)) in answers.iter().zip(attempts()) {
         assert_eq!(status, "error", "{tool} {arguments}: {text}");
         for secret in ["TOKEN=abc", "outside of the workspace", "root:"] {
             assert!(!text.contains(secret), "{tool} {arguments}: {text}");
         }
     }
+}
+
+#[test]
+fn a_model_that_tries_to_break_out_reads_nothing_and_writes_nothing() {
+    let setting = Setting::new();
+    let before = setting.files();
+    let model = Model::playing(move |number, _| match number {
+        0 => calls(&[("x", "read_file", json!({ "path": "input/README.md" }))]),
+        1 => try_all(),
+        _ => done("I am `remediation` now."),
+    });
+    let outcome = setting.run(&model, &[]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+
+    assert_nothing_worked(&model.requests()[2]);
     assert_eq!(setting.files(), before);
 
     // Every attempt is on record, under the one caller.
     let audit = outcome.audit();
-    assert_eq!(audit.len(), 1 + attempts.len());
+    assert_eq!(audit.len(), 1 + attempts().len());
     for record in &audit {
         assert_eq!(record["caller"], "bedrock-worker:security-reviewer", "{record}");
         assert_eq!(record["host"], "bedrock-agent");
     }
     let allowed = audit.iter().filter(|record| record["outcome"] == "ok").count();
     assert_eq!(allowed, 1);
-    assert_eq!(setting.summary()["tool_errors"], attempts.len());
+    assert_eq!(setting.summary()["tool_errors"], attempts().len());
 }
 
 #[test]

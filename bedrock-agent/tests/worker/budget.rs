@@ -1,8 +1,11 @@
 //! A run never costs more than it may.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
 
-use crate::model::{Model, Play, calls, done};
+use crate::model::{Model, Play, calls, done, results};
 use crate::setting::Setting;
 
 /// A model that calls a tool in each answer, for ever.
@@ -87,4 +90,49 @@ fn an_answer_that_does_not_come_is_asked_for_again() {
     let outcome = setting.run(&model, &["--answer-seconds", "1"]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert_eq!(model.requests().len(), 2);
+}
+
+#[test]
+fn a_throttled_run_waits_no_longer_than_it_may_and_goes_on_later() {
+    let setting = Setting::new();
+    let throttled = Arc::new(AtomicBool::new(true));
+    let busy = Arc::clone(&throttled);
+    let model = Model::playing(move |_, _| match busy.load(Ordering::SeqCst) {
+        true => Play::Fail(429, "ThrottlingException", "Too many requests"),
+        false => done("at last"),
+    });
+    let more = ["--max-seconds", "3", "--max-attempts", "100"];
+    let outcome = setting.run(&model, &more);
+    assert_eq!(outcome.status, Some(3), "{outcome:?}");
+    let summary = setting.summary();
+    assert_eq!((&summary["ending"], &summary["turns"]), (&json!("paused"), &json!(0)));
+    assert!(summary["seconds"].as_f64().unwrap() < 3.0, "{summary}");
+    throttled.store(false, Ordering::SeqCst);
+    assert_eq!(setting.run(&model, &[]).status, Some(0));
+    // Attempts that failed cost no turn.
+    assert_eq!(setting.summary()["turns"], 1);
+}
+
+#[test]
+fn an_answer_that_asks_for_too_much_at_once_gets_as_much_as_is_allowed() {
+    let setting = Setting::new();
+    let model = Model::playing(|number, request| match number {
+        0 => {
+            let ids: Vec<String> = (0..40).map(|number| format!("id-{number}")).collect();
+            let all: Vec<_> = ids.iter().map(|id| (id.as_str(), "list_dir", json!({}))).collect();
+            calls(&all)
+        }
+        _ => {
+            let answers = results(request);
+            let ran = answers.iter().take_while(|(_, status, _)| status == "success").count();
+            assert_eq!((answers.len(), ran), (40, 32));
+            assert!(answers[32..].iter().all(|(_, status, text)| status == "error"
+                && text.contains("32 tools at most")));
+            done("ok")
+        }
+    });
+    let outcome = setting.run(&model, &[]);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert_eq!(model.requests().len(), 2);
+    assert_eq!(outcome.audit().len(), 32);
 }

@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 pub struct Request {
+    pub method: String,
     pub path: String,
     /// By their names in lower case.
     pub headers: HashMap<String, String>,
@@ -17,7 +18,9 @@ pub fn read(stream: &TcpStream) -> std::io::Result<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
-    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut words = line.split(' ').map(str::to_owned);
+    let method = words.next().unwrap_or_default();
+    let path = words.next().unwrap_or_default();
     let mut headers = HashMap::new();
     loop {
         line.clear();
@@ -30,7 +33,7 @@ pub fn read(stream: &TcpStream) -> std::io::Result<Request> {
     let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    Ok(Request { path, headers, body })
+    Ok(Request { method, path, headers, body })
 }
 
 pub fn answer(
@@ -40,10 +43,12 @@ pub fn answer(
     body: &str,
 ) -> std::io::Result<()> {
     let mut text = format!(
-        "HTTP/1.1 {status} Status\r\ncontent-type: application/json\r\nconnection: close\r\n\
-         content-length: {}\r\n",
+        "HTTP/1.1 {status} Status\r\nconnection: close\r\ncontent-length: {}\r\n",
         body.len()
     );
+    if headers.iter().all(|(name, _)| *name != "content-type") {
+        text.push_str("content-type: application/json\r\n");
+    }
     for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
         text.push_str(&format!("{name}: {value}\r\n"));
     }

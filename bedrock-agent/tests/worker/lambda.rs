@@ -7,9 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
+use crate::door::{Door, Turn};
 use crate::http;
 use crate::model::{Model, Play, calls, done};
 use crate::reviewer::finding;
+use crate::server::Server;
 use crate::setting::{ROLE, Setting};
 
 /// A function that gets these events, each with so many seconds, one after the other.
@@ -21,6 +23,16 @@ struct Function {
 
 impl Function {
     fn start(setting: &Setting, model: &Model, events: Vec<(u64, Value)>) -> Function {
+        Function::start_with(setting, model, &[], events)
+    }
+
+    /// One whose environment has these variables besides.
+    fn start_with(
+        setting: &Setting,
+        model: &Model,
+        variables: &[(&str, &str)],
+        events: Vec<(u64, Value)>,
+    ) -> Function {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
         let (sender, answers) = channel();
@@ -67,6 +79,7 @@ impl Function {
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "s")
             .env("BEDROCK_AGENT_MODEL", "test.model-v1:0")
             .env("BEDROCK_AGENT_ROLE", ROLE)
+            .envs(variables.iter().copied())
             .spawn()
             .unwrap();
         Function { child, answers }
@@ -135,4 +148,42 @@ fn an_event_cannot_name_another_role_or_anything_else() {
         assert!(body["errorMessage"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
     }
     assert!(model.requests().is_empty());
+}
+
+#[test]
+fn a_function_works_through_a_server_and_keeps_its_records_on_the_mount() {
+    let setting = Setting::new();
+    let server = Server::over(&setting);
+    let door = Door::before(&server, |_, _, _| Turn::Through);
+    let model = Model::playing(|number, _| match number {
+        0 => calls(&[("a", "write_finding", finding(3))]),
+        1 => Play::Hang,
+        _ => done("one finding"),
+    });
+    let event = json!({ "role": ROLE, "task": "x", "run": "r1" });
+    let variables = [("BEDROCK_AGENT_MCP_URL", door.url())];
+    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let events = vec![(6, event.clone()), (60, event)];
+    let function = Function::start_with(&setting, &model, &variables, events);
+    for ending in ["paused", "completed"] {
+        let (succeeded, summary) = function.answer();
+        assert!(succeeded, "{summary}");
+        assert_eq!(summary["ending"], ending);
+    }
+    assert_eq!(door.calls().len(), 1);
+    assert_eq!(setting.findings().len(), 1);
+    // Where they lie too when the tools are here.
+    assert_eq!(setting.summary()["ending"], "completed");
+}
+
+#[test]
+fn a_function_without_a_mount_for_its_records_says_so() {
+    let setting = Setting::new();
+    let model = Model::playing(|_, _| done("?"));
+    let event = json!({ "role": ROLE, "task": "x", "run": "r1" });
+    let none = [("BEDROCK_AGENT_MCP_URL", "http://127.0.0.1:1/"), ("MCP_WORKSPACE_ROOT", "")];
+    let function = Function::start_with(&setting, &model, &none, vec![(60, event)]);
+    let (succeeded, body) = function.answer();
+    assert!(!succeeded, "{body}");
+    assert!(body["errorMessage"].as_str().unwrap().contains("BEDROCK_AGENT_RECORDS"), "{body}");
 }

@@ -12,11 +12,17 @@
 mod breakout;
 mod budget;
 mod contract;
+mod door;
 mod dry_run;
+mod faults;
+mod hostile;
 mod http;
 mod lambda;
 mod model;
+mod protocol;
 mod recovery;
+mod remote;
 mod resume;
 mod reviewer;
+mod server;
 mod setting;

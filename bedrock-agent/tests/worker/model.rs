@@ -105,7 +105,7 @@ impl Drop for Model {
 
 impl Shared {
     fn serve(&self, stream: &TcpStream) -> std::io::Result<()> {
-        let Request { path, headers, body } = http::read(stream)?;
+        let Request { path, headers, body, .. } = http::read(stream)?;
         let authorization = headers.get("authorization").cloned().unwrap_or_default();
         let wrong = contract::violations(&path, &authorization, &body);
         let play = if wrong.is_empty() {

@@ -13,6 +13,8 @@ use crate::model::Model;
 
 pub const ROLE: &str = "security-reviewer";
 pub const RUNS: &str = "output/runs/r1/security-reviewer";
+/// Where the records of a run through a server go.
+pub const RECORDS: &str = "records/r1/security-reviewer";
 
 const POLICY: &str = r#"
 version = 1
@@ -133,14 +135,39 @@ impl Setting {
         std::fs::read_to_string(self.directory.path().join(path)).unwrap()
     }
 
-    /// A JSON file of the run.
+    /// A file or directory beside the workspace.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.directory.path().join(path)
+    }
+
+    /// `bedrock-agent run` that works through the server at this URL.
+    pub fn remotely(&self, model: &Model, url: &str, more: &[&str]) -> Command {
+        let records = self.path("records");
+        let mut command = self.command(model, more);
+        command.args(["--mcp", url, "--records", records.to_str().unwrap()]);
+        command
+    }
+
+    /// Runs the worker to its end, through the server at this URL.
+    pub fn run_remotely(&self, model: &Model, url: &str, more: &[&str]) -> Outcome {
+        self.end_of(self.remotely(model, url, more).spawn().unwrap())
+    }
+
+    /// A file of the run, wherever that is.
+    fn of_run(&self, name: &str) -> String {
+        let local = format!("workspace/{RUNS}/{name}");
+        let remote = format!("{RECORDS}/{name}");
+        self.read(if self.path(&remote).exists() { &remote } else { &local })
+    }
+
+    /// The summary of the run.
     pub fn summary(&self) -> Value {
-        serde_json::from_str(&self.read(&format!("workspace/{RUNS}/summary.json"))).unwrap()
+        serde_json::from_str(&self.of_run("summary.json")).unwrap()
     }
 
     /// The steps in the transcript.
     pub fn transcript(&self) -> Vec<Value> {
-        let text = self.read(&format!("workspace/{RUNS}/transcript.jsonl"));
+        let text = self.of_run("transcript.jsonl");
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
@@ -158,7 +185,7 @@ impl Setting {
             for entry in std::fs::read_dir(&directory).unwrap() {
                 let path = entry.unwrap().path();
                 let name = path.strip_prefix(self.directory.path()).unwrap();
-                let ours = ["stdout", "stderr", "workspace/output/runs"].map(Path::new);
+                let ours = ["stdout", "stderr", "records", "workspace/output/runs"].map(Path::new);
                 if ours.contains(&name) {
                 } else if path.is_dir() {
                     directories.push(path);
