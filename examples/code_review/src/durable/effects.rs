@@ -1,0 +1,61 @@
+//! What the workflow has done to the world: one method an effect. Each may be called again after a
+//! kill that came before its checkpoint, and must come to the same.
+
+use std::future::Future;
+
+use aws_durable_execution_sdk::{BoxError, DurableContext};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::agents::{Order, Outcome};
+use super::approval::Standing;
+use super::callbacks::Waiting;
+use super::request::Request;
+
+/// What a run's agents have left, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merged {
+    /// Findings, each counted once however many agents have it.
+    pub findings: usize,
+    /// Proposals.
+    pub proposals: usize,
+}
+
+/// The workflow's effects. Results are recorded by the service, which takes 256 KB at most: they
+/// are counts and names, and what they count lies in the workspace.
+pub trait Effects: Send + Sync + 'static {
+    /// Puts the source under `input/<run>`, whole or not at all; gives the number of files.
+    fn stage(&self, request: &Request) -> impl Future<Output = Result<usize, BoxError>> + Send;
+
+    /// The agents of a run. The same for the same run, always: it decides which operations there are.
+    fn team(&self, run: &str) -> Vec<Order>;
+
+    /// Asks the worker of a role once, as one durable operation; gives its summary.
+    fn ask(
+        &self,
+        context: &DurableContext,
+        name: String,
+        role: &str,
+        event: Value,
+    ) -> impl Future<Output = Result<Value, BoxError>> + Send;
+
+    /// Writes the run's reports.
+    fn merge(
+        &self,
+        run: &str,
+        agents: &[Outcome],
+    ) -> impl Future<Output = Result<Merged, BoxError>> + Send;
+
+    /// Puts a callback where people find it.
+    fn publish(
+        &self,
+        run: &str,
+        waiting: &Waiting,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// Reads what people have decided.
+    fn standing(&self, run: &str) -> impl Future<Output = Result<Standing, BoxError>> + Send;
+
+    /// Applies what people have approved, and nothing else; gives the number of changed files.
+    fn apply(&self, run: &str) -> impl Future<Output = Result<usize, BoxError>> + Send;
+}

@@ -1,0 +1,4 @@
+//! A code review by several agents over one workspace.
+
+#[cfg(feature = "durable")]
+pub mod durable;

@@ -1,0 +1,320 @@
+//! A durable execution service on the loopback interface: the wire protocol of checkpoints, and
+//! what the service does between invocations: functions are invoked, timers fire, callbacks end.
+//!
+//! `LocalRunner` does the last two only, and cannot end an invocation after a write has arrived and
+//! before its answer; here one can.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_durable_execution_sdk::lambda_runtime::{Context, LambdaEvent};
+use aws_durable_execution_sdk::{BoxError, DurableContext, Options, wrap};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+/// When an invocation is ended from outside, once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kill {
+    /// Never.
+    Never,
+    /// When this checkpoint is asked for: it is lost.
+    Before(usize),
+    /// When this checkpoint is written: its answer is lost.
+    After(usize),
+}
+
+/// How a callback ends.
+#[derive(Debug, Clone)]
+pub enum Wake {
+    /// Completed, with whatever payload.
+    Success(&'static str),
+    /// Completed as a failure.
+    Failure,
+    /// Timed out.
+    Timeout,
+}
+
+#[derive(Debug)]
+struct Execution {
+    operations: Vec<Value>,
+    token: usize,
+    checkpoints: usize,
+    kill: Kill,
+    /// Names of functions that were invoked, and with what.
+    invoked: Vec<(String, Value)>,
+}
+
+type Shared = Arc<(Mutex<Execution>, Notify)>;
+
+fn lock(shared: &Shared) -> MutexGuard<'_, Execution> {
+    shared.0.lock().unwrap()
+}
+
+/// What became of an execution.
+#[derive(Debug)]
+pub struct Ended<O> {
+    pub output: Result<O, String>,
+    pub invocations: usize,
+    pub checkpoints: usize,
+    pub invoked: Vec<(String, Value)>,
+    /// Largest payload of a checkpoint in bytes.
+    pub largest: usize,
+}
+
+/// Runs a handler to its end.
+pub async fn execute<E, O, F, Fut>(
+    handler: F,
+    event: E,
+    kill: Kill,
+    mut wakes: Vec<Wake>,
+    mut work: impl FnMut(&str, Value) -> Result<Value, String>,
+) -> Ended<O>
+where
+    E: Serialize + DeserializeOwned + Send + 'static,
+    O: Serialize + DeserializeOwned + Send + 'static,
+    F: Fn(E, DurableContext) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<O, BoxError>> + Send,
+{
+    let execution =
+        Execution { operations: Vec::new(), token: 0, checkpoints: 0, kill, invoked: Vec::new() };
+    let shared: Shared = Arc::new((Mutex::new(execution), Notify::new()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let routes = Router::new()
+        .route("/2025-12-01/durable-executions/{execution}/checkpoint", post(checkpoint))
+        .route("/2025-12-01/durable-executions/{execution}/state", get(state))
+        .with_state(Arc::clone(&shared));
+    let server = tokio::spawn(async move { axum::serve(listener, routes).await });
+
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+        .endpoint_url(url)
+        .retry_config(RetryConfig::disabled())
+        .load()
+        .await;
+    let function = wrap(handler, Options::builder().sdk_config(config).build().unwrap());
+
+    let input = serde_json::to_string(&event).unwrap();
+    let mut invocations = 0;
+    let output = loop {
+        invocations += 1;
+        assert!(invocations < 500, "no end: {:#?}", lock(&shared).operations);
+        let payload = serde_json::from_value(envelope(&shared, &input)).unwrap();
+        let answer = tokio::select! {
+            answer = tokio::time::timeout(Duration::from_secs(30), function(LambdaEvent::new(payload, Context::default()))) => answer.unwrap(),
+            () = shared.1.notified() => continue,
+        };
+        // An invocation that fails is one that is made again.
+        let Ok(answer) = answer else { continue };
+        let answer = serde_json::to_value(answer).unwrap();
+        match answer["Status"].as_str().unwrap() {
+            "SUCCEEDED" => {
+                break Ok(serde_json::from_str(answer["Result"].as_str().unwrap()).unwrap());
+            }
+            "PENDING" if advance(&shared, &mut wakes, &mut work) => {}
+            "PENDING" => break Err("asleep".to_owned()),
+            _ => {
+                break Err(answer["Error"]["ErrorMessage"].as_str().unwrap_or_default().to_owned());
+            }
+        }
+    };
+    server.abort();
+    let execution = lock(&shared);
+    let largest =
+        execution.operations.iter().map(|one| one.to_string().len()).max().unwrap_or_default();
+    Ended {
+        output,
+        invocations,
+        checkpoints: execution.checkpoints,
+        invoked: execution.invoked.clone(),
+        largest,
+    }
+}
+
+fn envelope(shared: &Shared, input: &str) -> Value {
+    let execution = lock(shared);
+    let mut operations = vec![json!({
+        "Id": "execution", "Type": "EXECUTION", "Status": "STARTED", "ExecutionDetails": {"InputPayload": input}
+    })];
+    operations.extend(execution.operations.iter().cloned());
+    json!({
+        "DurableExecutionArn": "arn:aws:lambda:eu-west-1:111122223333:function:review:1/durable-execution/monday/1",
+        "CheckpointToken": execution.token.to_string(),
+        "InitialExecutionState": {"Operations": operations},
+    })
+}
+
+async fn state(State(shared): State<Shared>) -> Json<Value> {
+    Json(json!({"Operations": lock(&shared).operations}))
+}
+
+async fn checkpoint(
+    State(shared): State<Shared>,
+    Json(request): Json<Value>,
+) -> Result<Json<Value>, StatusCode> {
+    let (answer, killed) = {
+        let mut execution = lock(&shared);
+        let number = execution.checkpoints;
+        execution.checkpoints += 1;
+        // A token is good once: an invocation that was thought dead cannot write any more.
+        if request["CheckpointToken"] != execution.token.to_string() {
+            return Err(StatusCode::BAD_REQUEST);
+        }
+        if execution.kill == Kill::Before(number) {
+            (Value::Null, true)
+        } else {
+            execution.token += 1;
+            let updates = request["Updates"].as_array().unwrap();
+            let updated: Vec<_> = updates.iter().map(|update| execution.write(update)).collect();
+            let answer = json!({"CheckpointToken": execution.token.to_string(), "NewExecutionState": {"Operations": updated}});
+            (answer, execution.kill == Kill::After(number))
+        }
+    };
+    if killed {
+        shared.1.notify_one();
+        std::future::pending::<()>().await;
+    }
+    Ok(Json(answer))
+}
+
+/// Where the details of an operation lie.
+fn details(kind: &str) -> &'static str {
+    match kind {
+        "STEP" => "StepDetails",
+        "WAIT" => "WaitDetails",
+        "CONTEXT" => "ContextDetails",
+        "CALLBACK" => "CallbackDetails",
+        "CHAINED_INVOKE" => "ChainedInvokeDetails",
+        other => panic!("no operation: {other}"),
+    }
+}
+
+impl Execution {
+    /// Takes over one update; gives the operation as it stands now.
+    fn write(&mut self, update: &Value) -> Value {
+        let place = self.operations.iter().position(|one| one["Id"] == update["Id"]);
+        let place = place.unwrap_or_else(|| {
+            self.operations.push(json!({"StartTimestamp": 0}));
+            self.operations.len() - 1
+        });
+        let callback = format!("callback-{place}");
+        let operation = &mut self.operations[place];
+        for key in ["Id", "ParentId", "Name", "Type", "SubType"] {
+            if !update[key].is_null() {
+                operation[key] = update[key].clone();
+            }
+        }
+        let kind = update["Type"].as_str().unwrap().to_owned();
+        let details = details(&kind);
+        match update["Action"].as_str().unwrap() {
+            "START" => {
+                operation["Status"] = json!("STARTED");
+                let attempt = operation["StepDetails"]["Attempt"].as_u64().unwrap_or(0);
+                match kind.as_str() {
+                    "CALLBACK" => operation[details] = json!({"CallbackId": callback}),
+                    "STEP" => operation[details] = json!({"Attempt": attempt + 1}),
+                    "CHAINED_INVOKE" => {
+                        operation[details] = json!({});
+                        operation["asked"] = json!([
+                            update["ChainedInvokeOptions"]["FunctionName"],
+                            update["Payload"]
+                        ]);
+                    }
+                    _ => operation[details] = json!({}),
+                }
+            }
+            "SUCCEED" => {
+                operation["Status"] = json!("SUCCEEDED");
+                operation[details]["Result"] = update["Payload"].clone();
+                if update["ContextOptions"]["ReplayChildren"] == true {
+                    operation[details]["ReplayChildren"] = json!(true);
+                }
+            }
+            "FAIL" => {
+                operation["Status"] = json!("FAILED");
+                operation[details]["Error"] = update["Error"].clone();
+            }
+            "RETRY" => {
+                operation["Status"] = json!("PENDING");
+                operation[details]["Error"] = update["Error"].clone();
+            }
+            other => panic!("no action: {other}"),
+        }
+        operation.clone()
+    }
+}
+
+/// Does one of the things that an execution waits for. Everything else goes on waiting, which is
+/// one more invocation and one more replay.
+fn advance(
+    shared: &Shared,
+    wakes: &mut Vec<Wake>,
+    work: &mut impl FnMut(&str, Value) -> Result<Value, String>,
+) -> bool {
+    let mut execution = lock(shared);
+    let Execution { operations, invoked, .. } = &mut *execution;
+    // The last first: nothing may depend on the order in which agents end.
+    for operation in operations.iter_mut().rev() {
+        let (kind, status) = (
+            operation["Type"].as_str().unwrap().to_owned(),
+            operation["Status"].as_str().unwrap().to_owned(),
+        );
+        match (kind.as_str(), status.as_str()) {
+            ("WAIT", "STARTED") => operation["Status"] = json!("SUCCEEDED"),
+            ("STEP", "PENDING") => operation["Status"] = json!("READY"),
+            ("CHAINED_INVOKE", "STARTED") => {
+                let function = operation["asked"][0].as_str().unwrap().to_owned();
+                let event: Value =
+                    serde_json::from_str(operation["asked"][1].as_str().unwrap()).unwrap();
+                invoked.push((function.clone(), event.clone()));
+                match work(&function, event) {
+                    Ok(answer) => {
+                        operation["Status"] = json!("SUCCEEDED");
+                        operation["ChainedInvokeDetails"]["Result"] = json!(answer.to_string());
+                    }
+                    Err(error) => {
+                        operation["Status"] = json!("FAILED");
+                        operation["ChainedInvokeDetails"]["Error"] =
+                            json!({"ErrorType": "Runtime.Error", "ErrorMessage": error});
+                    }
+                }
+            }
+            ("CALLBACK", "STARTED") if !wakes.is_empty() => match wakes.remove(0) {
+                Wake::Success(payload) => {
+                    operation["Status"] = json!("SUCCEEDED");
+                    operation["CallbackDetails"]["Result"] = json!(payload);
+                }
+                Wake::Failure => {
+                    operation["Status"] = json!("FAILED");
+                    operation["CallbackDetails"]["Error"] =
+                        json!({"ErrorType": "No", "ErrorMessage": "not today"});
+                }
+                Wake::Timeout => operation["Status"] = json!("TIMED_OUT"),
+            },
+            _ => continue,
+        }
+        return true;
+    }
+    false
+}
+
+/// How often each function was invoked.
+pub fn times(invoked: &[(String, Value)]) -> BTreeMap<&str, usize> {
+    invoked.iter().fold(BTreeMap::new(), |mut times, (function, _)| {
+        *times.entry(function.as_str()).or_default() += 1;
+        times
+    })
+}
