@@ -9,6 +9,7 @@ pub mod call;
 pub mod contract;
 pub mod decide;
 pub mod error;
+pub mod name;
 pub mod patch;
 pub mod path;
 pub mod policy;

@@ -11,84 +11,104 @@ mod callbacks;
 mod effects;
 mod functions;
 mod request;
+mod workspace;
 
 use std::sync::Arc;
 
 use aws_durable_execution_sdk::{BoxError, DurableContext};
+use mcp_workspace_tools::name::Name;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-pub use agents::{Order, Outcome, Phase};
-pub use approval::Standing;
-pub use callbacks::Waiting;
-pub use effects::{Effects, Merged};
+pub use approval::Decisions;
+pub use callbacks::{Waiting, publish, waiting};
+pub use effects::{Effects, Totals};
 pub use functions::Functions;
-pub use request::{Request, Settings, Source};
+pub use request::{Origin, Request, Settings};
+pub use workspace::OnMount;
+
+use crate::agents::Phase;
+use crate::outcome::Outcome;
 
 /// What became of a review: small, since the service keeps it; all else lies in the workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The run.
-    pub run: String,
+    pub run: Name,
     /// Files that were staged.
-    pub files: usize,
+    pub files: u64,
     /// How each agent ended.
-    pub agents: Vec<Outcome>,
+    pub agents: Vec<Ended>,
     /// What they have found and proposed.
-    pub merged: Merged,
+    pub totals: Totals,
     /// What people have decided about the proposals.
-    pub standing: Standing,
-    /// Files that approved proposals have changed.
+    pub decisions: Decisions,
+    /// Proposals that are in the sources now.
     pub applied: usize,
+}
+
+/// How an agent ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The agent.
+    pub agent: Name,
+    /// How, in the worker's word.
+    pub ending: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// Reviews one run, from staging to what people have approved.
 ///
 /// # Errors
-/// When the request is none, or a step failed at each of its attempts. An agent that fails is no
-/// error: it is told of in the report.
+/// When the event is no request, or a step failed at each of its attempts. An agent that fails is
+/// no error: it is told of in the report.
 pub async fn review<E: Effects>(
     effects: Arc<E>,
     settings: Settings,
-    request: Request,
+    event: Value,
     context: DurableContext,
 ) -> Result<Report, BoxError> {
-    request.check()?;
+    // Here rather than before: what the handler refuses fails, what comes before is tried again.
+    let request = Request::parse(event)?;
     let run = request.run.clone();
 
     let (work, asked) = (Arc::clone(&effects), request.clone());
     let staging = context.step(move |_| async move { work.stage(&asked).await });
     let files = staging.name("stage").await?;
 
-    let mut agents = Vec::new();
-    for phase in [Phase::Review, Phase::Remediate] {
-        agents.extend(agents::ask_all(&effects, settings, &request, phase, &context).await?);
+    let mut outcomes = Vec::new();
+    for phase in [Phase::Review, Phase::Remedy] {
+        outcomes.extend(agents::ask_all(&effects, settings, &request, phase, &context).await?);
     }
-    let merged = merge(&effects, &run, &agents, "merge", &context).await?;
+    let totals = merge(&effects, &run, &outcomes, "merge", &context).await?;
 
-    let standing = if merged.proposals == 0 {
-        Standing::default()
+    let decisions = if totals.proposals == 0 {
+        Decisions::default()
     } else {
         approval::wait(&effects, settings, &run, &context).await?
     };
     // Whoever has decided about a part only may still mean to reject what it stands on.
-    let applied = if standing.undecided == 0 && standing.approved > 0 {
+    let applied = if decisions.open == 0 && decisions.approved > 0 {
         let (work, name) = (Arc::clone(&effects), run.clone());
         context.step(move |_| async move { work.apply(&name).await }).name("apply").await?
     } else {
         0
     };
-    let merged = merge(&effects, &run, &agents, "report", &context).await?;
-    Ok(Report { run, files, agents, merged, standing, applied })
+    let totals = merge(&effects, &run, &outcomes, "report", &context).await?;
+    let ended = |one: Outcome| Ended { agent: one.agent, ending: one.ending, reason: one.reason };
+    let agents = outcomes.into_iter().map(ended).collect();
+    Ok(Report { run, files, agents, totals, decisions, applied })
 }
 
 async fn merge<E: Effects>(
     effects: &Arc<E>,
-    run: &str,
-    agents: &[Outcome],
+    run: &Name,
+    outcomes: &[Outcome],
     name: &str,
     context: &DurableContext,
-) -> Result<Merged, BoxError> {
-    let (work, run, agents) = (Arc::clone(effects), run.to_owned(), agents.to_vec());
-    let merging = context.step(move |_| async move { work.merge(&run, &agents).await });
+) -> Result<Totals, BoxError> {
+    let (work, run, outcomes) = (Arc::clone(effects), run.clone(), outcomes.to_vec());
+    let merging = context.step(move |_| async move { work.merge(&run, &outcomes).await });
     Ok(merging.name(name).await?)
 }

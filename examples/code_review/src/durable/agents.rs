@@ -4,50 +4,16 @@ use std::sync::Arc;
 
 use aws_durable_execution_sdk::builders::map_parallel::CompletionConfig;
 use aws_durable_execution_sdk::{BoxError, DurableContext};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::effects::Effects;
 use super::request::{Request, Settings};
+use crate::agents::{Agent, Phase};
+use crate::outcome::Outcome;
 
-/// When an agent works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// All at once, over what is staged.
-    Review,
-    /// After all of these, over what they have found.
-    Remediate,
-}
-
-/// What an agent is told to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
-    /// The agent's name.
-    pub agent: String,
-    /// Its role, on which its function and its rights depend.
-    pub role: String,
-    /// The task, in words.
-    pub task: String,
-    /// When.
-    pub phase: Phase,
-}
-
-/// How an agent ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// The agent.
-    pub agent: String,
-    /// The worker's own word for it, such as `completed` or `budget`; `failed` when it gave none.
-    pub ending: String,
-    /// Why.
-    pub reason: String,
-    /// How often it was asked.
-    pub rounds: u32,
-}
-
-/// Longest reason that is kept: the whole is in the worker's log and summary.
+/// Longest reason and last words that are kept, in characters: the whole is in the workspace.
 const REASON: usize = 400;
+const REPORT: usize = 8_000;
 
 /// Has all agents of a phase at work, side by side, until each is done or given up.
 pub(super) async fn ask_all<E: Effects>(
@@ -57,26 +23,27 @@ pub(super) async fn ask_all<E: Effects>(
     phase: Phase,
     context: &DurableContext,
 ) -> Result<Vec<Outcome>, BoxError> {
-    let orders: Vec<_> =
-        effects.team(&request.run).into_iter().filter(|order| order.phase == phase).collect();
-    let names: Vec<_> = orders.iter().map(|order| order.agent.clone()).collect();
+    let team = effects.team(&request.run).into_iter();
+    let agents: Vec<_> = team.filter(|agent| agent.phase == phase).collect();
+    let (labels, asked) = (agents.clone(), agents.clone());
+    let label = move |number: usize| {
+        labels.get(number).map(|agent| agent.name.to_string()).unwrap_or_default()
+    };
     let (effects, request) = (Arc::clone(effects), request.clone());
-    let asking = context.map(orders, move |context, order, _| {
+    let asking = context.map(asked, move |context, agent, _| {
         let (effects, request) = (Arc::clone(&effects), request.clone());
-        async move { Ok(ask(&*effects, settings, &request, &order, &context).await?) }
+        async move { ask(&*effects, settings, &request, &agent, &context).await }
     });
-    let phase = match phase {
+    let name = match phase {
         Phase::Review => "reviewers",
-        Phase::Remediate => "remediation",
+        Phase::Remedy => "remediation",
     };
     // An agent's failure is an outcome. What fails beyond that ends its own branch only.
     let tolerant = CompletionConfig::with_tolerated_failure_percentage(100);
-    let labels = names.clone();
-    let label = move |number: usize| labels.get(number).cloned().unwrap_or_default();
-    let batch = asking.name(phase).completion(tolerant).item_namer(label).await_batch().await?;
-    let outcomes = batch.items.into_iter().zip(names).map(|(item, agent)| {
+    let batch = asking.name(name).completion(tolerant).item_namer(label).await_batch().await?;
+    let outcomes = batch.items.into_iter().zip(agents).map(|(item, agent)| {
         item.result.unwrap_or_else(|| {
-            failed(agent, 0, &item.error_message.unwrap_or_else(|| "its branch failed".to_owned()))
+            not_run(&agent, item.error_message.as_deref().unwrap_or("its branch failed"))
         })
     });
     Ok(outcomes.collect())
@@ -87,60 +54,52 @@ async fn ask<E: Effects>(
     effects: &E,
     settings: Settings,
     request: &Request,
-    order: &Order,
+    agent: &Agent,
     context: &DurableContext,
 ) -> Result<Outcome, BoxError> {
-    let mut event =
-        json!({"role": order.role, "task": order.task, "run": request.run, "agent": order.agent});
-    if let (Some(model), Some(event)) = (&request.model, event.as_object_mut()) {
-        event.insert("model".to_owned(), json!(model));
-    }
     let mut failures = 0;
+    let mut outcome = not_run(agent, "it was never asked");
     for round in 1..=settings.rounds {
-        let name = format!("{}-{round}", order.agent);
-        match effects.ask(context, name, &order.role, event.clone()).await {
-            Ok(summary) => {
+        let name = format!("{}-{round}", agent.name);
+        let answer = effects.ask(context, name, agent, event(request, agent)).await;
+        match answer.and_then(|summary| Ok(Outcome::of_summary(agent, &summary)?)) {
+            Ok(answered) => {
                 failures = 0;
-                let word = |key: &str| summary.get(key).and_then(Value::as_str).unwrap_or_default();
-                let ending = word("ending");
-                if ending != "paused" {
-                    let agent = order.agent.clone();
-                    return Ok(if ending.is_empty() {
-                        failed(agent, round, "its answer does not say how it ended")
-                    } else {
-                        Outcome {
-                            agent,
-                            ending: ending.to_owned(),
-                            reason: short(word("reason")),
-                            rounds: round,
-                        }
-                    });
+                outcome = short(answered);
+                if !outcome.is_paused() {
+                    break;
                 }
             }
             // Throttled, out of memory, or another execution is at the same run: its work is on
             // disk, and the worker goes on from there.
             Err(error) => {
                 failures += 1;
+                outcome = not_run(agent, &format!("{error:#}"));
                 if failures >= settings.failures {
-                    return Ok(failed(order.agent.clone(), round, &format!("{error:#}")));
+                    break;
                 }
-                context.wait(settings.pause).name(format!("{}-{round}-pause", order.agent)).await?;
+                context.wait(settings.pause).name(format!("{}-{round}-pause", agent.name)).await?;
             }
         }
     }
-    let reason = format!("not done after {} invocations", settings.rounds);
-    Ok(Outcome {
-        agent: order.agent.clone(),
-        ending: "paused".to_owned(),
-        reason,
-        rounds: settings.rounds,
-    })
+    Ok(outcome)
 }
 
-fn failed(agent: String, rounds: u32, reason: &str) -> Outcome {
-    Outcome { agent, ending: "failed".to_owned(), reason: short(reason), rounds }
+/// What a worker's function is invoked with.
+fn event(request: &Request, agent: &Agent) -> Value {
+    let mut event =
+        json!({"role": agent.role, "task": agent.task, "run": request.run, "agent": agent.name});
+    if let (Some(model), Some(fields)) = (&request.model, event.as_object_mut()) {
+        fields.insert("model".to_owned(), json!(model));
+    }
+    event
 }
 
-fn short(reason: &str) -> String {
-    reason.chars().take(REASON).collect()
+fn not_run(agent: &Agent, reason: &str) -> Outcome {
+    short(Outcome::not_run(agent, reason))
+}
+
+fn short(outcome: Outcome) -> Outcome {
+    let cut = |text: String, most: usize| text.chars().take(most).collect();
+    Outcome { reason: cut(outcome.reason, REASON), report: cut(outcome.report, REPORT), ..outcome }
 }

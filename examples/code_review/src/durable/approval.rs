@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aws_durable_execution_sdk::serdes::SerdesContext;
 use aws_durable_execution_sdk::{BoxError, DurableContext, Serdes};
+use mcp_workspace_tools::name::Name;
 use serde::{Deserialize, Serialize};
 
 use super::callbacks::Waiting;
@@ -13,10 +14,10 @@ use super::request::Settings;
 
 /// What people have decided about a run's proposals, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
-    /// Proposals that nobody has decided about.
-    pub undecided: usize,
-    /// Approved, applied or not.
+pub struct Decisions {
+    /// Proposals that wait for a decision.
+    pub open: usize,
+    /// Approved, those that are applied already included.
     pub approved: usize,
     /// Rejected.
     pub rejected: usize,
@@ -40,12 +41,12 @@ impl Serdes<()> for Unread {
 pub(super) async fn wait<E: Effects>(
     effects: &Arc<E>,
     settings: Settings,
-    run: &str,
+    run: &Name,
     context: &DurableContext,
-) -> Result<Standing, BoxError> {
-    let mut standing = look(effects, run, "decisions", context).await?;
+) -> Result<Decisions, BoxError> {
+    let mut decisions = look(effects, run, "decisions", context).await?;
     for round in 1..=settings.waits {
-        if standing.undecided == 0 {
+        if decisions.open == 0 {
             break;
         }
         let creating = context.create_callback::<()>().serdes(Unread).timeout(settings.wait);
@@ -55,27 +56,27 @@ pub(super) async fn wait<E: Effects>(
             execution: context.execution_arn().to_owned(),
             round,
         };
-        let (work, name) = (Arc::clone(effects), run.to_owned());
+        let (work, name) = (Arc::clone(effects), run.clone());
         let publishing = context.step(move |_| async move { work.publish(&name, &waiting).await });
         publishing.name(format!("callback-{round}")).await?;
         // Who decided before the callback could be found has nobody to wake.
-        standing = look(effects, run, &format!("decisions-{round}-before"), context).await?;
-        if standing.undecided == 0 {
+        decisions = look(effects, run, &format!("decisions-{round}-before"), context).await?;
+        if decisions.open == 0 {
             break;
         }
         // Completed, failed or timed out: each only means that it is time to look.
         let _ = callback.result().await;
-        standing = look(effects, run, &format!("decisions-{round}"), context).await?;
+        decisions = look(effects, run, &format!("decisions-{round}"), context).await?;
     }
-    Ok(standing)
+    Ok(decisions)
 }
 
 async fn look<E: Effects>(
     effects: &Arc<E>,
-    run: &str,
+    run: &Name,
     name: &str,
     context: &DurableContext,
-) -> Result<Standing, BoxError> {
-    let (work, run) = (Arc::clone(effects), run.to_owned());
-    Ok(context.step(move |_| async move { work.standing(&run).await }).name(name).await?)
+) -> Result<Decisions, BoxError> {
+    let (work, run) = (Arc::clone(effects), run.clone());
+    Ok(context.step(move |_| async move { work.decisions(&run).await }).name(name).await?)
 }

@@ -4,17 +4,19 @@
 use std::future::Future;
 
 use aws_durable_execution_sdk::{BoxError, DurableContext};
+use mcp_workspace_tools::name::Name;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::agents::{Order, Outcome};
-use super::approval::Standing;
+use super::approval::Decisions;
 use super::callbacks::Waiting;
 use super::request::Request;
+use crate::agents::Agent;
+use crate::outcome::Outcome;
 
 /// What a run's agents have left, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Merged {
+pub struct Totals {
     /// Findings, each counted once however many agents have it.
     pub findings: usize,
     /// Proposals.
@@ -24,38 +26,40 @@ pub struct Merged {
 /// The workflow's effects. Results are recorded by the service, which takes 256 KB at most: they
 /// are counts and names, and what they count lies in the workspace.
 pub trait Effects: Send + Sync + 'static {
-    /// Puts the source under `input/<run>`, whole or not at all; gives the number of files.
-    fn stage(&self, request: &Request) -> impl Future<Output = Result<usize, BoxError>> + Send;
+    /// Puts the source under `input/RUN`, whole or not at all; gives the number of files.
+    fn stage(&self, request: &Request) -> impl Future<Output = Result<u64, BoxError>> + Send;
 
-    /// The agents of a run. The same for the same run, always: it decides which operations there are.
-    fn team(&self, run: &str) -> Vec<Order>;
+    /// The agents of a run. The same for the same run, always: it decides which operations there
+    /// are.
+    fn team(&self, run: &Name) -> Vec<Agent>;
 
-    /// Asks the worker of a role once, as one durable operation; gives its summary.
+    /// Asks an agent's worker once, as one durable operation of this name; gives its summary.
     fn ask(
         &self,
         context: &DurableContext,
         name: String,
-        role: &str,
+        agent: &Agent,
         event: Value,
     ) -> impl Future<Output = Result<Value, BoxError>> + Send;
 
     /// Writes the run's reports.
     fn merge(
         &self,
-        run: &str,
-        agents: &[Outcome],
-    ) -> impl Future<Output = Result<Merged, BoxError>> + Send;
+        run: &Name,
+        outcomes: &[Outcome],
+    ) -> impl Future<Output = Result<Totals, BoxError>> + Send;
 
     /// Puts a callback where people find it.
     fn publish(
         &self,
-        run: &str,
+        run: &Name,
         waiting: &Waiting,
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
 
     /// Reads what people have decided.
-    fn standing(&self, run: &str) -> impl Future<Output = Result<Standing, BoxError>> + Send;
+    fn decisions(&self, run: &Name) -> impl Future<Output = Result<Decisions, BoxError>> + Send;
 
-    /// Applies what people have approved, and nothing else; gives the number of changed files.
-    fn apply(&self, run: &str) -> impl Future<Output = Result<usize, BoxError>> + Send;
+    /// Applies what people have approved, and nothing else; gives the number of proposals that are
+    /// in the sources now.
+    fn apply(&self, run: &Name) -> impl Future<Output = Result<usize, BoxError>> + Send;
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use aws_durable_execution_sdk::{BoxError, DurableContext};
 use serde_json::Value;
 
+use crate::agents::Agent;
+
 /// Which function does a role's work.
 #[derive(Debug, Clone, Default)]
 pub struct Functions(BTreeMap<String, String>);
@@ -21,7 +23,7 @@ impl Functions {
             .map_err(|error| format!("{error}: it is {{\"ROLE\": \"FUNCTION\", ...}}"))
     }
 
-    /// Asks the worker of a role: the execution sleeps until the function has answered.
+    /// Asks an agent's worker: the execution sleeps until the function has answered.
     ///
     /// # Errors
     /// When the role has no function, or the function failed.
@@ -29,9 +31,10 @@ impl Functions {
         &self,
         context: &DurableContext,
         name: String,
-        role: &str,
+        agent: &Agent,
         event: Value,
     ) -> Result<Value, BoxError> {
+        let role = agent.role.as_str();
         let Some(function) = self.0.get(role) else {
             return Err(format!(
                 "no function works as `{role}`; CODE_REVIEW_WORKERS names one for each role"

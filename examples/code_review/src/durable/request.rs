@@ -1,81 +1,99 @@
 //! What starts a review, and how long it may take.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mcp_workspace_tools::name::Name;
+use mcp_workspace_tools::path::WorkspacePath;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::stage::Source;
 
 /// The event of the function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// The run's name; the same name again goes on with the same run.
-    pub run: String,
+    pub run: Name,
     /// What to review.
-    pub source: Source,
+    pub source: Origin,
     /// The model, where it is not each worker's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+}
+
+impl Request {
+    /// Reads an event.
+    ///
+    /// # Errors
+    /// With what is wrong, and what would be right.
+    pub fn parse(event: Value) -> Result<Request, String> {
+        serde_json::from_value(event).map_err(|error| {
+            format!("{error}: the event is {{\"run\", \"source\": {{\"s3\"}} or {{\"path\"}}}}, with \"model\" if need be")
+        })
+    }
 }
 
 /// Where the code to review is. An object of the workspace's part of the bucket is a file of the
 /// mount, so both are paths in the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum Origin {
     /// `s3://BUCKET/PREFIX/…`: a folder or an archive among the workspace's objects.
     S3(String),
     /// A directory or an archive in the workspace.
     Path(String),
 }
 
-/// Longest name of a run, as the workers take it.
-const NAME: usize = 64;
-
-impl Request {
-    /// Refuses what could not become a run.
+impl Origin {
+    /// The sources in a workspace whose root is `root` and whose objects begin with `objects`.
     ///
     /// # Errors
-    /// With what is wrong, and what would be right.
-    pub fn check(&self) -> Result<(), String> {
-        let run = &self.run;
-        let accepted = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        let starts_well = run.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-        if starts_well && run.len() <= NAME && run.bytes().all(accepted) {
-            return Ok(());
+    /// When it is not in the workspace, or not there.
+    pub fn source(&self, root: &Path, objects: Option<&str>) -> Result<Source, String> {
+        let path = self.path(objects)?;
+        let place = real(root, root)?;
+        let found = real(&root.join(path.as_str()), root)?;
+        // Whoever can write to the bucket can leave a link in the mount.
+        if !found.starts_with(&place) {
+            return Err(format!("`{path}` leads out of the workspace"));
         }
-        Err(format!(
-            "`{run}` is no name of a run: 1 to {NAME} of A-Z a-z 0-9 . _ -, the first a letter or digit"
-        ))
+        if found.is_dir() { Ok(Source::Directory(found)) } else { Ok(Source::Archive(found)) }
+    }
+
+    fn path(&self, objects: Option<&str>) -> Result<WorkspacePath, String> {
+        let path = match (self, objects) {
+            (Origin::Path(path), _) => path.as_str(),
+            (Origin::S3(uri), None) => {
+                return Err(format!(
+                    "`{uri}`: CODE_REVIEW_OBJECTS is not set, which says what the workspace's objects are"
+                ));
+            }
+            (Origin::S3(uri), Some(objects)) => {
+                let rest = uri.strip_prefix(objects.trim_end_matches('/'));
+                let rest = rest.and_then(|rest| rest.strip_prefix('/'));
+                rest.ok_or_else(|| {
+                    format!("`{uri}` is not among the workspace's objects: put it below {objects}")
+                })?
+            }
+        };
+        match WorkspacePath::parse(path.trim_end_matches('/')) {
+            Ok(parsed) if !parsed.as_str().is_empty() && parsed.as_str() != "." => Ok(parsed),
+            Ok(_) => {
+                Err("the source is the whole workspace: name a folder or an archive in it"
+                    .to_owned())
+            }
+            Err(error) => Err(format!("the source `{path}`: {error}")),
+        }
     }
 }
 
-impl Source {
-    /// The path in the workspace, whose objects begin with `objects` (`s3://BUCKET/PREFIX/`).
-    ///
-    /// # Errors
-    /// When an object is none of the workspace's.
-    pub fn path(&self, objects: Option<&str>) -> Result<String, String> {
-        let uri = match self {
-            Source::Path(path) => return Ok(path.clone()),
-            Source::S3(uri) => uri,
-        };
-        let Some(objects) = objects else {
-            return Err(format!(
-                "`{uri}`: CODE_REVIEW_OBJECTS is not set, which says what the workspace's objects are"
-            ));
-        };
-        match uri
-            .strip_prefix(objects.trim_end_matches('/'))
-            .and_then(|rest| rest.strip_prefix('/'))
-        {
-            Some(path) if !path.trim_matches('/').is_empty() => {
-                Ok(path.trim_end_matches('/').to_owned())
-            }
-            _ => {
-                Err(format!("`{uri}` is not among the workspace's objects: put it below {objects}"))
-            }
-        }
-    }
+fn real(path: &Path, root: &Path) -> Result<PathBuf, String> {
+    let name = path.strip_prefix(root).unwrap_or(path);
+    std::fs::canonicalize(path).map_err(|error| {
+        format!("the source `{}` cannot be opened: {error}. An object comes to the mount some seconds after its upload", name.display())
+    })
 }
 
 /// How often to ask, and how long to wait.
@@ -113,7 +131,8 @@ mod tests {
     #[test]
     fn objects_are_paths_of_the_mount() {
         let objects = Some("s3://bucket/workspace/agents/");
-        let path = |uri: &str| Source::S3(uri.to_owned()).path(objects);
+        let path =
+            |uri: &str| Origin::S3(uri.to_owned()).path(objects).map(|path| path.to_string());
         assert_eq!(
             path("s3://bucket/workspace/agents/incoming/app.tar.gz").unwrap(),
             "incoming/app.tar.gz"
@@ -122,31 +141,44 @@ mod tests {
         for other in [
             "s3://bucket/workspace/agents/",
             "s3://bucket/workspace/agentsx/a",
+            "s3://bucket/workspace/agents/../a",
             "s3://other/a",
             "incoming/a",
         ] {
             assert!(path(other).is_err(), "{other}");
         }
-        assert!(Source::S3("s3://bucket/a".to_owned()).path(None).is_err());
+        assert!(Origin::S3("s3://bucket/a".to_owned()).path(None).is_err());
     }
 
     #[test]
-    fn a_run_has_a_name_that_workers_take() {
-        let check = |run: &str| {
-            let source = Source::Path("incoming/app".to_owned());
-            Request { run: run.to_owned(), source, model: None }.check()
-        };
-        check("2026-11-25.a_b").unwrap();
-        for wrong in ["", ".hidden", "a/b", "..", "a b", &"x".repeat(65)] {
-            assert!(check(wrong).is_err(), "{wrong}");
+    fn nothing_outside_of_the_workspace_is_a_source() {
+        let machine = tempfile::tempdir().unwrap();
+        let root = machine.path().join("workspace");
+        std::fs::create_dir_all(root.join("incoming/app")).unwrap();
+        std::fs::write(root.join("incoming/app.tar.gz"), "").unwrap();
+        std::fs::create_dir(machine.path().join("secrets")).unwrap();
+        std::os::unix::fs::symlink(machine.path().join("secrets"), root.join("incoming/link"))
+            .unwrap();
+        let source = |path: &str| Origin::Path(path.to_owned()).source(&root, None);
+        assert!(matches!(source("incoming/app").unwrap(), Source::Directory(_)));
+        assert!(matches!(source("incoming/app.tar.gz").unwrap(), Source::Archive(_)));
+        for wrong in ["incoming/link", "../secrets", "/etc", "incoming/none", "", "."] {
+            assert!(source(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
-    fn an_event_with_a_word_too_many_is_refused() {
-        let event = |text: &str| serde_json::from_str::<Request>(text);
-        event(r#"{"run":"a","source":{"s3":"s3://b/c"}}"#).unwrap();
-        event(r#"{"run":"a","source":{"path":"incoming/c"},"model":"m"}"#).unwrap();
-        event(r#"{"run":"a","source":{"path":"incoming/c"},"approved":true}"#).unwrap_err();
+    fn an_event_says_what_is_wrong_with_it() {
+        let parse = |text: &str| Request::parse(serde_json::from_str(text).unwrap());
+        parse(r#"{"run":"a","source":{"s3":"s3://b/c"}}"#).unwrap();
+        parse(r#"{"run":"a","source":{"path":"incoming/c"},"model":"m"}"#).unwrap();
+        for wrong in [
+            r#"{"run":"a","source":{"path":"incoming/c"},"approved":true}"#,
+            r#"{"run":"../a","source":{"path":"incoming/c"}}"#,
+            r#"{"source":{"path":"incoming/c"}}"#,
+            r#"[]"#,
+        ] {
+            assert!(parse(wrong).unwrap_err().contains("the event is"), "{wrong}");
+        }
     }
 }

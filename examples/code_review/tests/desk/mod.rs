@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use aws_durable_execution_sdk::{BoxError, DurableContext, RetryDecision};
-use code_review::durable::{
-    Effects, Functions, Merged, Order, Outcome, Phase, Request, Standing, Waiting,
-};
+use code_review::agents::{Agent, Phase};
+use code_review::durable::{Decisions, Effects, Functions, Request, Totals, Waiting};
+use code_review::outcome::Outcome;
+use mcp_workspace_tools::name::Name;
 use serde_json::{Value, json};
 
 /// What the person at the desk does once there are proposals.
@@ -41,6 +42,7 @@ struct State {
     pausing: BTreeMap<&'static str, u32>,
     missing: u32,
     rounds: BTreeMap<String, u32>,
+    asked: BTreeMap<String, u32>,
     staged: bool,
     findings: BTreeSet<String>,
     proposals: BTreeSet<&'static str>,
@@ -63,6 +65,7 @@ impl Desk {
             pausing: BTreeMap::new(),
             missing: 0,
             rounds: BTreeMap::new(),
+            asked: BTreeMap::new(),
             staged: false,
             findings: BTreeSet::new(),
             proposals: BTreeSet::new(),
@@ -121,6 +124,11 @@ impl Desk {
         state.work(event, round)
     }
 
+    /// How often an agent's worker was asked.
+    pub fn asked(&self, agent: &str) -> u32 {
+        self.state().asked.get(agent).copied().unwrap_or_default()
+    }
+
     pub fn published(&self) -> usize {
         self.state().callbacks.len()
     }
@@ -158,6 +166,7 @@ impl State {
     /// What a worker does in one invocation.
     pub fn work(&mut self, event: &Value, round: u32) -> Result<Value, String> {
         let agent = event["agent"].as_str().unwrap_or_default().to_owned();
+        *self.asked.entry(agent.clone()).or_default() += 1;
         if !self.staged || event["run"] != "monday" {
             self.violations
                 .push(format!("{agent} was asked before there was anything to review: {event}"));
@@ -166,7 +175,7 @@ impl State {
             return Err("the function ran out of memory".to_owned());
         }
         if self.pausing.get(agent.as_str()).is_some_and(|times| round <= *times) {
-            return Ok(json!({"ending": "paused", "reason": "out of time"}));
+            return Ok(summary(&agent, "paused", "out of time"));
         }
         match agent.as_str() {
             "remediation" if self.proposing => self.proposals.extend(PROPOSALS),
@@ -175,14 +184,12 @@ impl State {
                 self.findings.insert(format!("{agent}/1"));
             }
         }
-        Ok(
-            json!({"ending": "completed", "reason": "the model is done", "text": "x".repeat(10_000)}),
-        )
+        Ok(summary(&agent, "completed", "the model is done"))
     }
 }
 
 impl Effects for Desk {
-    async fn stage(&self, request: &Request) -> Result<usize, BoxError> {
+    async fn stage(&self, request: &Request) -> Result<u64, BoxError> {
         let mut state = self.state();
         if state.missing > 0 {
             state.missing -= 1;
@@ -192,19 +199,19 @@ impl Effects for Desk {
         Ok(7)
     }
 
-    fn team(&self, run: &str) -> Vec<Order> {
-        assert_eq!(run, "monday");
-        let order = |name: &str, phase| Order {
-            agent: name.to_owned(),
-            role: format!("{name}-role"),
+    fn team(&self, run: &Name) -> Vec<Agent> {
+        assert_eq!(run.as_str(), "monday");
+        let agent = |name: &str, phase| Agent {
+            name: Name::parse(name).unwrap(),
+            role: Name::parse(&format!("{name}-role")).unwrap(),
             task: format!("look for {name}"),
             phase,
         };
         vec![
-            order("security", Phase::Review),
-            order("style", Phase::Review),
-            order("infrastructure", Phase::Review),
-            order("remediation", Phase::Remediate),
+            agent("security", Phase::Review),
+            agent("style", Phase::Review),
+            agent("infrastructure", Phase::Review),
+            agent("remediation", Phase::Remedy),
         ]
     }
 
@@ -213,7 +220,7 @@ impl Effects for Desk {
         &self,
         context: &DurableContext,
         name: String,
-        _: &str,
+        _: &Agent,
         event: Value,
     ) -> Result<Value, BoxError> {
         let round = name.rsplit('-').next().unwrap().parse().unwrap();
@@ -225,16 +232,16 @@ impl Effects for Desk {
         Ok(step.name(name).retry_strategy(|_, _| RetryDecision::Stop).await?)
     }
 
-    async fn merge(&self, _: &str, agents: &[Outcome]) -> Result<Merged, BoxError> {
+    async fn merge(&self, _: &Name, outcomes: &[Outcome]) -> Result<Totals, BoxError> {
         let mut state = self.state();
-        if agents.len() != 4 {
-            state.violations.push(format!("merged with {agents:?}"));
+        if outcomes.len() != 4 {
+            state.violations.push(format!("merged with {outcomes:?}"));
         }
-        Ok(Merged { findings: state.findings.len(), proposals: state.proposals.len() })
+        Ok(Totals { findings: state.findings.len(), proposals: state.proposals.len() })
     }
 
-    async fn publish(&self, run: &str, waiting: &Waiting) -> Result<(), BoxError> {
-        assert_eq!(run, "monday");
+    async fn publish(&self, run: &Name, waiting: &Waiting) -> Result<(), BoxError> {
+        assert_eq!(run.as_str(), "monday");
         let mut state = self.state();
         state.callbacks.insert(waiting.callback_id.clone(), waiting.clone());
         match state.person {
@@ -244,17 +251,17 @@ impl Effects for Desk {
         Ok(())
     }
 
-    async fn standing(&self, _: &str) -> Result<Standing, BoxError> {
+    async fn decisions(&self, _: &Name) -> Result<Decisions, BoxError> {
         let mut state = self.state();
         if state.person == Person::DecidesBefore(0) {
             state.decide();
         }
         let approved = state.decisions.values().filter(|approved| **approved).count();
         let rejected = state.decisions.len() - approved;
-        Ok(Standing { undecided: state.proposals.len() - approved - rejected, approved, rejected })
+        Ok(Decisions { open: state.proposals.len() - approved - rejected, approved, rejected })
     }
 
-    async fn apply(&self, _: &str) -> Result<usize, BoxError> {
+    async fn apply(&self, _: &Name) -> Result<usize, BoxError> {
         let mut state = self.state();
         if state.decisions.len() < state.proposals.len() {
             state.violations.push("applied while people were deciding".to_owned());
@@ -292,11 +299,11 @@ impl Invoking {
 }
 
 impl Effects for Invoking {
-    async fn stage(&self, request: &Request) -> Result<usize, BoxError> {
+    async fn stage(&self, request: &Request) -> Result<u64, BoxError> {
         self.0.stage(request).await
     }
 
-    fn team(&self, run: &str) -> Vec<Order> {
+    fn team(&self, run: &Name) -> Vec<Agent> {
         self.0.team(run)
     }
 
@@ -304,25 +311,33 @@ impl Effects for Invoking {
         &self,
         context: &DurableContext,
         name: String,
-        role: &str,
+        agent: &Agent,
         event: Value,
     ) -> Result<Value, BoxError> {
-        self.1.ask(context, name, role, event).await
+        self.1.ask(context, name, agent, event).await
     }
 
-    async fn merge(&self, run: &str, agents: &[Outcome]) -> Result<Merged, BoxError> {
-        self.0.merge(run, agents).await
+    async fn merge(&self, run: &Name, outcomes: &[Outcome]) -> Result<Totals, BoxError> {
+        self.0.merge(run, outcomes).await
     }
 
-    async fn publish(&self, run: &str, waiting: &Waiting) -> Result<(), BoxError> {
+    async fn publish(&self, run: &Name, waiting: &Waiting) -> Result<(), BoxError> {
         self.0.publish(run, waiting).await
     }
 
-    async fn standing(&self, run: &str) -> Result<Standing, BoxError> {
-        self.0.standing(run).await
+    async fn decisions(&self, run: &Name) -> Result<Decisions, BoxError> {
+        self.0.decisions(run).await
     }
 
-    async fn apply(&self, run: &str) -> Result<usize, BoxError> {
+    async fn apply(&self, run: &Name) -> Result<usize, BoxError> {
         self.0.apply(run).await
     }
+}
+
+/// A worker's answer, with as many last words as a model may have.
+fn summary(agent: &str, ending: &str, reason: &str) -> Value {
+    json!({
+        "run": "monday", "agent": agent, "ending": ending, "reason": reason, "turns": 3, "tool_calls": 5,
+        "tool_errors": 1, "usage": {"input_tokens": 100, "output_tokens": 10}, "text": "x".repeat(30_000),
+    })
 }
