@@ -82,6 +82,9 @@ def zips(package, folder):
         more = package.package("x86_64", BINARY, "2.34", "version = 1\n", [keys])
     with zipfile.ZipFile(more) as archive:
         check("another file can be packed", archive.namelist() == ["bootstrap", "policy.toml", "jwks.json"], archive.namelist())
+    with contextlib.redirect_stdout(io.StringIO()):
+        named = package.package("x86_64", BINARY, "2.34", "version = 1\n", name="bedrock-agent")
+    check("each program of the review has a zip of its own", named.name == "bedrock-agent-x86_64.zip", named)
     why = refused(package.package, "x86_64", BINARY, "2.34", "version = 1\n", [ROOT / "deploy/policy.toml"])
     check("another file cannot replace the policy", "would replace policy.toml" in why, why)
 
@@ -128,6 +131,10 @@ def policies(package):
     text, said = policy(None)
     check("deploy/policy.toml checks and keeps what it expects", "[[expect]]" in text)
     check("the example account is warned of", "WARNING" in said and package.EXAMPLE_ACCOUNT in said, said)
+    Options.policy = ROOT / "examples/code_review/policy.toml"
+    text, said = policy(None)
+    check("the policy of the review's agents checks, and names no account", "bedrock-worker:remediation" in text and "WARNING" not in said, said)
+    Options.policy = ROOT / "deploy/policy.toml"
     text, said = policy(ACCOUNT)
     check("the packaged policy has the given account", ACCOUNT in text and package.EXAMPLE_ACCOUNT not in text and "WARNING" not in said, said)
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
