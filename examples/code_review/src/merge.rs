@@ -95,7 +95,9 @@ pub fn merge(
         proposals: standing.count(),
         cost_usd: outcomes.iter().map(cost).sum(),
         failed: incomplete
-            .map(|outcome| (outcome.agent.clone(), format!("{}: {}", outcome.ending, outcome.reason)))
+            .map(|outcome| {
+                (outcome.agent.clone(), format!("{}: {}", outcome.ending, outcome.reason))
+            })
             .collect(),
         damaged,
     };
@@ -110,10 +112,31 @@ pub fn merge(
     };
     let page = summary.markdown();
     let index = summary.json(&[("findings.sarif", &log), ("summary.md", &page)]);
-    for (name, text) in [("findings.sarif", &log), ("summary.md", &page), ("summary.json", &index)] {
+    for (name, text) in [("findings.sarif", &log), ("summary.md", &page), ("summary.json", &index)]
+    {
         publish(&scope, &call, &directory, name, text).map_err(failed)?;
     }
     Ok(merged)
+}
+
+/// What the findings of a run are, in hex digits; none without any. More findings, another digest.
+///
+/// # Errors
+/// When they cannot be listed.
+pub fn digest(
+    root: &Path,
+    policy: &Policy,
+    run: &Name,
+    caller: &str,
+) -> Result<Option<String>, MergeError> {
+    let failed = |cause| MergeError::Workspace { run: run.clone(), cause };
+    let (scope, call) = rights::scope(root, policy, caller)?;
+    let (merged, _) = findings(&scope, &call, run).map_err(failed)?;
+    let mut fingerprints: Vec<&str> =
+        merged.findings.iter().map(|finding| finding.fingerprint.as_str()).collect();
+    fingerprints.sort_unstable();
+    let all = fingerprints.join("\n");
+    Ok((!fingerprints.is_empty()).then(|| summary::hex(&all)))
 }
 
 /// An agent that was never asked anything has cost nothing.

@@ -260,15 +260,13 @@ pub fn stage_observed(
     };
     aside::sweep(&place)?;
     if place.is_taken()? {
-        let gathered = Gather::only_counting(&place.path, limits, |gather| {
-            source.gather(root, gather)
-        })?;
+        let gathered =
+            Gather::only_counting(&place.path, limits, |gather| source.gather(root, gather))?;
         return place.compare(&gathered);
     }
     let aside = Aside::create(&place)?;
-    let gathered = Gather::writing(&aside, &place.path, limits, |gather| {
-        source.gather(root, gather)
-    })?;
+    let gathered =
+        Gather::writing(&aside, &place.path, limits, |gather| source.gather(root, gather))?;
     aside.publish(&place, gathered)
 }
 

@@ -46,7 +46,8 @@ impl Summary<'_> {
             .iter()
             .filter_map(|name| Some(format!("{} {name}", merged.by_severity.get(*name)?)))
             .collect();
-        let counts = if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) };
+        let counts =
+            if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) };
         writeln!(out, "- findings: {}{counts}", merged.findings)?;
         writeln!(out, "- proposals: {}", self.proposals_in_words())?;
         match merged.cost_usd {
@@ -91,7 +92,10 @@ impl Summary<'_> {
 
     fn agents(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\n## Agents\n")?;
-        writeln!(out, "| agent | ended | findings | turns | tool calls | tokens in | tokens out | USD |")?;
+        writeln!(
+            out,
+            "| agent | ended | findings | turns | tool calls | tokens in | tokens out | USD |"
+        )?;
         writeln!(out, "|---|---|---:|---:|---:|---:|---:|---:|")?;
         let seen = self.by_agent();
         for outcome in self.outcomes {
@@ -170,8 +174,16 @@ impl Summary<'_> {
     }
 
     fn lists(&self) -> [(&'static str, &[Listed]); 7] {
-        let Standing { proposed, approved, rejected, applied, reverted, conflicted, superseded, .. } =
-            self.standing;
+        let Standing {
+            proposed,
+            approved,
+            rejected,
+            applied,
+            reverted,
+            conflicted,
+            superseded,
+            ..
+        } = self.standing;
         [
             ("proposed", proposed),
             ("approved", approved),
@@ -185,15 +197,9 @@ impl Summary<'_> {
 
     /// For machines. `files` are the report's other files.
     pub fn json(&self, files: &[(&str, &str)]) -> String {
-        let digest = |text: &str| {
-            let digest = Sha256::digest(text);
-            digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-        };
         let files: BTreeMap<&str, Value> = files
             .iter()
-            .map(|(name, text)| {
-                (*name, json!({ "sha256": digest(text), "bytes": text.len() }))
-            })
+            .map(|(name, text)| (*name, json!({ "sha256": hex(text), "bytes": text.len() })))
             .collect();
         let document = json!({
             "format": FORMAT,
@@ -210,4 +216,9 @@ impl Summary<'_> {
         });
         format!("{document:#}\n")
     }
+}
+
+/// SHA-256 in hex digits.
+pub fn hex(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -54,7 +54,8 @@ impl<'a> Aside<'a> {
             for _ in 0..WRITERS {
                 threads.spawn(|| shared.write_all(self));
             }
-            let writers = Writers { aside: self, sender: Mutex::new(Some(sender)), shared: &shared };
+            let writers =
+                Writers { aside: self, sender: Mutex::new(Some(sender)), shared: &shared };
             fill(&writers)
         });
         // What a writer met is why `fill` could not go on.

@@ -72,11 +72,7 @@ impl<'a> Gather<'a> {
         })
     }
 
-    fn new(
-        place: &'a str,
-        limits: &'a Limits,
-        writers: Option<&'a Writers<'a>>,
-    ) -> Gather<'a> {
+    fn new(place: &'a str, limits: &'a Limits, writers: Option<&'a Writers<'a>>) -> Gather<'a> {
         Gather { place, limits, writers, entries: BTreeMap::new(), files: 0, bytes: 0 }
     }
 
