@@ -18,6 +18,29 @@ pub struct Agent {
     pub task: String,
 }
 
+impl Agent {
+    /// The same agent for these findings, by the digest of [`crate::merge::digest`]. An agent that
+    /// is done is not asked again: when a reviewer that had failed goes on and finds more, there
+    /// is more to remedy, and that is another agent's run.
+    #[must_use]
+    pub fn for_findings(mut self, digest: &str) -> Agent {
+        let short: String = digest.chars().take(DIGITS).collect();
+        if let Ok(name) = Name::parse(&format!("{}-{short}", self.name)) {
+            self.name = name;
+        }
+        self
+    }
+
+    /// Whether this name is the agent's own, or that of the same agent for some findings.
+    pub fn goes_by(&self, name: &Name) -> bool {
+        let rest = name.as_str().strip_prefix(self.name.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+}
+
+/// Digits of a digest in an agent's name.
+const DIGITS: usize = 8;
+
 /// When an agent works. All of a phase work at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

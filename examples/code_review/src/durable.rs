@@ -27,7 +27,9 @@ pub use functions::Functions;
 pub use request::{Origin, Request, Settings};
 pub use workspace::OnMount;
 
-use crate::agents::Phase;
+use agents::Asked;
+
+use crate::agents::{Agent, Phase};
 use crate::outcome::Outcome;
 
 /// What became of a review: small, since the service keeps it; all else lies in the workspace.
@@ -77,9 +79,16 @@ pub async fn review<E: Effects>(
     let staging = context.step(move |_| async move { work.stage(&asked).await });
     let files = staging.name("stage").await?;
 
-    let mut outcomes = Vec::new();
-    for phase in [Phase::Review, Phase::Remedy] {
-        outcomes.extend(agents::ask_all(&effects, settings, &request, phase, &context).await?);
+    let (reviewers, remedies): (Vec<Agent>, Vec<Agent>) =
+        effects.team(&run).into_iter().partition(|agent| agent.phase == Phase::Review);
+    let asked = Asked { effects: &effects, settings, request: &request, context: &context };
+    let mut outcomes = asked.all("reviewers", reviewers).await?;
+    let (work, name) = (Arc::clone(&effects), run.clone());
+    let digesting = context.step(move |_| async move { work.findings(&name).await });
+    // Without findings there is nothing to remedy.
+    if let Some(digest) = digesting.name("findings").await? {
+        let remedies = remedies.into_iter().map(|agent| agent.for_findings(&digest)).collect();
+        outcomes.extend(asked.all("remedies", remedies).await?);
     }
     let totals = merge(&effects, &run, &outcomes, "merge", &context).await?;
 

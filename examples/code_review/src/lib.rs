@@ -11,6 +11,7 @@ pub mod apply;
 pub mod decisions;
 pub mod merge;
 pub mod outcome;
+pub mod recorded;
 pub mod stage;
 
 mod rights;

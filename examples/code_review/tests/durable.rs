@@ -17,7 +17,7 @@ use code_review::durable::{Decisions, Report, Settings, review};
 use serde_json::{Value, json};
 
 use desk::service::{Ended, Kill, Wake, execute, times};
-use desk::{Desk, Invoking, Person};
+use desk::{Desk, Invoking, Person, short};
 
 fn request() -> Value {
     json!({"run": "monday", "source": {"path": "incoming/app"}})
@@ -51,7 +51,7 @@ fn done(result: TestResult<Report>) -> Report {
 }
 
 fn endings(report: &Report) -> Vec<(&str, &str)> {
-    report.agents.iter().map(|one| (one.agent.as_str(), one.ending.as_str())).collect()
+    report.agents.iter().map(|one| (short(one.agent.as_str()), one.ending.as_str())).collect()
 }
 
 /// Enough callbacks for every wait.
@@ -177,6 +177,15 @@ async fn a_half_decided_review_is_not_applied() {
     let report = done(run_with(&woken(), &desk, settings).await);
     assert_eq!(report.decisions, Decisions { open: 1, approved: 1, rejected: 0 });
     assert_eq!(desk.applied(), 0);
+}
+
+#[tokio::test]
+async fn without_findings_nothing_is_remedied() {
+    let desk = Desk::new().without_findings();
+    let report = done(run(&LocalRunner::new(), &desk).await);
+    assert_eq!((report.agents.len(), report.totals.proposals), (3, 0));
+    assert_eq!(desk.asked("remediation"), 0);
+    desk.nothing_happened_too_early_or_twice();
 }
 
 #[tokio::test]

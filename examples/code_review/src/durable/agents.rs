@@ -8,45 +8,48 @@ use serde_json::{Value, json};
 
 use super::effects::Effects;
 use super::request::{Request, Settings};
-use crate::agents::{Agent, Phase};
+use crate::agents::Agent;
 use crate::outcome::Outcome;
 
 /// Longest reason and last words that are kept, in characters: the whole is in the workspace.
 const REASON: usize = 400;
 const REPORT: usize = 8_000;
 
-/// Has all agents of a phase at work, side by side, until each is done or given up.
-pub(super) async fn ask_all<E: Effects>(
-    effects: &Arc<E>,
-    settings: Settings,
-    request: &Request,
-    phase: Phase,
-    context: &DurableContext,
-) -> Result<Vec<Outcome>, BoxError> {
-    let team = effects.team(&request.run).into_iter();
-    let agents: Vec<_> = team.filter(|agent| agent.phase == phase).collect();
-    let (labels, asked) = (agents.clone(), agents.clone());
-    let label = move |number: usize| {
-        labels.get(number).map(|agent| agent.name.to_string()).unwrap_or_default()
-    };
-    let (effects, request) = (Arc::clone(effects), request.clone());
-    let asking = context.map(asked, move |context, agent, _| {
-        let (effects, request) = (Arc::clone(&effects), request.clone());
-        async move { ask(&*effects, settings, &request, &agent, &context).await }
-    });
-    let name = match phase {
-        Phase::Review => "reviewers",
-        Phase::Remedy => "remediation",
-    };
-    // An agent's failure is an outcome. What fails beyond that ends its own branch only.
-    let tolerant = CompletionConfig::with_tolerated_failure_percentage(100);
-    let batch = asking.name(name).completion(tolerant).item_namer(label).await_batch().await?;
-    let outcomes = batch.items.into_iter().zip(agents).map(|(item, agent)| {
-        item.result.unwrap_or_else(|| {
-            not_run(&agent, item.error_message.as_deref().unwrap_or("its branch failed"))
-        })
-    });
-    Ok(outcomes.collect())
+/// What agents are asked with.
+pub(super) struct Asked<'a, E> {
+    pub(super) effects: &'a Arc<E>,
+    pub(super) settings: Settings,
+    pub(super) request: &'a Request,
+    pub(super) context: &'a DurableContext,
+}
+
+impl<E: Effects> Asked<'_, E> {
+    /// Has these agents at work, side by side, until each is done or given up.
+    pub(super) async fn all(
+        &self,
+        name: &str,
+        agents: Vec<Agent>,
+    ) -> Result<Vec<Outcome>, BoxError> {
+        let labels = agents.clone();
+        let label = move |number: usize| {
+            labels.get(number).map(|agent| agent.name.to_string()).unwrap_or_default()
+        };
+        let (effects, settings) = (Arc::clone(self.effects), self.settings);
+        let request = self.request.clone();
+        let asking = self.context.map(agents.clone(), move |context, agent, _| {
+            let (effects, request) = (Arc::clone(&effects), request.clone());
+            async move { ask(&*effects, settings, &request, &agent, &context).await }
+        });
+        // An agent's failure is an outcome. What fails beyond that ends its own branch only.
+        let tolerant = CompletionConfig::with_tolerated_failure_percentage(100);
+        let batch = asking.name(name).completion(tolerant).item_namer(label).await_batch().await?;
+        let outcomes = batch.items.into_iter().zip(agents).map(|(item, agent)| {
+            item.result.unwrap_or_else(|| {
+                not_run(&agent, item.error_message.as_deref().unwrap_or("its branch failed"))
+            })
+        });
+        Ok(outcomes.collect())
+    }
 }
 
 /// Asks one agent until it is not paused any more.

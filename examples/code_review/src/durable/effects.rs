@@ -42,6 +42,10 @@ pub trait Effects: Send + Sync + 'static {
         event: Value,
     ) -> impl Future<Output = Result<Value, BoxError>> + Send;
 
+    /// A digest of what reviewers have found; none without findings.
+    fn findings(&self, run: &Name)
+    -> impl Future<Output = Result<Option<String>, BoxError>> + Send;
+
     /// Writes the run's reports.
     fn merge(
         &self,

@@ -59,7 +59,7 @@ impl Origin {
         if !found.starts_with(&place) {
             return Err(format!("`{path}` leads out of the workspace"));
         }
-        if found.is_dir() { Ok(Source::Directory(found)) } else { Ok(Source::Archive(found)) }
+        Source::at(&found).map_err(|error| error.to_string())
     }
 
     fn path(&self, objects: Option<&str>) -> Result<WorkspacePath, String> {
@@ -67,7 +67,7 @@ impl Origin {
             (Origin::Path(path), _) => path.as_str(),
             (Origin::S3(uri), None) => {
                 return Err(format!(
-                    "`{uri}`: CODE_REVIEW_OBJECTS is not set, which says what the workspace's objects are"
+                    "`{uri}`: CODE_REVIEW_OBJECTS is not set, which says where the workspace's objects are"
                 ));
             }
             (Origin::S3(uri), Some(objects)) => {
@@ -79,7 +79,7 @@ impl Origin {
             }
         };
         match WorkspacePath::parse(path.trim_end_matches('/')) {
-            Ok(parsed) if !parsed.as_str().is_empty() && parsed.as_str() != "." => Ok(parsed),
+            Ok(parsed) if !parsed.is_root() => Ok(parsed),
             Ok(_) => {
                 Err("the source is the whole workspace: name a folder or an archive in it"
                     .to_owned())

@@ -17,6 +17,7 @@ use super::request::Request;
 use crate::ORCHESTRATOR;
 use crate::agents::{self, Agent};
 use crate::outcome::Outcome;
+use crate::recorded::recorded;
 use crate::{apply, decisions, merge, stage};
 
 /// A workspace that is mounted, and who may do what in it.
@@ -68,9 +69,21 @@ impl Effects for OnMount {
         self.functions.ask(context, name, agent, event).await
     }
 
+    async fn findings(&self, run: &Name) -> Result<Option<String>, BoxError> {
+        let run = run.clone();
+        self.blocking(move |this| Ok(merge::digest(&this.root, &this.policy, &run, ORCHESTRATOR)?))
+            .await
+    }
+
     async fn merge(&self, run: &Name, outcomes: &[Outcome]) -> Result<Totals, BoxError> {
-        let (run, outcomes) = (run.clone(), outcomes.to_vec());
+        let (run, mut outcomes) = (run.clone(), outcomes.to_vec());
         self.blocking(move |this| {
+            // What was remedied before more was found has cost money as well.
+            for earlier in recorded(&this.root, &this.policy, &run, ORCHESTRATOR)? {
+                if !outcomes.iter().any(|known| known.agent == earlier.agent) {
+                    outcomes.push(earlier);
+                }
+            }
             let merged = merge::merge(&this.root, &this.policy, &run, ORCHESTRATOR, &outcomes)?;
             Ok(Totals { findings: merged.findings, proposals: merged.proposals })
         })

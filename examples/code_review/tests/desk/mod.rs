@@ -38,6 +38,7 @@ const PROPOSALS: [&str; 2] = ["p1", "p2"];
 struct State {
     person: Person,
     proposing: bool,
+    finding: bool,
     failing: Option<&'static str>,
     pausing: BTreeMap<&'static str, u32>,
     missing: u32,
@@ -61,6 +62,7 @@ impl Desk {
         Arc::new(Desk(Arc::new(Mutex::new(State {
             person: Person::Sleeps,
             proposing: true,
+            finding: true,
             failing: None,
             pausing: BTreeMap::new(),
             missing: 0,
@@ -93,6 +95,10 @@ impl Desk {
         self.with(|state| state.proposing = false)
     }
 
+    pub fn without_findings(self: Arc<Desk>) -> Arc<Desk> {
+        self.with(|state| state.finding = false)
+    }
+
     /// This agent's function ends with an error, always.
     pub fn failing(self: Arc<Desk>, agent: &'static str) -> Arc<Desk> {
         self.with(|state| state.failing = Some(agent))
@@ -113,7 +119,7 @@ impl Desk {
     /// A worker's function is invoked. How often it was before says which round it is.
     pub fn invoked(&self, function: &str, event: &Value) -> Result<Value, String> {
         let mut state = self.state();
-        if format!("{}-function", event["agent"].as_str().unwrap_or_default()) != function {
+        if format!("{}-function", short(event["agent"].as_str().unwrap_or_default())) != function {
             state
                 .violations
                 .push(format!("{function} was asked for another agent's work: {event}"));
@@ -165,7 +171,8 @@ impl State {
 
     /// What a worker does in one invocation.
     pub fn work(&mut self, event: &Value, round: u32) -> Result<Value, String> {
-        let agent = event["agent"].as_str().unwrap_or_default().to_owned();
+        let name = event["agent"].as_str().unwrap_or_default();
+        let agent = short(name).to_owned();
         *self.asked.entry(agent.clone()).or_default() += 1;
         if !self.staged || event["run"] != "monday" {
             self.violations
@@ -175,16 +182,17 @@ impl State {
             return Err("the function ran out of memory".to_owned());
         }
         if self.pausing.get(agent.as_str()).is_some_and(|times| round <= *times) {
-            return Ok(summary(&agent, "paused", "out of time"));
+            return Ok(summary(name, "paused", "out of time"));
         }
         match agent.as_str() {
             "remediation" if self.proposing => self.proposals.extend(PROPOSALS),
             "remediation" => {}
-            _ => {
+            _ if self.finding => {
                 self.findings.insert(format!("{agent}/1"));
             }
+            _ => {}
         }
-        Ok(summary(&agent, "completed", "the model is done"))
+        Ok(summary(name, "completed", "the model is done"))
     }
 }
 
@@ -232,9 +240,14 @@ impl Effects for Desk {
         Ok(step.name(name).retry_strategy(|_, _| RetryDecision::Stop).await?)
     }
 
+    async fn findings(&self, _: &Name) -> Result<Option<String>, BoxError> {
+        let found = self.state().findings.len();
+        Ok((found > 0).then(|| format!("{found:064x}")))
+    }
+
     async fn merge(&self, _: &Name, outcomes: &[Outcome]) -> Result<Totals, BoxError> {
         let mut state = self.state();
-        if outcomes.len() != 4 {
+        if outcomes.len() != if state.findings.is_empty() { 3 } else { 4 } {
             state.violations.push(format!("merged with {outcomes:?}"));
         }
         Ok(Totals { findings: state.findings.len(), proposals: state.proposals.len() })
@@ -317,6 +330,10 @@ impl Effects for Invoking {
         self.1.ask(context, name, agent, event).await
     }
 
+    async fn findings(&self, run: &Name) -> Result<Option<String>, BoxError> {
+        self.0.findings(run).await
+    }
+
     async fn merge(&self, run: &Name, outcomes: &[Outcome]) -> Result<Totals, BoxError> {
         self.0.merge(run, outcomes).await
     }
@@ -340,4 +357,9 @@ fn summary(agent: &str, ending: &str, reason: &str) -> Value {
         "run": "monday", "agent": agent, "ending": ending, "reason": reason, "turns": 3, "tool_calls": 5,
         "tool_errors": 1, "usage": {"input_tokens": 100, "output_tokens": 10}, "text": "x".repeat(30_000),
     })
+}
+
+/// An agent's name without the digest of the findings that it is for.
+pub fn short(name: &str) -> &str {
+    name.split('-').next().unwrap_or(name)
 }
