@@ -17,6 +17,7 @@ use code_review::durable::{Decisions, Report, Settings, review};
 use serde_json::{Value, json};
 
 use desk::service::{Ended, Kill, Wake, execute, times};
+use desk::shop::{Shop, Verdict};
 use desk::{Desk, Invoking, Person, short};
 
 fn request() -> Value {
@@ -285,7 +286,15 @@ async fn over_the_wire(desk: &Arc<Desk>, kill: Kill, wakes: Vec<Wake>) -> Ended<
     let handler = move |event: Value, context: DurableContext| {
         review(Arc::clone(&effects), settings, event, context)
     };
-    execute(handler, request(), kill, wakes, |function, event| desk.invoked(function, &event)).await
+    execute(
+        handler,
+        request(),
+        kill,
+        wakes,
+        |function, event| desk.invoked(function, &event),
+        || (),
+    )
+    .await
 }
 
 fn decided() -> Vec<Wake> {
@@ -366,7 +375,53 @@ async fn a_role_without_a_function_is_told_of() {
         review(Arc::clone(&effects), Settings::default(), event, context)
     };
     let work = |function: &str, event| desk.invoked(function, &event);
-    let ended: Ended<Report> = execute(handler, request(), Kill::Never, Vec::new(), work).await;
+    let ended: Ended<Report> =
+        execute(handler, request(), Kill::Never, Vec::new(), work, || ()).await;
     let report = ended.output.unwrap();
     assert!(report.agents[1].reason.contains("no function works as `style-role`"), "{report:?}");
+}
+
+const BEFORE: [&str; 2] = ["password = \"hunter2\"\n", "def days(a, b):\n    return b - a + 1\n"];
+const FIRST_MENDED: [&str; 2] = ["password = load()\n", "def days(a, b):\n    return b - a + 1\n"];
+const BOTH_MENDED: [&str; 2] = ["password = load()\n", "def days(a, b):\n    return b - a\n"];
+
+#[tokio::test]
+async fn in_a_real_workspace_what_was_approved_is_applied_and_nothing_else() {
+    for (verdict, decisions, applied, sources) in [
+        (Verdict::None, Decisions { open: 2, approved: 0, rejected: 0 }, 0, BEFORE),
+        (Verdict::ApproveFirst, Decisions { open: 0, approved: 1, rejected: 1 }, 1, FIRST_MENDED),
+        (Verdict::ApproveBoth, Decisions { open: 0, approved: 2, rejected: 0 }, 2, BOTH_MENDED),
+    ] {
+        let shop = Shop::new();
+        let ended = shop.review(Kill::Never, verdict).await;
+        let report = ended.output.unwrap();
+        assert_eq!((report.decisions, report.applied), (decisions, applied), "{verdict:?}");
+        assert_eq!((report.files, report.totals.proposals), (2, 2));
+        assert_eq!(shop.sources(), sources, "{verdict:?}");
+    }
+}
+
+#[tokio::test]
+async fn in_a_real_workspace_no_kill_doubles_a_finding_or_applies_twice() {
+    let undisturbed = Shop::new();
+    let whole = undisturbed.review(Kill::Never, Verdict::ApproveFirst).await;
+    let report = whole.output.unwrap();
+    assert_eq!((report.totals.findings, report.applied), (2, 1));
+    for n in 0..whole.checkpoints {
+        let shop = Shop::new();
+        let ended = shop.review(Kill::Before(n), Verdict::ApproveFirst).await;
+        assert_eq!(ended.output.unwrap(), report, "killed at checkpoint {n}");
+        assert_eq!(shop.files(), undisturbed.files(), "killed at checkpoint {n}");
+        assert_eq!(shop.sources(), FIRST_MENDED, "killed at checkpoint {n}");
+    }
+}
+
+#[tokio::test]
+async fn in_a_real_workspace_a_second_execution_of_a_run_adds_nothing() {
+    let shop = Shop::new();
+    let first = shop.review(Kill::Never, Verdict::ApproveFirst).await.output.unwrap();
+    let files = shop.files();
+    let second = shop.review(Kill::Never, Verdict::ApproveBoth).await;
+    assert_eq!(second.output.unwrap(), first);
+    assert_eq!((shop.files(), shop.sources()), (files, FIRST_MENDED.map(str::to_owned)));
 }

@@ -4,6 +4,7 @@
 //! applied once. What must not happen at all it remembers as a violation.
 
 pub mod service;
+pub mod shop;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -147,7 +148,7 @@ impl Desk {
         let state = self.state();
         assert!(state.violations.is_empty(), "{:?}", state.violations);
         assert!(state.changed.values().all(|times| *times == 1), "{:?}", state.changed);
-        for (proposal, _) in &state.changed {
+        for proposal in state.changed.keys() {
             assert_eq!(state.decisions.get(proposal), Some(&true), "{proposal} was not approved");
         }
     }

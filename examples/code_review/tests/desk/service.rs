@@ -73,13 +73,14 @@ pub struct Ended<O> {
     pub largest: usize,
 }
 
-/// Runs a handler to its end.
+/// Runs a handler to its end. `work` is what functions do; `person` comes before a callback ends.
 pub async fn execute<E, O, F, Fut>(
     handler: F,
     event: E,
     kill: Kill,
     mut wakes: Vec<Wake>,
     mut work: impl FnMut(&str, Value) -> Result<Value, String>,
+    mut person: impl FnMut(),
 ) -> Ended<O>
 where
     E: Serialize + DeserializeOwned + Send + 'static,
@@ -124,7 +125,7 @@ where
             "SUCCEEDED" => {
                 break Ok(serde_json::from_str(answer["Result"].as_str().unwrap()).unwrap());
             }
-            "PENDING" if advance(&shared, &mut wakes, &mut work) => {}
+            "PENDING" if advance(&shared, &mut wakes, &mut work, &mut person) => {}
             "PENDING" => break Err("asleep".to_owned()),
             _ => {
                 break Err(answer["Error"]["ErrorMessage"].as_str().unwrap_or_default().to_owned());
@@ -170,7 +171,7 @@ async fn checkpoint(
         let number = execution.checkpoints;
         execution.checkpoints += 1;
         // A token is good once: an invocation that was thought dead cannot write any more.
-        if request["CheckpointToken"] != execution.token.to_string() {
+        if request["CheckpointToken"].as_str() != Some(&execution.token.to_string()) {
             return Err(StatusCode::BAD_REQUEST);
         }
         if execution.kill == Kill::Before(number) {
@@ -263,6 +264,7 @@ fn advance(
     shared: &Shared,
     wakes: &mut Vec<Wake>,
     work: &mut impl FnMut(&str, Value) -> Result<Value, String>,
+    person: &mut impl FnMut(),
 ) -> bool {
     let mut execution = lock(shared);
     let Execution { operations, invoked, .. } = &mut *execution;
@@ -292,18 +294,21 @@ fn advance(
                     }
                 }
             }
-            ("CALLBACK", "STARTED") if !wakes.is_empty() => match wakes.remove(0) {
-                Wake::Success(payload) => {
-                    operation["Status"] = json!("SUCCEEDED");
-                    operation["CallbackDetails"]["Result"] = json!(payload);
+            ("CALLBACK", "STARTED") if !wakes.is_empty() => {
+                person();
+                match wakes.remove(0) {
+                    Wake::Success(payload) => {
+                        operation["Status"] = json!("SUCCEEDED");
+                        operation["CallbackDetails"]["Result"] = json!(payload);
+                    }
+                    Wake::Failure => {
+                        operation["Status"] = json!("FAILED");
+                        operation["CallbackDetails"]["Error"] =
+                            json!({"ErrorType": "No", "ErrorMessage": "not today"});
+                    }
+                    Wake::Timeout => operation["Status"] = json!("TIMED_OUT"),
                 }
-                Wake::Failure => {
-                    operation["Status"] = json!("FAILED");
-                    operation["CallbackDetails"]["Error"] =
-                        json!({"ErrorType": "No", "ErrorMessage": "not today"});
-                }
-                Wake::Timeout => operation["Status"] = json!("TIMED_OUT"),
-            },
+            }
             _ => continue,
         }
         return true;
