@@ -13,10 +13,12 @@ mod functions;
 mod request;
 mod workspace;
 
+use std::future::Future;
 use std::sync::Arc;
 
-use aws_durable_execution_sdk::{BoxError, DurableContext};
+use aws_durable_execution_sdk::{BoxError, DurableContext, StepSemantics};
 use mcp_workspace_tools::name::Name;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -76,17 +78,16 @@ pub async fn review<E: Effects>(
     let run = request.run.clone();
 
     let (work, asked) = (Arc::clone(&effects), request.clone());
-    let staging = context.step(move |_| async move { work.stage(&asked).await });
-    let files = staging.name("stage").await?;
+    let files = step(&context, "stage", async move { work.stage(&asked).await }).await?;
 
     let (reviewers, remedies): (Vec<Agent>, Vec<Agent>) =
         effects.team(&run).into_iter().partition(|agent| agent.phase == Phase::Review);
     let asked = Asked { effects: &effects, settings, request: &request, context: &context };
     let mut outcomes = asked.all("reviewers", reviewers).await?;
     let (work, name) = (Arc::clone(&effects), run.clone());
-    let digesting = context.step(move |_| async move { work.findings(&name).await });
+    let digest = step(&context, "findings", async move { work.findings(&name).await }).await?;
     // Without findings there is nothing to remedy.
-    if let Some(digest) = digesting.name("findings").await? {
+    if let Some(digest) = digest {
         let remedies = remedies.into_iter().map(|agent| agent.for_findings(&digest)).collect();
         outcomes.extend(asked.all("remedies", remedies).await?);
     }
@@ -100,7 +101,7 @@ pub async fn review<E: Effects>(
     // Whoever has decided about a part only may still mean to reject what it stands on.
     let applied = if decisions.open == 0 && decisions.approved > 0 {
         let (work, name) = (Arc::clone(&effects), run.clone());
-        context.step(move |_| async move { work.apply(&name).await }).name("apply").await?
+        step(&context, "apply", async move { work.apply(&name).await }).await?
     } else {
         0
     };
@@ -118,6 +119,16 @@ async fn merge<E: Effects>(
     context: &DurableContext,
 ) -> Result<Totals, BoxError> {
     let (work, run, outcomes) = (Arc::clone(effects), run.clone(), outcomes.to_vec());
-    let merging = context.step(move |_| async move { work.merge(&run, &outcomes).await });
-    Ok(merging.name(name).await?)
+    step(context, name, async move { work.merge(&run, &outcomes).await }).await
+}
+
+/// Has an effect as a step of this name. One that an invocation did not survive counts as an
+/// attempt that failed, so that what ends the function does not end it for ever.
+async fn step<T, Work>(context: &DurableContext, name: &str, work: Work) -> Result<T, BoxError>
+where
+    T: Serialize + DeserializeOwned + Send + 'static,
+    Work: Future<Output = Result<T, BoxError>> + Send + 'static,
+{
+    let step = context.step(move |_| work).name(name);
+    Ok(step.semantics(StepSemantics::AtMostOncePerRetry).await?)
 }

@@ -349,6 +349,19 @@ async fn killed_before_and_after_any_write_it_comes_to_the_same() {
 }
 
 #[tokio::test]
+async fn what_ends_the_function_each_time_ends_the_review_after_some_attempts() {
+    let desk = Desk::new().person(Person::Approves);
+    let ended = over_the_wire(&desk, Kill::Always("stage"), decided()).await;
+    assert!(ended.output.unwrap_err().contains("interrupted"));
+    assert!((2..20).contains(&ended.invocations), "{} invocations", ended.invocations);
+
+    let desk = Desk::new().person(Person::Approves);
+    let ended = over_the_wire(&desk, Kill::Always("apply"), decided()).await;
+    assert!(ended.output.unwrap_err().contains("interrupted"));
+    desk.nothing_happened_too_early_or_twice();
+}
+
+#[tokio::test]
 async fn a_callback_of_any_form_is_a_reason_to_look_and_nothing_else() {
     let forged = [
         Wake::Success(r#"{"undecided": 0, "approved": 2, "rejected": 0}"#),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::callbacks::Waiting;
 use super::effects::Effects;
 use super::request::Settings;
+use super::step;
 
 /// What people have decided about a run's proposals, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,8 +58,8 @@ pub(super) async fn wait<E: Effects>(
             round,
         };
         let (work, name) = (Arc::clone(effects), run.clone());
-        let publishing = context.step(move |_| async move { work.publish(&name, &waiting).await });
-        publishing.name(format!("callback-{round}")).await?;
+        let publishing = async move { work.publish(&name, &waiting).await };
+        step(context, &format!("callback-{round}"), publishing).await?;
         // Who decided before the callback could be found has nobody to wake.
         decisions = look(effects, run, &format!("decisions-{round}-before"), context).await?;
         if decisions.open == 0 {
@@ -78,5 +79,5 @@ async fn look<E: Effects>(
     context: &DurableContext,
 ) -> Result<Decisions, BoxError> {
     let (work, run) = (Arc::clone(effects), run.clone());
-    Ok(context.step(move |_| async move { work.decisions(&run).await }).name(name).await?)
+    step(context, name, async move { work.decisions(&run).await }).await
 }

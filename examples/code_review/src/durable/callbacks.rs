@@ -64,9 +64,12 @@ fn directory(root: &Path, layout: &Layout, run: &Name) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use mcp_workspace_tools::policy::Policy;
+    use mcp_workspace_tools::path::WorkspacePath;
+    use mcp_workspace_tools::policy::{Access, Policy};
+    use mcp_workspace_tools::tool::catalog;
 
     use super::*;
+    use crate::agents::team;
 
     #[test]
     fn an_execution_has_one_callback_and_a_run_may_have_several() {
@@ -85,5 +88,30 @@ mod tests {
         let mut found = waiting(root.path(), policy.layout(), &run).unwrap();
         found.sort_by_key(|one| one.execution.clone());
         assert_eq!(found, [callback("a", 2), callback("b", 1)]);
+    }
+
+    #[test]
+    fn no_agent_may_write_among_callbacks() {
+        let policies = [crate::POLICY, include_str!("../../../../policies/code-review.toml")];
+        let run = Name::parse("monday").unwrap();
+        for text in policies {
+            let policy = Policy::parse(text, "policy.toml").unwrap();
+            let path =
+                directory(Path::new(""), policy.layout(), &run).join("0123456789abcdef.json");
+            let path = WorkspacePath::parse(&path.display().to_string()).unwrap();
+            for agent in team(policy.layout(), &run) {
+                let Some(grant) = policy.grant(&format!("bedrock-worker:{}", agent.role)) else {
+                    continue;
+                };
+                for tool in catalog() {
+                    assert!(
+                        !grant.for_tool(tool.name).may(Access::Write, &path),
+                        "{} by {}",
+                        agent.role,
+                        tool.name
+                    );
+                }
+            }
+        }
     }
 }

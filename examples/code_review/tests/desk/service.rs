@@ -33,6 +33,8 @@ pub enum Kill {
     Before(usize),
     /// When this checkpoint is written: its answer is lost.
     After(usize),
+    /// Each time before the outcome of this step can be written.
+    Always(&'static str),
 }
 
 /// How a callback ends.
@@ -174,7 +176,15 @@ async fn checkpoint(
         if request["CheckpointToken"].as_str() != Some(&execution.token.to_string()) {
             return Err(StatusCode::BAD_REQUEST);
         }
-        if execution.kill == Kill::Before(number) {
+        let lost = |kill| match kill {
+            Kill::Before(place) => place == number,
+            Kill::Always(name) => {
+                let mut updates = request["Updates"].as_array().into_iter().flatten();
+                updates.any(|update| update["Name"] == name && update["Action"] == "SUCCEED")
+            }
+            Kill::Never | Kill::After(_) => false,
+        };
+        if lost(execution.kill) {
             (Value::Null, true)
         } else {
             execution.token += 1;
@@ -219,14 +229,14 @@ impl Execution {
             }
         }
         let kind = update["Type"].as_str().unwrap().to_owned();
+        let attempt = operation["StepDetails"]["Attempt"].as_u64().unwrap_or(0);
         let details = details(&kind);
         match update["Action"].as_str().unwrap() {
             "START" => {
                 operation["Status"] = json!("STARTED");
-                let attempt = operation["StepDetails"]["Attempt"].as_u64().unwrap_or(0);
                 match kind.as_str() {
                     "CALLBACK" => operation[details] = json!({"CallbackId": callback}),
-                    "STEP" => operation[details] = json!({"Attempt": attempt + 1}),
+                    "STEP" => operation[details] = json!({"Attempt": attempt}),
                     "CHAINED_INVOKE" => {
                         operation[details] = json!({});
                         operation["asked"] = json!([
@@ -250,6 +260,7 @@ impl Execution {
             }
             "RETRY" => {
                 operation["Status"] = json!("PENDING");
+                operation[details]["Attempt"] = json!(attempt + 1);
                 operation[details]["Error"] = update["Error"].clone();
             }
             other => panic!("no action: {other}"),
