@@ -38,10 +38,17 @@ pub struct Outcome {
     pub stderr: String,
 }
 
-/// A command at work.
+/// A command at work. It does not outlive its test.
 pub struct Running {
-    pub child: Child,
+    child: Child,
     output: PathBuf,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// All agents by script.
@@ -227,9 +234,14 @@ impl Running {
     }
 
     /// Kills it, as a machine that fails does.
-    pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub fn kill(self) {
+        drop(self);
+    }
+
+    /// Asks it to stop, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     }
 }
 
@@ -245,13 +257,16 @@ pub fn run() -> Name {
     Name::parse(RUN).unwrap()
 }
 
-/// The example, which `cargo test` has built beside this test.
+/// The example, which `cargo test` builds beside this test unless it is given a filter.
 fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let binary = test.parent().unwrap().parent().unwrap().join("examples/code_review");
+    let built = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let newest = fs::read_dir(sources).unwrap().filter_map(|file| built(&file.unwrap().path()));
     assert!(
-        binary.exists(),
-        "{} is missing: test without --test, or add --example code_review",
+        built(&binary) >= newest.max(),
+        "{} is older than its sources: run `cargo test` without a filter",
         binary.display()
     );
     binary

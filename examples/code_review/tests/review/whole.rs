@@ -43,7 +43,7 @@ impl Moment {
 #[test]
 fn seeded_defects_are_found_once_and_fixed_although_an_agent_is_killed() {
     let backing = tempfile::tempdir().unwrap();
-    let options = Options { delay: Duration::from_millis(2), ..Options::default() };
+    let options = Options { delay: Duration::from_millis(1), ..Options::default() };
     let Some(mounted) = Mounted::or_skip(backing.path(), options).unwrap() else { return };
     let setting = Setting::at(mounted.path());
     let staged =
@@ -61,9 +61,12 @@ fn seeded_defects_are_found_once_and_fixed_although_an_agent_is_killed() {
         let is_reviewer = REVIEWERS.contains(&conversation.role.as_str());
         if conversation.messages == 1 && is_reviewer {
             let together = Arc::clone(&together);
-            return Play::After(Box::new(move || {
-                together.wait();
-            }), Box::new(next));
+            return Play::After(
+                Box::new(move || {
+                    together.wait();
+                }),
+                Box::new(next),
+            );
         }
         // In the middle: half of its findings are written.
         if conversation.role == KILLED
