@@ -438,3 +438,30 @@ async fn in_a_real_workspace_a_second_execution_of_a_run_adds_nothing() {
     assert_eq!(second.output.unwrap(), first);
     assert_eq!((shop.files(), shop.sources()), (files, FIRST_MENDED.map(str::to_owned)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_real_binary_reviews_as_lambda_runs_it() {
+    let shop = Shop::new();
+    let ended = shop.review_with_binary(Verdict::ApproveFirst).await;
+    let report = ended.output.unwrap();
+    assert_eq!((report.totals.findings, report.totals.proposals, report.applied), (2, 2, 1));
+    assert_eq!(shop.sources(), FIRST_MENDED);
+}
+
+#[test]
+fn the_real_binary_says_what_is_missing() {
+    const API: (&str, &str) = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9");
+    for (environment, expected) in [
+        (vec![], "this is a Lambda function"),
+        (vec![API], "CODE_REVIEW_WORKERS is not set"),
+        (vec![API, ("CODE_REVIEW_WORKERS", "{}")], "MCP_WORKSPACE_POLICY is not set"),
+    ] {
+        let binary = std::process::Command::new(env!("CARGO_BIN_EXE_code-review-function"))
+            .env_clear()
+            .envs(environment)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(binary.stderr).unwrap();
+        assert!(binary.status.code() == Some(2) && said.contains(expected), "{said}");
+    }
+}

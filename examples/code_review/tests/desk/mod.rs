@@ -3,6 +3,7 @@
 //! Like the workspace it takes an effect twice: findings and files have names, a proposal is
 //! applied once. What must not happen at all it remembers as a violation.
 
+pub mod binary;
 pub mod service;
 pub mod shop;
 

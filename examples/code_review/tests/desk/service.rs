@@ -23,6 +23,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// When an invocation is ended from outside, once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,76 +77,116 @@ pub struct Ended<O> {
     pub largest: usize,
 }
 
-/// Runs a handler to its end. `work` is what functions do; `person` comes before a callback ends.
-pub async fn execute<E, O, F, Fut>(
+/// The service, with one execution.
+pub struct Service {
+    shared: Shared,
+    url: String,
+    server: JoinHandle<()>,
+}
+
+impl Service {
+    /// Listens; `more` are routes beside the service's own.
+    pub async fn start(kill: Kill, more: Router) -> Service {
+        let execution = Execution {
+            operations: Vec::new(),
+            token: 0,
+            checkpoints: 0,
+            kill,
+            invoked: Vec::new(),
+        };
+        let shared: Shared = Arc::new((Mutex::new(execution), Notify::new()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let routes = Router::new()
+            .route("/2025-12-01/durable-executions/{execution}/checkpoint", post(checkpoint))
+            .route("/2025-12-01/durable-executions/{execution}/state", get(state))
+            .with_state(Arc::clone(&shared))
+            .merge(more);
+        let server = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        Service { shared, url, server }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Has the function invoked until the execution ends, or sleeps. `work` is what other functions
+    /// do; `person` comes before a callback ends.
+    pub async fn run<O: DeserializeOwned>(
+        &self,
+        event: &Value,
+        mut wakes: Vec<Wake>,
+        function: impl AsyncFn(Value) -> Result<Value, String>,
+        mut work: impl FnMut(&str, Value) -> Result<Value, String>,
+        mut person: impl FnMut(),
+    ) -> Ended<O> {
+        let input = event.to_string();
+        let mut invocations = 0;
+        let output = loop {
+            invocations += 1;
+            assert!(invocations < 500, "no end: {:#?}", lock(&self.shared).operations);
+            let payload = envelope(&self.shared, &input);
+            let answer = tokio::select! {
+                answer = timeout(Duration::from_secs(30), function(payload)) => answer.unwrap(),
+                () = self.shared.1.notified() => continue,
+            };
+            // An invocation that fails is one that is made again.
+            let Ok(answer) = answer else { continue };
+            let error = || answer["Error"]["ErrorMessage"].as_str().unwrap_or_default().to_owned();
+            match answer["Status"].as_str().unwrap() {
+                "SUCCEEDED" => {
+                    break Ok(serde_json::from_str(answer["Result"].as_str().unwrap()).unwrap());
+                }
+                "PENDING" if advance(&self.shared, &mut wakes, &mut work, &mut person) => {}
+                "PENDING" => break Err("asleep".to_owned()),
+                _ => break Err(error()),
+            }
+        };
+        let Execution { checkpoints, invoked, operations, .. } = &*lock(&self.shared);
+        let largest = operations.iter().map(|one| one.to_string().len()).max().unwrap_or_default();
+        let (checkpoints, invoked) = (*checkpoints, invoked.clone());
+        Ended { output, invocations, checkpoints, invoked, largest }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// Runs a handler to its end, in this process.
+pub async fn execute<O, F, Fut>(
     handler: F,
-    event: E,
+    event: Value,
     kill: Kill,
-    mut wakes: Vec<Wake>,
-    mut work: impl FnMut(&str, Value) -> Result<Value, String>,
-    mut person: impl FnMut(),
+    wakes: Vec<Wake>,
+    work: impl FnMut(&str, Value) -> Result<Value, String>,
+    person: impl FnMut(),
 ) -> Ended<O>
 where
-    E: Serialize + DeserializeOwned + Send + 'static,
     O: Serialize + DeserializeOwned + Send + 'static,
-    F: Fn(E, DurableContext) -> Fut + Send + Sync + 'static,
+    F: Fn(Value, DurableContext) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<O, BoxError>> + Send,
 {
-    let execution =
-        Execution { operations: Vec::new(), token: 0, checkpoints: 0, kill, invoked: Vec::new() };
-    let shared: Shared = Arc::new((Mutex::new(execution), Notify::new()));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let routes = Router::new()
-        .route("/2025-12-01/durable-executions/{execution}/checkpoint", post(checkpoint))
-        .route("/2025-12-01/durable-executions/{execution}/state", get(state))
-        .with_state(Arc::clone(&shared));
-    let server = tokio::spawn(async move { axum::serve(listener, routes).await });
-
+    let service = Service::start(kill, Router::new()).await;
     let config = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
-        .endpoint_url(url)
+        .endpoint_url(service.url())
         .retry_config(RetryConfig::disabled())
         .load()
         .await;
-    let function = wrap(handler, Options::builder().sdk_config(config).build().unwrap());
-
-    let input = serde_json::to_string(&event).unwrap();
-    let mut invocations = 0;
-    let output = loop {
-        invocations += 1;
-        assert!(invocations < 500, "no end: {:#?}", lock(&shared).operations);
-        let payload = serde_json::from_value(envelope(&shared, &input)).unwrap();
-        let answer = tokio::select! {
-            answer = tokio::time::timeout(Duration::from_secs(30), function(LambdaEvent::new(payload, Context::default()))) => answer.unwrap(),
-            () = shared.1.notified() => continue,
-        };
-        // An invocation that fails is one that is made again.
-        let Ok(answer) = answer else { continue };
-        let answer = serde_json::to_value(answer).unwrap();
-        match answer["Status"].as_str().unwrap() {
-            "SUCCEEDED" => {
-                break Ok(serde_json::from_str(answer["Result"].as_str().unwrap()).unwrap());
-            }
-            "PENDING" if advance(&shared, &mut wakes, &mut work, &mut person) => {}
-            "PENDING" => break Err("asleep".to_owned()),
-            _ => {
-                break Err(answer["Error"]["ErrorMessage"].as_str().unwrap_or_default().to_owned());
-            }
-        }
+    let handler = wrap(handler, Options::builder().sdk_config(config).build().unwrap());
+    let function = async |payload: Value| {
+        let payload = serde_json::from_value(payload).unwrap();
+        let answer = handler(LambdaEvent::new(payload, Context::default())).await;
+        answer
+            .map(|answer| serde_json::to_value(answer).unwrap())
+            .map_err(|error| error.to_string())
     };
-    server.abort();
-    let execution = lock(&shared);
-    let largest =
-        execution.operations.iter().map(|one| one.to_string().len()).max().unwrap_or_default();
-    Ended {
-        output,
-        invocations,
-        checkpoints: execution.checkpoints,
-        invoked: execution.invoked.clone(),
-        largest,
-    }
+    service.run(&event, wakes, function, work, person).await
 }
 
 fn envelope(shared: &Shared, input: &str) -> Value {

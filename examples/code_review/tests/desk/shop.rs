@@ -19,6 +19,7 @@ use mcp_workspace_tools::workspace::{Decider, Scope, Workspace};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::binary::Binary;
 use super::service::{Ended, Kill, Wake, execute};
 
 /// What the person does when the review has gone to sleep.
@@ -63,33 +64,44 @@ impl Shop {
 
     /// Runs a review over the wire.
     pub async fn review(&self, kill: Kill, verdict: Verdict) -> Ended<Report> {
-        let team = agents::team(self.policy.layout(), &run());
-        let functions: BTreeMap<_, _> = team
-            .iter()
-            .map(|agent| (agent.role.to_string(), format!("{}-function", agent.role)))
-            .collect();
         let effects = Arc::new(OnMount {
             root: self.root().to_owned(),
             policy: Arc::clone(&self.policy),
-            objects: Some("s3://bucket/workspace/agents/".to_owned()),
-            functions: Functions::parse(&json!(functions).to_string()).unwrap(),
+            objects: Some(OBJECTS.to_owned()),
+            functions: Functions::parse(&self.functions()).unwrap(),
         });
         let settings = Settings { waits: 2, ..Settings::default() };
         let handler = move |event: Value, context: DurableContext| {
             review(Arc::clone(&effects), settings, event, context)
         };
-        let event =
-            json!({"run": "monday", "source": {"s3": "s3://bucket/workspace/agents/incoming/app"}});
-        let wakes = vec![Wake::Success("true"); 2];
-        execute(
-            handler,
-            event,
-            kill,
-            wakes,
-            |_, event| Ok(self.work(&event)),
-            || self.decide(verdict),
-        )
-        .await
+        let work = |_: &str, event: Value| Ok(self.work(&event));
+        execute(handler, event(), kill, wakes(), work, || self.decide(verdict)).await
+    }
+
+    /// Runs a review with the real binary.
+    pub async fn review_with_binary(&self, verdict: Verdict) -> Ended<Report> {
+        let policy = self.root().join("policy.toml");
+        fs::write(&policy, POLICY).unwrap();
+        let binary = Binary::start(&[
+            ("MCP_WORKSPACE_ROOT", self.root().display().to_string()),
+            ("MCP_WORKSPACE_POLICY", policy.display().to_string()),
+            ("CODE_REVIEW_WORKERS", self.functions()),
+            ("CODE_REVIEW_OBJECTS", OBJECTS.to_owned()),
+            ("CODE_REVIEW_DECISION_DAYS", "2".to_owned()),
+        ])
+        .await;
+        let function = async |payload: Value| binary.invoke(payload).await;
+        let work = |_: &str, event: Value| Ok(self.work(&event));
+        binary.service.run(&event(), wakes(), function, work, || self.decide(verdict)).await
+    }
+
+    /// A function for each role.
+    fn functions(&self) -> String {
+        let team = agents::team(self.policy.layout(), &run()).into_iter();
+        let functions: BTreeMap<_, _> = team
+            .map(|agent| (agent.role.to_string(), format!("{}-function", agent.role)))
+            .collect();
+        json!(functions).to_string()
     }
 
     /// One invocation of a worker: it calls the tools that a model would call. A run that is done
@@ -164,6 +176,16 @@ impl Shop {
         files.sort();
         files
     }
+}
+
+const OBJECTS: &str = "s3://bucket/workspace/agents/";
+
+fn event() -> Value {
+    json!({"run": "monday", "source": {"s3": format!("{OBJECTS}incoming/app")}})
+}
+
+fn wakes() -> Vec<Wake> {
+    vec![Wake::Success("true"); 2]
 }
 
 fn run() -> Name {
