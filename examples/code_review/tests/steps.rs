@@ -237,11 +237,11 @@ fn only_what_somebody_else_has_approved_is_applied_and_one_conflict_stops_nothin
     // Of the two for one file the first one in time is in; the other one cannot be any more.
     let (inside, outside) =
         if first.applied == [good.clone()] { (&good, &rival) } else { (&rival, &good) };
-    assert_eq!(first.applied, [inside.clone()]);
+    assert_eq!(first.applied, std::slice::from_ref(inside));
     assert_eq!(conflicts.len(), 2);
     assert!(conflicts.contains(&outside) && conflicts.contains(&&own), "{first:?}");
     assert!(first.conflicts.iter().any(|conflict| conflict.reason.contains("somebody else must")));
-    assert_eq!(first.undecided, [undecided.clone()]);
+    assert_eq!(first.undecided, std::slice::from_ref(&undecided));
     let text = |run: &str, file: &str| fs::read_to_string(desk.source(run, file)).unwrap();
     assert!(!text("r1", "a.py").contains("bad"));
     for (run, file) in [("r1", "b.py"), ("r1", "c.py"), ("r2", "a.py")] {
