@@ -325,7 +325,10 @@ impl LimitOptions {
             task,
             model: String::new(),
             budget: self.budget(),
-            until: self.max_seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds)),
+            until: self.max_seconds.map(|seconds| {
+                let time = Duration::from_secs(seconds);
+                Instant::now() + time.saturating_sub(RESERVE.min(time / 4))
+            }),
             max_output_tokens: self.max_output_tokens,
             answer_time: Duration::from_secs(self.answer_seconds),
             attempts: self.max_attempts,

@@ -14,7 +14,7 @@ pub mod outcome;
 pub mod recorded;
 pub mod stage;
 
-mod rights;
+pub mod rights;
 
 #[cfg(feature = "bedrock")]
 pub mod command;

@@ -75,23 +75,26 @@ async fn a_review_applies_what_people_have_approved() {
 
 #[tokio::test]
 async fn killed_at_any_checkpoint_it_comes_to_the_same() {
-    let whole = done(run(&woken(), &Desk::new().person(Person::Approves)).await);
-    let mut kills = 0;
-    for n in 0.. {
-        let desk = Desk::new().person(Person::Approves);
-        let undisturbed = run(&woken(), &desk).await.invocation_count();
-        // The write is lost and the invocation with it; what was done before has been done.
-        let desk = Desk::new().person(Person::Approves);
-        let result = run(&woken().fail_checkpoints_after_retryable(n, 1), &desk).await;
-        let survived = result.invocation_count();
-        assert_eq!(done(result), whole, "killed at checkpoint {n}");
-        desk.nothing_happened_too_early_or_twice();
-        if survived == undisturbed {
-            break;
+    // People decide while the callback is published, or after one was waited for in vain.
+    for person in [Person::Approves, Person::DecidesBefore(2)] {
+        let undisturbed = run(&woken(), &Desk::new().person(person)).await;
+        let invocations = undisturbed.invocation_count();
+        let whole = done(undisturbed);
+        let mut kills = 0;
+        for n in 0.. {
+            // The write is lost and the invocation with it; what was done before has been done.
+            let desk = Desk::new().person(person);
+            let result = run(&woken().fail_checkpoints_after_retryable(n, 1), &desk).await;
+            let survived = result.invocation_count();
+            assert_eq!(done(result), whole, "killed at checkpoint {n}");
+            desk.nothing_happened_too_early_or_twice();
+            if survived == invocations {
+                break;
+            }
+            kills += 1;
         }
-        kills += 1;
+        assert!(kills > 30, "only {kills} checkpoints");
     }
-    assert!(kills > 30, "only {kills} checkpoints");
 }
 
 #[tokio::test]
@@ -155,6 +158,11 @@ async fn who_decided_before_the_callback_was_found_need_not_wake_it() {
     let report = done(run(&LocalRunner::new(), &desk).await);
     assert_eq!(report.applied, 2);
     assert_eq!(desk.published(), 0);
+
+    // Between the first look and the callback.
+    let desk = Desk::new().person(Person::Approves);
+    let report = done(run(&LocalRunner::new(), &desk).await);
+    assert_eq!((report.applied, desk.published()), (2, 1));
 }
 
 #[tokio::test]
@@ -292,7 +300,7 @@ async fn over_the_wire(desk: &Arc<Desk>, kill: Kill, wakes: Vec<Wake>) -> Ended<
         kill,
         wakes,
         |function, event| desk.invoked(function, &event),
-        || (),
+        || desk.ring(),
     )
     .await
 }
@@ -327,8 +335,13 @@ async fn workers_are_invoked_as_functions_of_their_own() {
 
 #[tokio::test]
 async fn killed_before_and_after_any_write_it_comes_to_the_same() {
-    let desk =
-        || Desk::new().person(Person::ApprovesOne).pausing("style", 1).failing("infrastructure");
+    let desk = || {
+        Desk::new()
+            .person(Person::ApprovesOne)
+            .at_the_bell()
+            .pausing("style", 1)
+            .failing("infrastructure")
+    };
     let whole = over_the_wire(&desk(), Kill::Never, decided()).await;
     let (report, times_of_whole) = (whole.output.unwrap(), times(&whole.invoked));
     assert!(whole.checkpoints > 30, "only {} checkpoints", whole.checkpoints);
@@ -446,6 +459,23 @@ async fn the_real_binary_reviews_as_lambda_runs_it() {
     let report = ended.output.unwrap();
     assert_eq!((report.totals.findings, report.totals.proposals, report.applied), (2, 2, 1));
     assert_eq!(shop.sources(), FIRST_MENDED);
+}
+
+#[tokio::test]
+async fn in_a_real_workspace_two_executions_at_once_are_as_one() {
+    let one_alone = Shop::new();
+    one_alone.review(Kill::Never, Verdict::ApproveFirst).await;
+    let shop = Shop::new();
+    let (one, other) = tokio::join!(
+        shop.review(Kill::Never, Verdict::ApproveFirst),
+        shop.review(Kill::Never, Verdict::ApproveFirst),
+    );
+    let (one, other) = (one.output.unwrap(), other.output.unwrap());
+    assert_eq!((one.totals, one.decisions), (other.totals, other.decisions));
+    assert_eq!(
+        (shop.files(), shop.sources()),
+        (one_alone.files(), FIRST_MENDED.map(str::to_owned))
+    );
 }
 
 #[test]

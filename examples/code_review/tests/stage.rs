@@ -290,6 +290,11 @@ fn limits_hold_for_what_is_unpacked() {
     };
     assert!(matches!(limits(|l| l.bytes = 500_000), StageError::TooLarge(500_000)));
     assert!(matches!(limits(|l| l.entries = 1), StageError::TooMany(1)));
+    // A name is not held in memory to its end.
+    fs::write(&archive, tar_gz(&[Entry::file(&"x".repeat(8 << 20), b"x")])).unwrap();
+    let error = limits(|_| {});
+    assert!(error.to_string().ends_with("longer than 1 MiB"), "{error}");
+    fs::write(&archive, tar_gz(&entries)).unwrap();
     let error = limits(|l| l.file_bytes = 299_999);
     assert!(matches!(&error, StageError::FileTooLarge { path, .. } if path == "a"), "{error}");
     assert_eq!(names(&workspace.path().join("input")), Vec::<String>::new());

@@ -8,6 +8,7 @@ use bedrock_agent::Watch;
 use mcp_workspace_tools::name::Name;
 
 use super::arguments::Progress;
+use super::one_line;
 
 /// Widest line where the terminal does not say.
 const WIDTH: usize = 80;
@@ -68,10 +69,11 @@ impl Display {
 
     /// Says how an agent stands.
     pub fn update(&self, agent: &Name, text: &str) {
+        let text = one_line(text);
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         match shown.lines.iter_mut().find(|(name, _)| name == agent) {
-            Some((_, line)) => text.clone_into(line),
-            None => shown.lines.push((agent.clone(), text.to_owned())),
+            Some((_, line)) => line.clone_from(&text),
+            None => shown.lines.push((agent.clone(), text.clone())),
         }
         let text = match shown.how {
             How::Never => return,

@@ -18,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::arguments::{ModelOptions, ReviewOptions, RunOptions, WorkOptions};
 use super::display::Display;
-use super::print;
+use super::{one_line, print};
 use crate::agents::{Agent, Phase, team};
 use crate::decisions;
 use crate::merge::{Merged, digest, merge};
@@ -77,6 +77,11 @@ pub fn all(options: &ReviewOptions) -> anyhow::Result<ExitCode> {
 pub fn one(options: &WorkOptions) -> anyhow::Result<ExitCode> {
     let policy = options.run.policy()?;
     log(&options.run, &policy, &options.model)?;
+    let sources = options.run.workspace.join(policy.layout().input.as_str());
+    let sources = sources.join(options.run.run.as_str());
+    if !sources.is_dir() {
+        bail!("nothing is staged in `{}`; `code_review review` stages", sources.display());
+    }
     let team = team(policy.layout(), &options.run.run);
     let Some(agent) = team.iter().find(|agent| agent.name == options.agent).cloned() else {
         let names: Vec<&str> = team.iter().map(|agent| agent.name.as_str()).collect();
@@ -97,7 +102,9 @@ async fn run_agents(shop: Arc<Shop>) -> anyhow::Result<(Vec<Outcome>, Merged)> {
     let (reviewers, remedies): (Vec<Agent>, Vec<Agent>) =
         team.into_iter().partition(|agent| agent.phase == Phase::Review);
     let mut outcomes = Shop::work_all(&shop, reviewers).await;
-    if !shop.interrupted.is_cancelled() {
+    // Who has only paused will find more.
+    let paused = outcomes.iter().any(Outcome::is_paused);
+    if !paused && !shop.interrupted.is_cancelled() {
         let reading = Arc::clone(&shop);
         let found = tokio::task::spawn_blocking(move || {
             let Run { root, name: run, caller } = &reading.run;
@@ -223,11 +230,6 @@ fn closing(options: &RunOptions, merged: &Merged, outcomes: &[Outcome]) -> anyho
         writeln!(text, "  code_review apply {}", options.for_this())?;
     }
     Ok(text)
-}
-
-/// Models choose reasons and names; none of them may steer the terminal.
-pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// 0 when all are done, 3 when one has only paused, 1 otherwise.

@@ -4,8 +4,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use super::arguments::RunOptions;
-use super::print;
-use super::review::one_line;
+use super::{one_line, print};
 use crate::apply::{self, Applied};
 use crate::decisions::{self, Standing};
 

@@ -124,14 +124,16 @@ impl<'a> Gather<'a> {
         }
         self.files += 1;
         let hash = hash.finalize().into();
-        self.add(path, Entry::File { executable, hash })
+        self.entries.insert(path, Entry::File { executable, hash });
+        Ok(())
     }
 
     /// A symbolic link.
     pub fn link(&mut self, name: &[u8], target: &[u8]) -> Result<(), StageError> {
         let path = self.new_path(name)?;
         let target = name::link_target(&path, target)?;
-        self.add(path, Entry::Link(target))
+        self.entries.insert(path, Entry::Link(target));
+        Ok(())
     }
 
     /// Something that is not staged.
@@ -172,7 +174,7 @@ impl<'a> Gather<'a> {
                     if let Some(writers) = self.writers {
                         writers.directory(&upto)?;
                     }
-                    self.add(upto.clone(), Entry::Directory)?;
+                    self.entries.insert(upto.clone(), Entry::Directory);
                 }
             }
         }
@@ -183,11 +185,6 @@ impl<'a> Gather<'a> {
         if self.entries.len() as u64 >= self.limits.entries {
             return Err(StageError::TooMany(self.limits.entries));
         }
-        Ok(())
-    }
-
-    fn add(&mut self, path: String, entry: Entry) -> Result<(), StageError> {
-        self.entries.insert(path, entry);
         Ok(())
     }
 

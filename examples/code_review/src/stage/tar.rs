@@ -1,14 +1,20 @@
 //! A tar archive as a source, plain or compressed by gzip.
 
+use std::cell::Cell;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::Path;
+use std::rc::Rc;
 
 use flate2::read::MultiGzDecoder;
 use tar::{Archive, EntryType};
 
 use super::StageError;
 use super::gather::Gather;
+
+/// Most bytes of what an archive says about one entry before its content. The reader of the format
+/// holds long names in memory, whatever their length.
+const MAX_ABOUT: u64 = 1 << 20;
 
 /// Unpacks one entry after the other; nothing is asked of the archive's order.
 pub fn read(path: &Path, gather: &mut Gather<'_>) -> Result<(), StageError> {
@@ -26,9 +32,15 @@ fn entries(path: &Path, bytes: impl Read, gather: &mut Gather<'_>) -> Result<(),
         path: path.display().to_string(),
         reason: error.to_string(),
     };
-    let mut archive = Archive::new(bytes);
-    for entry in archive.entries().map_err(broken)? {
+    let left = Rc::new(Cell::new(MAX_ABOUT));
+    let mut archive = Archive::new(Metered { bytes, left: Rc::clone(&left) });
+    let mut entries = archive.entries().map_err(broken)?;
+    loop {
+        left.set(MAX_ABOUT);
+        let Some(entry) = entries.next() else { break };
         let mut entry = entry.map_err(broken)?;
+        // Its content has limits of its own.
+        left.set(u64::MAX);
         let name = entry.path_bytes().into_owned();
         let kind = entry.header().entry_type();
         match kind {
@@ -50,4 +62,24 @@ fn entries(path: &Path, bytes: impl Read, gather: &mut Gather<'_>) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Bytes of which only so many may be read.
+struct Metered<R> {
+    bytes: R,
+    left: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read(buffer)?;
+        match self.left.get().checked_sub(read as u64) {
+            Some(left) => self.left.set(left),
+            None => {
+                let why = "what it says about one entry is longer than 1 MiB";
+                return Err(io::Error::new(ErrorKind::InvalidData, why));
+            }
+        }
+        Ok(read)
+    }
 }

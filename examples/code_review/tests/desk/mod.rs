@@ -41,6 +41,7 @@ struct State {
     person: Person,
     proposing: bool,
     finding: bool,
+    bell: bool,
     failing: Option<&'static str>,
     pausing: BTreeMap<&'static str, u32>,
     missing: u32,
@@ -65,6 +66,7 @@ impl Desk {
             person: Person::Sleeps,
             proposing: true,
             finding: true,
+            bell: false,
             failing: None,
             pausing: BTreeMap::new(),
             missing: 0,
@@ -95,6 +97,19 @@ impl Desk {
 
     pub fn without_proposals(self: Arc<Desk>) -> Arc<Desk> {
         self.with(|state| state.proposing = false)
+    }
+
+    /// The person comes when the callback is about to end, and not before.
+    pub fn at_the_bell(self: Arc<Desk>) -> Arc<Desk> {
+        self.with(|state| state.bell = true)
+    }
+
+    /// Somebody rings.
+    pub fn ring(&self) {
+        let mut state = self.state();
+        if state.bell {
+            state.decide();
+        }
     }
 
     pub fn without_findings(self: Arc<Desk>) -> Arc<Desk> {
@@ -261,6 +276,7 @@ impl Effects for Desk {
         state.callbacks.insert(waiting.callback_id.clone(), waiting.clone());
         match state.person {
             Person::DecidesBefore(round) if waiting.round < round => {}
+            _ if state.bell => {}
             _ => state.decide(),
         }
         Ok(())

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ pub enum Wake {
 
 #[derive(Debug)]
 struct Execution {
+    arn: String,
     operations: Vec<Value>,
     token: usize,
     checkpoints: usize,
@@ -87,7 +89,11 @@ pub struct Service {
 impl Service {
     /// Listens; `more` are routes beside the service's own.
     pub async fn start(kill: Kill, more: Router) -> Service {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let function = "arn:aws:lambda:eu-west-1:111122223333:function:review:1";
         let execution = Execution {
+            arn: format!("{function}/durable-execution/monday/{number}"),
             operations: Vec::new(),
             token: 0,
             checkpoints: 0,
@@ -196,7 +202,7 @@ fn envelope(shared: &Shared, input: &str) -> Value {
     })];
     operations.extend(execution.operations.iter().cloned());
     json!({
-        "DurableExecutionArn": "arn:aws:lambda:eu-west-1:111122223333:function:review:1/durable-execution/monday/1",
+        "DurableExecutionArn": execution.arn,
         "CheckpointToken": execution.token.to_string(),
         "InitialExecutionState": {"Operations": operations},
     })
@@ -263,7 +269,7 @@ impl Execution {
             self.operations.push(json!({"StartTimestamp": 0}));
             self.operations.len() - 1
         });
-        let callback = format!("callback-{place}");
+        let callback = format!("callback-{place}-of-{}", self.arn);
         let operation = &mut self.operations[place];
         for key in ["Id", "ParentId", "Name", "Type", "SubType"] {
             if !update[key].is_null() {

@@ -14,6 +14,7 @@ use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::decide;
 use mcp_workspace_tools::name::Name;
 use mcp_workspace_tools::policy::Policy;
+use mcp_workspace_tools::records::decision::State;
 use mcp_workspace_tools::tool;
 use mcp_workspace_tools::workspace::{Decider, Scope, Workspace};
 use serde_json::{Value, json};
@@ -140,7 +141,7 @@ impl Shop {
 
     /// The person comes, and finds the callback where the review has said that it is.
     fn decide(&self, verdict: Verdict) {
-        assert_eq!(waiting(self.root(), self.policy.layout(), &run()).unwrap().len(), 1);
+        assert!(!waiting(self.root(), self.policy.layout(), &run()).unwrap().is_empty());
         let grant = self.policy.grant("reviewer").unwrap();
         let layout = Arc::new(self.policy.layout().clone());
         let decider = Decider::new(Arc::new(self.workspace()), &grant, layout, "reviewer");
@@ -148,6 +149,9 @@ impl Shop {
         assert!(unreadable.is_empty());
         reviews.sort_by_key(|review| review.proposal.files[0].path.clone());
         for (number, review) in reviews.iter().enumerate() {
+            if review.state != State::Proposed {
+                continue;
+            }
             let id = &review.proposal.id;
             match (verdict, number) {
                 (Verdict::None, _) => {}
@@ -167,12 +171,13 @@ impl Shop {
             .map(|name| fs::read_to_string(self.root().join("input/monday").join(name)).unwrap())
     }
 
-    /// All files, by their paths.
+    /// All files but callbacks, of which each execution has one, by their paths.
     pub fn files(&self) -> Vec<String> {
         let mut files = Vec::new();
         list(self.root(), &mut files);
         let within = |file: PathBuf| file.strip_prefix(self.root()).unwrap().display().to_string();
         let mut files: Vec<String> = files.into_iter().map(within).collect();
+        files.retain(|file| !file.contains("/.callbacks/"));
         files.sort();
         files
     }
