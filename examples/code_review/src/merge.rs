@@ -8,8 +8,8 @@ use std::path::Path;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::name::Name;
-use mcp_workspace_tools::path::WorkspacePath;
-use mcp_workspace_tools::policy::Policy;
+use mcp_workspace_tools::path::{PathError, WorkspacePath};
+use mcp_workspace_tools::policy::{Layout, Policy};
 use mcp_workspace_tools::records::export::describe::severity_name;
 use mcp_workspace_tools::records::export::{Export, Profile, Provenance, sarif};
 use mcp_workspace_tools::records::finding::Finding;
@@ -81,8 +81,7 @@ pub fn merge(
     let (findings, damaged) = findings(&scope, &call, run).map_err(failed)?;
     let mut outcomes = outcomes.to_vec();
     outcomes.sort_by(|one, other| (one.phase, &one.agent).cmp(&(other.phase, &other.agent)));
-    let directory = policy.layout().output.join("reports").and_then(|path| path.join(run.as_str()));
-    let directory = directory.map_err(|error| failed(error.into()))?;
+    let directory = report_of(policy.layout(), run).map_err(|error| failed(error.into()))?;
     let mut by_severity = BTreeMap::new();
     for finding in &findings.findings {
         *by_severity.entry(severity_name(finding.severity).to_owned()).or_default() += 1;
@@ -117,6 +116,11 @@ pub fn merge(
         publish(&scope, &call, &directory, name, text).map_err(failed)?;
     }
     Ok(merged)
+}
+
+/// Where the report of a run lies.
+pub(crate) fn report_of(layout: &Layout, run: &Name) -> Result<WorkspacePath, PathError> {
+    layout.output.join("reports")?.join(run.as_str())
 }
 
 /// What the findings of a run are, in hex digits; none without any. More findings, another digest.

@@ -200,7 +200,7 @@ pub enum StageError {
     /// Something that was not staged lies in the place.
     #[error("`{0}` is there and was not staged; remove it, or give another --run")]
     NotAStage(String),
-    /// Somebody else staged the same run at the same time, and swept this one's work.
+    /// Somebody else staged the same run at the same time, and was first or swept this one's work.
     #[error("`{0}` was staged by somebody else at the same time; call again")]
     Swept(String),
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use bedrock_agent::Bedrock;
 use bedrock_agent::config::LimitOptions;
 use mcp_workspace_tools::name::Name;
-use mcp_workspace_tools::policy::Policy;
+use mcp_workspace_tools::policy::{Access, Policy};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -20,12 +20,12 @@ use super::arguments::{ModelOptions, ReviewOptions, RunOptions, WorkOptions};
 use super::display::Display;
 use super::{one_line, print};
 use crate::agents::{Agent, Phase, team};
-use crate::decisions;
-use crate::merge::{Merged, digest, merge};
+use crate::merge::{Merged, digest, merge, report_of};
 use crate::outcome::Outcome;
 use crate::recorded::recorded;
 use crate::review::{Model, work};
 use crate::stage::{Source, stage};
+use crate::{decisions, rights};
 
 /// What all agents share.
 struct Shop {
@@ -51,6 +51,8 @@ pub fn all(options: &ReviewOptions) -> anyhow::Result<ExitCode> {
     fs::create_dir_all(&options.run.workspace)
         .with_context(|| format!("cannot make `{}`", options.run.workspace.display()))?;
     let policy = options.run.policy()?;
+    // Before anything costs money.
+    may_report(&options.run, &policy)?;
     log(&options.run, &policy, &options.model)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcomes_and_report = runtime.block_on(async {
@@ -71,6 +73,19 @@ pub fn all(options: &ReviewOptions) -> anyhow::Result<ExitCode> {
     let (outcomes, merged) = outcomes_and_report;
     print(&closing(&options.run, &merged, &outcomes)?)?;
     Ok(exit(&outcomes))
+}
+
+/// Whether the caller may do at the end what it has to.
+fn may_report(options: &RunOptions, policy: &Policy) -> anyhow::Result<()> {
+    let (scope, _) = rights::scope(&options.workspace, policy, &options.caller)?;
+    let path = report_of(policy.layout(), &options.run)?.join("summary.json")?;
+    if !scope.grant().may(Access::Write, &path) {
+        bail!(
+            "the policy lets the caller `{}` not write `{path}`; give its role `write` there",
+            options.caller
+        );
+    }
+    Ok(())
 }
 
 /// Runs one agent, and makes no report.

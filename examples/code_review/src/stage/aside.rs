@@ -26,6 +26,8 @@ const WRITERS: usize = 16;
 /// A directory that has not its final name yet.
 pub struct Aside<'a> {
     directory: PathBuf,
+    /// What it will be called, from the workspace's root.
+    path: String,
     moment: &'a (dyn Fn() + Sync),
 }
 
@@ -40,7 +42,7 @@ impl<'a> Aside<'a> {
         let directory = place.input.join(name);
         (place.moment)();
         fs::create_dir(&directory).map_err(|cause| io("make")(&directory, cause))?;
-        Ok(Aside { directory, moment: place.moment })
+        Ok(Aside { directory, path: place.path.clone(), moment: place.moment })
     }
 
     /// Lets `fill` write with several hands.
@@ -60,8 +62,11 @@ impl<'a> Aside<'a> {
         });
         // What a writer met is why `fill` could not go on.
         let failed = shared.failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let filled = failed.map_or(filled, Err);
+        let mut filled = failed.map_or(filled, Err);
         if filled.is_err() {
+            if !self.directory.exists() {
+                filled = Err(StageError::Swept(self.path.clone()));
+            }
             // What stays is swept by the next stage.
             let _ = fs::remove_dir_all(&self.directory);
         }
@@ -96,11 +101,13 @@ impl<'a> Aside<'a> {
         let to = place.directory();
         if let Err(cause) = fs::rename(&self.directory, &to) {
             // The reply may be what was lost; and somebody else may have been first.
-            return match place.is_taken() {
-                Ok(true) => place.compare(gathered),
-                _ if cause.kind() == ErrorKind::NotFound => {
-                    Err(StageError::Swept(place.path.clone()))
-                }
+            return match (place.is_taken(), cause.kind()) {
+                (Ok(true), _) => place.compare(gathered),
+                // Ours is gone; or another one is there, which a network mount does not show yet.
+                (
+                    _,
+                    ErrorKind::NotFound | ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists,
+                ) => Err(StageError::Swept(place.path.clone())),
                 _ => Err(StageError::io("rename a stage to", &to, cause)),
             };
         }

@@ -162,5 +162,10 @@ fn other_sources_under_the_same_run_are_refused_before_any_model_is_asked() {
     let outcome = setting.start(&model, &arguments).end();
     assert_eq!(outcome.status, Some(2), "{outcome:?}");
     assert!(outcome.stderr.contains("`input/r1` holds other sources already"), "{outcome:?}");
+    // Nor is one asked for a report that could not be written in the end.
+    let arguments = [&arguments[..], &["--caller", "reviewer"]].concat();
+    let outcome = setting.start(&model, &arguments).end();
+    assert_eq!(outcome.status, Some(2), "{outcome:?}");
+    assert!(outcome.stderr.contains("not write `output/reports/r1/summary.json`"), "{outcome:?}");
     assert_eq!(model.requests().len(), asked);
 }
