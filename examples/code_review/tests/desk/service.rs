@@ -269,6 +269,17 @@ impl Execution {
             self.operations.push(json!({"StartTimestamp": 0}));
             self.operations.len() - 1
         });
+        // What the service's model allows.
+        let name = update["Name"].as_str().unwrap_or("unnamed");
+        assert!(
+            (1..=256).contains(&name.len())
+                && name.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
+            "{name}"
+        );
+        assert!(
+            update["Payload"].as_str().unwrap_or_default().len() <= 256 * 1024,
+            "{name} is too large"
+        );
         let callback = format!("callback-{place}-of-{}", self.arn);
         let operation = &mut self.operations[place];
         for key in ["Id", "ParentId", "Name", "Type", "SubType"] {
