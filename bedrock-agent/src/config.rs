@@ -135,9 +135,9 @@ struct Invocation {
 }
 
 /// How far a run may go.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits of a run")]
-struct LimitOptions {
+pub struct LimitOptions {
     /// Answers of the model
     #[arg(long, env = "BEDROCK_AGENT_MAX_TURNS", value_name = "N", default_value_t = 50)]
     max_turns: u32,
@@ -399,6 +399,31 @@ impl RunOptions {
 }
 
 impl LimitOptions {
+    /// What a worker with these limits is to do.
+    pub(crate) fn orders(&self, role: Name, agent: Name, run: Name, task: String) -> Orders {
+        Orders {
+            role,
+            agent,
+            run,
+            task,
+            model: String::new(),
+            budget: self.budget(),
+            until: self.max_seconds.map(|seconds| {
+                let time = Duration::from_secs(seconds);
+                Instant::now() + time.saturating_sub(RESERVE.min(time / 4))
+            }),
+            max_output_tokens: self.max_output_tokens,
+            answer_time: Duration::from_secs(self.answer_seconds),
+            attempts: self.max_attempts,
+            first_wait: Duration::from_millis(self.first_wait_ms),
+        }
+    }
+
+    /// Time for one tool call.
+    pub(crate) fn time_for_a_call(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+
     fn budget(&self) -> Budget {
         let prices = self.price_input.zip(self.price_output);
         Budget {

@@ -5,6 +5,7 @@
 //! `mcp-workspace`, under the caller id `bedrock-worker:ROLE`; nothing that the model or a file
 //! says changes it.
 
+mod assignment;
 mod backoff;
 mod bedrock;
 mod budget;
@@ -21,5 +22,8 @@ mod worker;
 pub mod config;
 pub mod lambda;
 
+pub use assignment::Assignment;
+pub use bedrock::Bedrock;
+pub use progress::Watch;
 pub use summary::{Ending, Summary};
 pub use worker::Worker;

@@ -1,6 +1,8 @@
 //! Progress on a terminal: one line a step on stderr.
 
+use std::fmt;
 use std::io::{IsTerminal, Write};
+use std::sync::Arc;
 
 use crate::conversation::{ToolResult, ToolUse};
 
@@ -15,11 +17,20 @@ pub enum When {
     Never,
 }
 
+/// Takes each line of progress, where somebody else than this process's terminal shows it.
+pub type Watch = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// Writes progress, or nothing.
-#[derive(Debug)]
 pub struct Progress {
     agent: String,
     shown: bool,
+    watch: Option<Watch>,
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Progress").field("agent", &self.agent).finish_non_exhaustive()
+    }
 }
 
 /// Longest piece of an argument that is shown.
@@ -33,11 +44,19 @@ impl Progress {
             When::Always => true,
             When::Never => false,
         };
-        Progress { agent: agent.to_owned(), shown }
+        Progress { agent: agent.to_owned(), shown, watch: None }
+    }
+
+    /// Progress of this agent, for somebody who watches.
+    pub fn watched(agent: &str, watch: Watch) -> Progress {
+        Progress { agent: agent.to_owned(), shown: false, watch: Some(watch) }
     }
 
     /// Writes a line.
     pub fn line(&self, text: &str) {
+        if let Some(watch) = &self.watch {
+            watch(&printable(text));
+        }
         if self.shown {
             // Progress that nobody reads is no fault.
             let _ = writeln!(std::io::stderr(), "[{}] {}", self.agent, printable(text));

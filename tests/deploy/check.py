@@ -6,6 +6,7 @@ import sys
 
 import mutations
 import promises
+import review
 from statements import REVIEWED, wildcards
 from template import Stack, load
 
@@ -13,9 +14,10 @@ DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "deploy"
 SETS = {
     "template": (promises.TEMPLATE, promises.TEMPLATE_VARIANTS, mutations.TEMPLATE, promises.REFUSED_PARAMETERS),
     "gateway": (promises.GATEWAY, promises.GATEWAY_VARIANTS, mutations.GATEWAY, promises.REFUSED_GATEWAY_PARAMETERS),
+    "review": (review.PROMISES, review.VARIANTS, review.MUTATIONS, review.REFUSED),
 }
 # What explains itself where the stack is looked at.
-UNTOLD = dict.fromkeys(("GatewayName", "TargetName", "GatewayUrl", "WorkspaceBucket", "FileSystemId", "LogGroupName"), True)
+UNTOLD = dict.fromkeys(("GatewayName", "TargetName", "GatewayUrl", "WorkspaceBucket", "FileSystemId", "LogGroupName", "OrchestratorLogGroup"), True)
 
 
 def report(what, faults):

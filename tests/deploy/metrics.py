@@ -7,7 +7,7 @@ EXISTING = {
     "AWS/Lambda": {
         "FunctionName": {
             "Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions", "UrlRequestCount",
-            "Url4xxCount", "Url5xxCount", "UrlRequestLatency",
+            "Url4xxCount", "Url5xxCount", "UrlRequestLatency", "DurableExecutionFailed", "DurableExecutionTimedOut",
         },
     },
     "AWS/S3/Files": {

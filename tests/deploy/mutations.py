@@ -201,4 +201,8 @@ GATEWAY = [
      prop("WorkspaceTarget", "MetadataConfiguration", {"AllowedRequestHeaders": ["X-Mcp-Workspace-On-Behalf-Of"]})),
 ]
 # Parameters' rules that must be missed when they are gone.
-RULES = {"template": ["OpenUrlNeedsTokens", "DirectReadsNeedAWay", "ExistingVpcNeedsSubnets"], "gateway": ["TokensNeedAnAudience"]}
+RULES = {
+    "template": ["OpenUrlNeedsTokens", "DirectReadsNeedAWay", "ExistingVpcNeedsSubnets"],
+    "gateway": ["TokensNeedAnAudience"],
+    "review": ["MoneyNeedsPrices", "InputPriceNeedsOther", "OutputPriceNeedsOther"],
+}

@@ -82,6 +82,9 @@ def zips(package, folder):
         more = package.package("x86_64", BINARY, "2.34", "version = 1\n", [keys])
     with zipfile.ZipFile(more) as archive:
         check("another file can be packed", archive.namelist() == ["bootstrap", "policy.toml", "jwks.json"], archive.namelist())
+    with contextlib.redirect_stdout(io.StringIO()):
+        named = package.package("x86_64", BINARY, "2.34", "version = 1\n", name="bedrock-agent")
+    check("each program of the review has a zip of its own", named.name == "bedrock-agent-x86_64.zip", named)
     why = refused(package.package, "x86_64", BINARY, "2.34", "version = 1\n", [ROOT / "deploy/policy.toml"])
     check("another file cannot replace the policy", "would replace policy.toml" in why, why)
 
@@ -128,6 +131,10 @@ def policies(package):
     text, said = policy(None)
     check("deploy/policy.toml checks and keeps what it expects", "[[expect]]" in text)
     check("the example account is warned of", "WARNING" in said and package.EXAMPLE_ACCOUNT in said, said)
+    Options.policy = ROOT / "examples/code_review/policy.toml"
+    text, said = policy(None)
+    check("the policy of the review's agents checks, and names no account", "bedrock-worker:remediation" in text and "WARNING" not in said, said)
+    Options.policy = ROOT / "deploy/policy.toml"
     text, said = policy(ACCOUNT)
     check("the packaged policy has the given account", ACCOUNT in text and package.EXAMPLE_ACCOUNT not in text and "WARNING" not in said, said)
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
@@ -135,6 +142,43 @@ def policies(package):
         file.flush()
         Options.policy = file.name
         check("a policy that does not keep what it expects is refused", bool(refused(policy, None)))
+
+
+AWS = """#!/usr/bin/env python3
+import json, pathlib, sys
+words = sys.argv[1:]
+here = pathlib.Path(__file__).parent
+with (here / "said").open("a") as said:
+    said.write(json.dumps(words) + "\\n")
+if words[:2] == ["s3api", "list-objects-v2"]:
+    prefix = words[words.index("--prefix") + 1]
+    keys = [prefix + name for name in ("00aa.json", ".00aa.new", "../evil.json", "11bb.json")]
+    print(json.dumps(keys if "/monday/" in prefix else None))
+elif words[:2] == ["s3", "cp"]:
+    print(json.dumps({"callback_id": "id-of-" + words[3].rsplit("/", 1)[1], "execution": "e", "round": 1}))
+elif words[-1] == "id-of-00aa.json":
+    sys.exit("An error occurred: the callback has ended")
+"""
+
+
+def wakes(package, folder):
+    """What people run when they have decided, with an `aws` that writes down what it is asked."""
+    aws = folder / "aws"
+    aws.write_text(AWS)
+    aws.chmod(0o755)
+
+    def released(*words):
+        environment = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+        return subprocess.run([ROOT / "examples/code_review/released", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, env=environment)
+
+    done = released("monday", "s3://bucket/workspace/agents/")
+    said = (folder / "said").read_text()
+    check("a review is woken by each callback of its run, and one that has ended is no fault",
+          done.returncode == 0 and "id-of-11bb.json" in said and "not woken: workspace/agents/output/runs/monday/.callbacks/00aa.json" in done.stdout, done.stdout + done.stderr)
+    check("what is no callback is not read", "evil" not in said and ".00aa.new" not in said, said)
+    done = released("tuesday", "s3://bucket/workspace/agents/")
+    check("a run that is not waiting is told of", done.returncode == 1 and "it is not waiting" in done.stderr, done.stderr)
+    check("a run's name is no path", released("../monday", "s3://bucket/").returncode == 1)
 
 
 def built(package, folder):
@@ -161,7 +205,7 @@ def built(package, folder):
 def main():
     if not BINARY.is_file():
         sys.exit(f"no binary at {BINARY}: run `cargo build --release`, or set MCP_WORKSPACE_BINARY")
-    for part in (binaries, zips, words, built):
+    for part in (binaries, zips, words, wakes, built):
         package = sys.modules["package"] = load()
         with tempfile.TemporaryDirectory(prefix="mcp-workspace-package-") as folder:
             part(package, pathlib.Path(folder))

@@ -3,6 +3,8 @@
 ENI_REASON = "Lambda asks for these on `*` when it makes the function's interfaces; NoInterfacesFromCode takes them from the code"
 SYNC_REASON = "the objects of the file system's own prefix; S3 Files documents these families of actions"
 RULE_REASON = "S3 Files names its rules itself; the condition lets it manage only its own"
+EXECUTION_REASON = "an execution is a sub-resource of a version of the function, and versions come with deployments"
+REVIEW = ("Orchestrator", "Security", "Style", "Maintainability", "Infrastructure", "Remediation")
 
 # (where, which part, value): why it may be. A value that no variant of a template has must go.
 REVIEWED = {
@@ -23,6 +25,13 @@ REVIEWED = {
     ("SyncRole", "Action", "s3:PutObject*"): SYNC_REASON,
     ("SyncRole", "Resource", "arn:aws:events:eu-west-1:111122223333:rule/DO-NOT-DELETE-S3-Files*"): RULE_REASON,
     ("SyncRole", "Resource", "arn:aws:events:eu-west-1:111122223333:rule/*"): "reads rules to find its own, as S3 Files documents",
+    **{(f"{name}Role", "Resource", "*"): ENI_REASON for name in REVIEW},
+    **{(f"{name}NoInterfacesFromCode", "Resource", "*"): "a denial" for name in REVIEW},
+    ("BedrockEndpoint", "Principal", "*"): "who is said by the condition aws:PrincipalArn",
+    ("LambdaEndpoint", "Principal", "*"): "who is said by the condition aws:PrincipalArn",
+    ("LambdaEndpoint", "Resource", "<Orchestrator.Arn>:*"): EXECUTION_REASON,
+    ("OrchestratorCheckpoints", "Resource", "<Orchestrator.Arn>:*"): EXECUTION_REASON,
+    ("PeoplePolicy", "Resource", "<Orchestrator.Arn>:*"): EXECUTION_REASON,
 }
 
 # Actions that may stand on the resource `*`, since AWS checks them on nothing narrower.

@@ -10,6 +10,7 @@ pub mod contract;
 pub mod decide;
 pub mod desk;
 pub mod error;
+pub mod name;
 pub mod patch;
 pub mod path;
 pub mod policy;

@@ -18,6 +18,9 @@ pub enum Play {
     Fail(u16, &'static str, &'static str),
     /// Does not answer.
     Hang,
+    /// Does something first, while other requests are answered.
+    #[allow(dead_code, reason = "not every test that includes this module waits for something")]
+    After(Box<dyn FnOnce() + Send>, Box<Play>),
 }
 
 /// A text and the end.
@@ -119,7 +122,15 @@ impl Shared {
             self.refused.lock().unwrap().extend(wrong);
             Play::Fail(400, "ValidationException", "see the test's output")
         };
+        let play = match play {
+            Play::After(first, play) => {
+                first();
+                *play
+            }
+            play => play,
+        };
         let (status, kind, body) = match play {
+            Play::After(..) => (500, "InternalServerException", json!({})),
             Play::Say(content, stop_reason) => (200, "", answer(&content, stop_reason)),
             Play::Fail(status, kind, message) => (status, kind, json!({ "message": message })),
             Play::Hang => {

@@ -10,7 +10,7 @@ mod sarif;
 mod sarif_limits;
 
 pub use html::html;
-pub use markdown::markdown;
+pub use markdown::{escaped, markdown};
 pub use sarif::{Profile, Provenance, sarif};
 
 /// An export, and what a person must know about it.

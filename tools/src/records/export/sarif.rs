@@ -333,6 +333,7 @@ fn kebab(text: &str) -> String {
     words.join("-")
 }
 
+/// A name for a rule. One that says the id again would be no name (SARIF1001).
 fn pascal(id: &str) -> String {
     let words = id.split(|character: char| !character.is_ascii_alphanumeric());
     let name: String = words
@@ -342,11 +343,8 @@ fn pascal(id: &str) -> String {
             Some(format!("{}{rest}", first.to_ascii_uppercase()))
         })
         .collect();
-    if name.starts_with(|first: char| first.is_ascii_alphabetic()) {
-        name
-    } else {
-        format!("Rule{name}")
-    }
+    let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic());
+    if is_name && !name.eq_ignore_ascii_case(id) { name } else { format!("Rule{name}") }
 }
 
 fn level(severity: Severity) -> &'static str {

@@ -1,0 +1,4 @@
+variable "vpc_id" {
+  description = "The VPC that the service runs in"
+  type        = string
+}
