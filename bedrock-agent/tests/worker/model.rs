@@ -108,9 +108,12 @@ impl Drop for Model {
 
 impl Shared {
     fn serve(&self, stream: &TcpStream) -> std::io::Result<()> {
-        let Request { path, headers, body, .. } = http::read(stream)?;
+        let Request { method, path, headers, body } = http::read(stream)?;
         let authorization = headers.get("authorization").cloned().unwrap_or_default();
-        let wrong = contract::violations(&path, &authorization, &body);
+        let mut wrong = contract::violations(&path, &authorization, &body);
+        if method != "POST" {
+            wrong.push(format!("the method is `{method}`"));
+        }
         let play = if wrong.is_empty() {
             let request: Value = serde_json::from_slice(&body).unwrap();
             let mut requests = self.requests.lock().unwrap();
