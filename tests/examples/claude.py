@@ -63,7 +63,7 @@ def claude(report):
 
 def added_servers():
     """The `claude mcp add` lines of our pages, with continued lines joined."""
-    pages = [ROOT / "deploy/README.md", EXAMPLES / "claude_code/README.md"]
+    pages = [ROOT / "README.md", ROOT / "deploy/README.md", EXAMPLES / "claude_code/README.md"]
     lines = [line.strip() for page in pages for line in page.read_text().replace("\\\n", " ").splitlines()]
     found = [line for line in lines if line.startswith("claude mcp add ")]
     assert len(found) >= 2, found
