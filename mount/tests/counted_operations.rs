@@ -12,9 +12,9 @@
 #[path = "desk/mod.rs"]
 mod desk;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use delayed_mount::{Counts, Operation, Options};
+use delayed_mount::{Counts, Effect, Fault, Operation, Options};
 use desk::{Desk, MODES};
 use mcp_workspace_tools::workspace::Resolution;
 use serde_json::json;
@@ -167,6 +167,39 @@ fn a_full_page_stops_the_search() {
         assert!(page["next_cursor"].is_string(), "{page}");
         let opened = desk.mounted.counts().of(Operation::Open);
         assert!(opened < 500, "{mode:?}: {opened} of 1500 files were opened for 3 matches");
+    }
+}
+
+#[test]
+fn what_is_read_ahead_of_a_file_that_does_not_answer_is_bounded() {
+    // Finds that may wait for an earlier one, and operations under way (tools/src/workspace/walk).
+    // The file that is read first need not be the first: as many, begun at once, may come before.
+    const MOST: u64 = 2_048 + 2 * 64;
+    for mode in MODES {
+        let Some(desk) = Desk::mount(Options::default()) else { return };
+        for file in 0..3_000 {
+            desk.file(&format!("f{file:04}.txt"), "needle\n");
+        }
+        let scope = desk.scope(mode);
+        desk.mounted.reset_counts();
+        desk.mounted.fail(Fault::nth(Operation::Read, Effect::Hang, 1));
+        std::thread::scope(|threads| {
+            let arguments = json!({ "pattern": "needle", "limit": 5_000, "format": "json" });
+            let search = threads.spawn(|| desk.run(&scope, "grep", arguments));
+            // Until nothing but the one request is under way for a while. To look too early
+            // shows less, and nothing wrong.
+            let (mut quiet, until) = (0, Instant::now() + Duration::from_secs(30));
+            while quiet < 50 && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(5));
+                let waits = desk.mounted.under_way() == 1;
+                quiet = if waits { quiet + 1 } else { 0 };
+            }
+            let opened = desk.mounted.counts().of(Operation::Open);
+            desk.mounted.clear_faults();
+            assert!(opened <= MOST, "{mode:?}: {opened} files were opened meanwhile");
+            let page = search.join().unwrap().unwrap();
+            assert_eq!(page["files_skipped"]["unreadable"].as_u64().unwrap_or(0), 0, "{page}");
+        });
     }
 }
 

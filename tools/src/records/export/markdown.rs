@@ -73,6 +73,8 @@ pub fn escaped(text: &str) -> String {
             '@' => out.push_str("&#64;"),
             '#' => out.push_str("&#35;"),
             ':' => out.push_str("&#58;"),
+            // `www.` begins a link wherever it stands.
+            '.' if ends_with_www(&out) => out.push_str("&#46;"),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '!' | '|' | '~' | '$' => {
                 out.push('\\');
                 out.push(character);
@@ -86,6 +88,13 @@ pub fn escaped(text: &str) -> String {
         Some(first) if first.is_ascii_digit() => out.replacen(". ", "\\. ", 1),
         _ => out,
     }
+}
+
+fn ends_with_www(text: &str) -> bool {
+    text.len()
+        .checked_sub(3)
+        .and_then(|start| text.get(start..))
+        .is_some_and(|end| end.eq_ignore_ascii_case("www"))
 }
 
 /// Text of several lines as lines of a paragraph.

@@ -138,3 +138,16 @@ fn rules_have_the_ids_of_the_ai_profile() {
     assert_eq!(named("sql injection"), "NOVEL-sql-injection");
     assert_eq!(named("CWE-"), "NOVEL-cwe");
 }
+
+#[test]
+fn no_text_becomes_a_link() {
+    for (text, shown) in [
+        ("see www.example.com, WWW.example.com", "see www&#46;example.com, WWW&#46;example.com"),
+        ("www", "www"),
+        ("w.www", "w.www"),
+        ("https://example.com", "https&#58;//example.com"),
+        ("[a](b)", "\\[a\\]\\(b\\)"),
+    ] {
+        assert_eq!(markdown::escaped(text), shown);
+    }
+}
