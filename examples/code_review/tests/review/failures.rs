@@ -169,3 +169,17 @@ fn other_sources_under_the_same_run_are_refused_before_any_model_is_asked() {
     assert!(outcome.stderr.contains("not write `output/reports/r1/summary.json`"), "{outcome:?}");
     assert_eq!(model.requests().len(), asked);
 }
+
+#[test]
+fn nothing_is_remedied_while_a_reviewer_is_out_of_time() {
+    let setting = Setting::new();
+    let model = hangs_at("security-reviewer", 5);
+    let outcome = setting.start_review_with(&model, &["--max-seconds", "3"]).end();
+    assert_eq!(outcome.status, Some(3), "{outcome:?}");
+    let reason = setting.summary()["failed"]["security-reviewer"].to_string();
+    assert!(reason.contains("out of time"), "{reason}");
+    assert_eq!(setting.standing().count(), 0);
+    let outcome = setting.review(&model);
+    assert_eq!(outcome.status, Some(0), "{outcome:?}");
+    assert_eq!(setting.standing().proposed.len(), files());
+}

@@ -118,9 +118,13 @@ impl Setting {
 
     /// The whole review of the seeded repository.
     pub fn start_review(&self, model: &Model) -> Running {
+        self.start_review_with(model, &[])
+    }
+
+    pub fn start_review_with(&self, model: &Model, more: &[&str]) -> Running {
         let source = seeded();
         let source = source.to_str().unwrap();
-        let arguments = [&["review", "--source", source][..], &MODEL].concat();
+        let arguments = [&["review", "--source", source][..], &MODEL, more].concat();
         self.start(model, &arguments)
     }
 
