@@ -95,7 +95,22 @@ impl Cell {
             Cell::Null | Cell::Bool(_) | Cell::Int(_) | Cell::Unsigned(_) | Cell::Float(_) => {
                 *left = left.saturating_sub(8);
             }
-            Cell::Text(text) => *left = left.saturating_sub(text.len() + 3),
+            Cell::Text(text) => {
+                // A control character takes six.
+                let cost =
+                    |c: char| if c.is_control() { 6 } else { 1 + usize::from("\"\\".contains(c)) };
+                let room = *left;
+                let mut spent = 3;
+                let end = text.char_indices().find(|(_, character)| {
+                    spent += cost(*character);
+                    spent > room
+                });
+                if let Some((end, _)) = end {
+                    text.truncate(end);
+                    text.push('…');
+                }
+                *left = left.saturating_sub(spent);
+            }
             Cell::List(items) => {
                 let mut kept = 0;
                 for item in items.iter_mut() {

@@ -382,9 +382,7 @@ fn is_line_feed(family: Family, unit: &[u8]) -> bool {
 fn line_feeds(family: Family, block: &[u8]) -> u64 {
     let count = match family {
         Family::Bytes { .. } => memchr::memchr_iter(b'\n', block).count(),
-        Family::Utf16 { .. } => {
-            block.chunks(2).filter(|unit| is_line_feed(family, unit)).count()
-        }
+        Family::Utf16 { .. } => block.chunks(2).filter(|unit| is_line_feed(family, unit)).count(),
     };
     count as u64
 }

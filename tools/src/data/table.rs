@@ -191,11 +191,9 @@ impl Shape {
         let (mut fields, mut more) = (Vec::new(), 0);
         match self {
             Shape::Struct(_) => self.list("", &mut fields, &mut more),
-            other => fields.push(Field {
-                name: "value".to_owned(),
-                kind: other.name(),
-                nullable: false,
-            }),
+            other => {
+                fields.push(Field { name: "value".to_owned(), kind: other.name(), nullable: false })
+            }
         }
         (fields, more)
     }

@@ -95,7 +95,8 @@ pub(super) fn decimal_of_bytes(bytes: &[u8], scale: i32) -> Cell {
     let rest = bytes.get(start..).unwrap_or_default();
     let mut value = [sign; 16];
     // The sign needs a bit of its own.
-    let fits = rest.len() < 16 || rest.len() == 16 && rest.first().is_some_and(|b| b & 0x80 == sign & 0x80);
+    let fits = rest.len() < 16
+        || rest.len() == 16 && rest.first().is_some_and(|b| b & 0x80 == sign & 0x80);
     let Some(place) = value.get_mut(16_usize.saturating_sub(rest.len())..).filter(|_| fits) else {
         return Cell::bytes(bytes);
     };

@@ -213,7 +213,8 @@ fn of_bytes(bytes: &[u8], logical: Option<Logical>) -> Cell {
 pub(super) fn long(bytes: &[u8]) -> Result<(i64, usize), TableError> {
     let mut value = 0_u64;
     for (at, byte) in bytes.iter().take(10).enumerate() {
-        value |= u64::from(byte & 0x7F).checked_shl(7 * u32::try_from(at).unwrap_or(0)).unwrap_or(0);
+        value |=
+            u64::from(byte & 0x7F).checked_shl(7 * u32::try_from(at).unwrap_or(0)).unwrap_or(0);
         if byte & 0x80 == 0 {
             let value = (value >> 1).cast_signed() ^ -(value & 1).cast_signed();
             return Ok((value, at + 1));

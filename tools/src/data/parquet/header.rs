@@ -7,7 +7,10 @@ use super::thrift::{Fault, I32, Reader, Result, STRUCT};
 pub(super) enum Kind {
     Data(Data),
     DataV2(DataV2),
-    Dictionary { values: u32, encoding: i32 },
+    Dictionary {
+        values: u32,
+        encoding: i32,
+    },
     /// Nothing that rows are read from.
     Other,
 }

@@ -125,7 +125,7 @@ fn read<T: DataType>(
         source.call().check()?;
         let step = usize::try_from(skip).unwrap_or(usize::MAX).min(window.step);
         match reader.skip_records(step).map_err(ours)? {
-            0 => return Err(fewer_rows()),
+            0 => return Err(fewer_rows(descriptor)),
             skipped => skip -= skipped as u64,
         }
     }
@@ -139,7 +139,7 @@ fn read<T: DataType>(
             .read_records(step, Some(&mut definitions), Some(&mut repetitions), &mut values)
             .map_err(ours)?;
         if records == 0 {
-            return Err(fewer_rows());
+            return Err(fewer_rows(descriptor));
         }
         rows += records;
         levels += new;
@@ -162,8 +162,9 @@ fn read<T: DataType>(
     })
 }
 
-fn fewer_rows() -> TableError {
-    TableError::broken("a column has fewer rows than its row group")
+fn fewer_rows(column: &ColumnDescriptor) -> TableError {
+    let column = column.path();
+    TableError::broken(format!("column `{column}` has fewer rows than its row group"))
 }
 
 /// An error of ours comes back as it went in.

@@ -28,7 +28,9 @@ pub(super) fn read(source: &Source, window: &Window) -> Result<Table, TableError
         root.get_fields().iter().map(|kind| Node::new(kind, 0, 0, &mut next)).collect();
     let parts = root.get_fields().iter().zip(&nodes);
     let (fields, more_fields) = Shape::Struct(
-        parts.map(|(kind, node)| (kind.name().to_owned(), shape(kind, node), node.optional)).collect(),
+        parts
+            .map(|(kind, node)| (kind.name().to_owned(), shape(kind, node), node.optional))
+            .collect(),
     )
     .fields();
     let mut row_count = 0_u64;

@@ -97,9 +97,7 @@ impl Pages {
     }
 
     /// The rows of the next data page, where nothing repeats. A dictionary before it is kept.
-    pub(super) fn peek_past_dictionary(
-        &mut self,
-    ) -> std::result::Result<Option<u64>, TableError> {
+    pub(super) fn peek_past_dictionary(&mut self) -> std::result::Result<Option<u64>, TableError> {
         let Some(header) = self.header()? else { return Ok(None) };
         if !matches!(header.kind, Kind::Dictionary { .. }) {
             return Ok(Some(header.values().into()));
@@ -137,11 +135,13 @@ impl Pages {
             }
             self.source.call().check()?;
             let header = self.read_header()?;
-            if header.kind == Kind::Other {
+            self.check(&header)?;
+            // Some writers leave pages without values, which would look like the end.
+            let is_dictionary = matches!(header.kind, Kind::Dictionary { .. });
+            if header.values() == 0 && !is_dictionary {
                 self.pass(&header);
                 continue;
             }
-            self.check(&header)?;
             self.next = Some(header);
         }
     }
@@ -202,8 +202,7 @@ impl Pages {
 
     fn page(&mut self) -> std::result::Result<Option<Page>, TableError> {
         let Some(header) = self.header()? else { return Ok(None) };
-        let stored =
-            self.bytes(self.position + header.length as u64, u64::from(header.stored))?;
+        let stored = self.bytes(self.position + header.length as u64, u64::from(header.stored))?;
         if stored.len() as u64 != u64::from(header.stored) {
             return Err(TableError::broken("the file ends in the middle of a page"));
         }

@@ -50,10 +50,10 @@ impl Reading<'_> {
         let (path, request, name) = (self.path, self.request, packing.name());
         self.rewind(opened, 0)?;
         let mut stream = Stream::new(packing, &opened.file, request.whole_bytes, self.call);
-        let stretch = stream
-            .read_window(request, self.call)
-            .map_err(|error| read_error(path, &error))?;
-        let ((bytes, lines), limit, end) = (stream.progress(), stream.limit(), stream.end().clone());
+        let stretch =
+            stream.read_window(request, self.call).map_err(|error| read_error(path, &error))?;
+        let ((bytes, lines), limit, end) =
+            (stream.progress(), stream.limit(), stream.end().clone());
         let broken = match &end {
             End::Broken(why) => {
                 Some(format!("the {name} stream breaks off after {bytes} bytes of text: {why}"))
@@ -165,11 +165,7 @@ impl Reading<'_> {
                 break;
             }
             left -= cost;
-            columns.push(Column {
-                name: field.name,
-                r#type: field.kind,
-                nullable: field.nullable,
-            });
+            columns.push(Column { name: field.name, r#type: field.kind, nullable: field.nullable });
         }
         if schema.is_some() && columns.len() < all {
             notes.push(format!("{} more fields in the schema", all - columns.len()));
@@ -224,7 +220,10 @@ impl Reading<'_> {
             TableError::PastEnd(rows) => {
                 let counted = if rows == 1 { "1 row".into() } else { format!("{rows} rows") };
                 ToolError::invalid(format!("`offset` is {offset}, but `{path}` has {counted}"))
-                    .hint(format!("give an offset from 1 to {}, or -1 for the last row", rows.max(1)))
+                    .hint(format!(
+                        "give an offset from 1 to {}, or -1 for the last row",
+                        rows.max(1)
+                    ))
             }
             TableError::NotReached(rows) => ToolError::new(
                 Code::TooLarge,
