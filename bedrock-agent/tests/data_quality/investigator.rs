@@ -101,7 +101,7 @@ impl Investigator {
             let Some((_, load)) = line.split_once(" INFO load ") else { return false };
             let (table, counts) = load.split_once(": ").unwrap();
             let wrote = counts.split("wrote ").nth(1).unwrap().trim_end_matches(" rows");
-            tables[table]["rows"].to_string() != wrote
+            tables[table]["rows"].as_u64() != wrote.parse().ok()
         });
         report(
             "load/count-mismatch",

@@ -133,12 +133,18 @@ impl<R: Read> Stream<R> {
         };
         let mut window = match found {
             Ok(window) => window,
-            Err(WindowError::PastEnd(lines)) => return Ok(Stretch::PastEnd(lines)),
+            Err(WindowError::PastEnd(lines)) => {
+                return Ok(match self.end {
+                    End::Stopped(stop) => Stretch::Stopped(stop),
+                    _ => Stretch::PastEnd(lines),
+                });
+            }
             Err(WindowError::Stopped(stop)) => return Ok(Stretch::Stopped(stop)),
             Err(WindowError::Io(error)) => return Err(error),
         };
+        // A window after which lines were seen is complete.
         if let End::Stopped(stop) = self.end
-            && (stop == Stop::Cancelled || window.content.is_empty())
+            && (stop == Stop::Cancelled || !window.more)
         {
             return Ok(Stretch::Stopped(stop));
         }

@@ -19,6 +19,8 @@ use crate::data::time::{self, Unit};
 const STEP: usize = 1_024;
 /// As many where a row may have many values, or where values multiply.
 const SMALL_STEP: usize = 16;
+/// Rows that are passed over at once where values do not multiply.
+const SKIP_STEP: usize = 64 * 1024;
 /// Most levels of a column in one window.
 const MAX_LEVELS: usize = 2 * 1024 * 1024;
 
@@ -44,8 +46,9 @@ impl Leaf {
         let mut pages = Pages::new(source, column)?;
         let nested = descriptor.max_rep_level() > 0;
         let step = if nested || pages.chained() { SMALL_STEP } else { STEP };
+        let skip_step = if pages.chained() { SMALL_STEP } else { SKIP_STEP };
         let skip = skip_pages(&mut pages, skip, nested)?;
-        let step = Step { skip, rows, step };
+        let step = Step { skip, skip_step, rows, step };
         let kind = Value::of(&descriptor);
         let reader = get_column_reader(descriptor.clone(), Box::new(pages));
         match reader {
@@ -94,6 +97,7 @@ impl Leaf {
 
 struct Step {
     skip: u64,
+    skip_step: usize,
     rows: usize,
     step: usize,
 }
@@ -123,7 +127,7 @@ fn read<T: DataType>(
     let mut skip = window.skip;
     while skip > 0 {
         source.call().check()?;
-        let step = usize::try_from(skip).unwrap_or(usize::MAX).min(window.step);
+        let step = usize::try_from(skip).unwrap_or(usize::MAX).min(window.skip_step);
         match reader.skip_records(step).map_err(ours)? {
             0 => return Err(fewer_rows(descriptor)),
             skipped => skip -= skipped as u64,

@@ -31,7 +31,7 @@ pub(super) fn read(
         return reading.unpack(packing, opened).map(Some);
     }
     // A text may begin with the letters PAR1 too.
-    match Kind::of(head).filter(|_| text::Family::of(head).is_none() || opened.size <= 64) {
+    match Kind::of(head).filter(|_| text::Family::of(head).is_none()) {
         Some(kind) => reading.table(kind, opened).map(Some),
         None => Ok(None),
     }
