@@ -1,0 +1,182 @@
+//! HTTP requests to a server elsewhere, signed with the AWS credentials of whoever runs the
+//! command (Signature Version 4): a function URL with IAM authorization, an AgentCore Gateway, an
+//! HTTP API.
+//!
+//! Nothing here knows what is asked. The server's own build has none of it.
+
+mod place;
+mod signature;
+
+use std::time::{Duration, SystemTime};
+
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use reqwest::Request;
+use reqwest::header::HeaderMap;
+use tokio::sync::Mutex;
+
+pub use place::Place;
+pub use reqwest::{Body, Method, Response, StatusCode, Url, header};
+
+/// Longest time for a connection to come about.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// Longest time for an answer: no function runs longer.
+const ANSWER_TIME: Duration = Duration::from_secs(900);
+/// Credentials that end sooner than this are asked for anew.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// Why a request did not get an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// The URL is none that requests may be sent to.
+    #[error("`{url}` is no URL of a server: {reason}")]
+    Url {
+        /// What was given.
+        url: String,
+        /// What is wrong with it, and what to give instead.
+        reason: String,
+    },
+    /// Nothing says in which region the server is.
+    #[error("no AWS region is known for `{0}`: give --region, or set AWS_REGION")]
+    Region(String),
+    /// No credentials, or they could not be fetched.
+    #[error("no AWS credentials: {0}; sign in as for any AWS tool, such as `aws sso login`")]
+    Credentials(String),
+    /// The request could not be signed.
+    #[error("the request cannot be signed: {0}")]
+    Signature(String),
+    /// The server could not be reached, or its answer broke off.
+    #[error("no answer from {host}: {reason}")]
+    Transport {
+        /// The server.
+        host: String,
+        /// What went wrong on the way.
+        reason: String,
+        /// Whether the connection never came about, so that nothing can have happened there.
+        before_sending: bool,
+    },
+    /// The answer is larger than the caller takes.
+    #[error("the answer of {host} has more than {limit} bytes")]
+    TooLarge {
+        /// The server.
+        host: String,
+        /// The caller's limit.
+        limit: usize,
+    },
+}
+
+/// A server elsewhere, and the credentials to sign with.
+#[derive(Debug)]
+pub struct Remote {
+    place: Place,
+    region: String,
+    client: reqwest::Client,
+    provider: SharedCredentialsProvider,
+    credentials: Mutex<Option<Credentials>>,
+}
+
+impl Remote {
+    /// Finds credentials and region as every AWS tool does; the host's name tells the region
+    /// where it can. Nothing is sent to the server yet.
+    ///
+    /// # Errors
+    /// When the URL is none, or nothing says the region or the credentials.
+    pub async fn connect(url: &str, region: Option<&str>) -> Result<Remote, RemoteError> {
+        let place = Place::parse(url)?;
+        let https = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(https);
+        if let Some(region) = region.or(place.region()) {
+            loader = loader.region(Region::new(region.to_owned()));
+        }
+        let config = loader.load().await;
+        let region = config.region().ok_or_else(|| RemoteError::Region(url.to_owned()))?;
+        let provider = config.credentials_provider();
+        let provider = provider.ok_or_else(|| RemoteError::Credentials("none found".to_owned()))?;
+        // A second one, where the program has its own, is refused and not needed.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut client = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIME)
+            .timeout(ANSWER_TIME)
+            // A signature is for one host; whoever redirects is not the server that was named.
+            .redirect(reqwest::redirect::Policy::none());
+        if place.is_loopback() {
+            client = client.no_proxy();
+        }
+        let client = client.build().map_err(|error| place.failed(&error))?;
+        Ok(Remote {
+            region: region.to_string(),
+            client,
+            provider,
+            credentials: Mutex::new(None),
+            place,
+        })
+    }
+
+    /// The server's URL.
+    pub fn url(&self) -> &Url {
+        self.place.url()
+    }
+
+    /// Signs and sends one request. `below` is a path, with its escapes and its query, below the
+    /// server's URL; empty for that URL itself. An answer of any status is an answer.
+    ///
+    /// # Errors
+    /// When there are no credentials, or no answer has begun.
+    pub async fn send(
+        &self,
+        method: Method,
+        below: &str,
+        headers: HeaderMap,
+        body: impl Into<Vec<u8>>,
+    ) -> Result<Response, RemoteError> {
+        let url = self.place.join(below)?;
+        let body = body.into();
+        let credentials = self.credentials().await?;
+        let (service, region) = (self.place.service(), self.region.as_str());
+        let signer = signature::Signer { credentials, service, region, time: SystemTime::now() };
+        let signed = signer.headers(&method, &url, &headers, &body)?;
+        let mut request = Request::new(method, url);
+        *request.headers_mut() = headers;
+        request.headers_mut().extend(signed);
+        *request.body_mut() = Some(body.into());
+        self.client.execute(request).await.map_err(|error| self.place.failed(&error))
+    }
+
+    /// The body of an answer, if it has no more than `limit` bytes.
+    ///
+    /// # Errors
+    /// When it has more, or breaks off.
+    pub async fn whole(&self, mut answer: Response, limit: usize) -> Result<Vec<u8>, RemoteError> {
+        let mut whole = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(|error| self.place.failed(&error))? {
+            if whole.len() + piece.len() > limit {
+                return Err(RemoteError::TooLarge { host: self.place.host().to_owned(), limit });
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole)
+    }
+
+    /// What a body that broke off means.
+    pub fn failed(&self, error: &reqwest::Error) -> RemoteError {
+        self.place.failed(error)
+    }
+
+    async fn credentials(&self) -> Result<Credentials, RemoteError> {
+        let mut known = self.credentials.lock().await;
+        let until = SystemTime::now() + FRESH;
+        if let Some(credentials) = &*known
+            && credentials.expiry().is_none_or(|end| end > until)
+        {
+            return Ok(credentials.clone());
+        }
+        let fresh = self.provider.provide_credentials().await;
+        let fresh = fresh.map_err(|error| RemoteError::Credentials(place::chain(&error)))?;
+        *known = Some(fresh.clone());
+        Ok(fresh)
+    }
+}
