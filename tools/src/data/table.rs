@@ -118,6 +118,9 @@ pub enum TableError {
     /// More than so many bytes would have to be read, or four times as many decompressed.
     #[error("it takes more than {0} bytes")]
     Budget(u64),
+    /// A column has more values in the rows that were read at once than there is room for.
+    #[error("column `{0}` has more than {1} values in one row")]
+    TooMany(String, usize),
     /// The file is damaged, or uses what is not understood here.
     #[error("{0}")]
     Broken(String),

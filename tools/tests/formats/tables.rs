@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mcp_workspace_tools::answer::Shown;
 use parquet::data_type::{ByteArray, ByteArrayType, Int32Type};
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::parser::parse_message_type;
 use serde_json::{Value, json};
 
@@ -217,6 +217,65 @@ fn answers_keep_to_their_bound_and_continue_across_row_groups() {
         }
         assert_eq!(rows, 3_000);
     }
+}
+
+/// A Parquet file of one column, of which each row is made by `row`.
+fn one_column(
+    schema: &str,
+    rows: usize,
+    write: impl Fn(&mut SerializedColumnWriter, usize),
+) -> Vec<u8> {
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut bytes = Vec::new();
+    let mut file = SerializedFileWriter::new(&mut bytes, schema, Default::default()).unwrap();
+    let mut group = file.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    write(&mut column, rows);
+    column.close().unwrap();
+    group.close().unwrap();
+    file.close().unwrap();
+    bytes
+}
+
+#[test]
+fn rows_with_long_lists_are_read_few_at_a_time() {
+    // Two million values would be in the rows that a short name lets one hope for.
+    let schema = "message m { repeated int32 e; }";
+    let bytes = one_column(schema, 3_000, |column, rows| {
+        let values: Vec<i32> = (0..rows as i32 * 1_000).collect();
+        let (mut levels, mut first) = (vec![1; values.len()], 0);
+        while first < levels.len() {
+            levels[first] = 0;
+            first += 1_000;
+        }
+        let all = vec![1; values.len()];
+        column.typed::<Int32Type>().write_batch(&values, Some(&all), Some(&levels)).unwrap();
+    });
+    let setting = Setting::with(&bytes);
+    let answer = setting.json(json!({}));
+    assert_eq!(answer["notes"], Value::Null, "{}", answer["notes"]);
+    let first = answer["rows"][0]["e"].as_array().unwrap();
+    assert_eq!((first.len(), &first[100]), (101, &json!("… 900 more items")));
+    let last = setting.json(json!({"offset": -1}));
+    assert_eq!(last["rows"][0]["e"][0], 2_999_000);
+}
+
+#[test]
+fn rows_of_many_bytes_are_read_few_at_a_time() {
+    let schema = "message m { required binary image; }";
+    let bytes = one_column(schema, 100, |column, rows| {
+        for row in 0..rows {
+            let image = ByteArray::from(vec![row as u8; 200_000]);
+            column.typed::<ByteArrayType>().write_batch(&[image], None, None).unwrap();
+        }
+    });
+    let setting = Setting::limited(&bytes, 8 << 20);
+    let answer = setting.json(json!({}));
+    let rows = answer["rows"].as_array().unwrap();
+    assert!(rows.len() > 5 && answer["more"] == true, "{answer}");
+    assert_eq!(rows[3]["image"], format!("0x{}… [cut: 199936 more bytes]", "03".repeat(64)));
+    let next = setting.json(json!({"offset": answer["next_offset"]}));
+    assert_eq!(next["start_line"], answer["next_offset"]);
 }
 
 #[test]

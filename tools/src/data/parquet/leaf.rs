@@ -21,7 +21,7 @@ const STEP: usize = 1_024;
 const SMALL_STEP: usize = 16;
 /// Rows that are passed over at once where values do not multiply.
 const SKIP_STEP: usize = 64 * 1024;
-/// Most levels of a column in one window.
+/// Most levels of a column in rows that are read at once.
 const MAX_LEVELS: usize = 2 * 1024 * 1024;
 
 /// The levels of a column, and what is at those that are there.
@@ -148,10 +148,7 @@ fn read<T: DataType>(
         rows += records;
         levels += new;
         if levels > MAX_LEVELS {
-            return Err(TableError::broken(format!(
-                "column `{}` has more than {MAX_LEVELS} values in these rows; ask for fewer rows",
-                descriptor.path()
-            )));
+            return Err(TableError::TooMany(descriptor.path().string(), MAX_LEVELS));
         }
         cells.extend(values.iter().map(&cell));
         values.clear();
@@ -167,7 +164,7 @@ fn read<T: DataType>(
 }
 
 fn fewer_rows(column: &ColumnDescriptor) -> TableError {
-    let column = column.path();
+    let column = column.path().string();
     TableError::broken(format!("column `{column}` has fewer rows than its row group"))
 }
 

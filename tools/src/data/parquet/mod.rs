@@ -9,6 +9,8 @@ mod shape;
 mod thrift;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::vec::IntoIter;
 
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
@@ -18,6 +20,11 @@ use super::cell::Cell;
 use super::source::Source;
 use super::table::{Page, Rows, Shape, Table, TableError, Window, first_row};
 use crate::call::Stop;
+
+/// Rows that are read at once at first; then so many times as many. Whether more fit into the
+/// answer shows only when they have been read.
+const FIRST_BATCH: u64 = 128;
+const GROWTH: u64 = 4;
 
 /// Reads a window of rows.
 pub(super) fn read(source: &Source, window: &Window) -> Result<Table, TableError> {
@@ -43,7 +50,8 @@ pub(super) fn read(source: &Source, window: &Window) -> Result<Table, TableError
         }
     }
     let first = first_row(window.offset, row_count)?;
-    let mut reader = Reader { source, window, nodes: &nodes, notes: Vec::new() };
+    let mut reader =
+        Reader { source, window, nodes: &nodes, batch: FIRST_BATCH, notes: Vec::new() };
     let mut page = Page::new(window, first);
     let mut before = 0;
     for group in metadata.row_groups() {
@@ -105,11 +113,12 @@ struct Reader<'a> {
     source: &'a Source,
     window: &'a Window,
     nodes: &'a [Node],
+    batch: u64,
     notes: Vec<String>,
 }
 
 impl Reader<'_> {
-    /// Reads rows of a group from its row `from` on, as many as may fit.
+    /// Reads some rows of a group from its row `from` on, as many as may fit.
     fn rows(
         &mut self,
         group: &RowGroupMetaData,
@@ -118,22 +127,19 @@ impl Reader<'_> {
         page: &mut Page,
     ) -> Result<(), TableError> {
         let wanted = self.window.limit - page.len();
-        let count = usize::try_from((rows - from).min(wanted).min(self.most())).unwrap_or(1);
-        let mut columns = Vec::new();
-        for node in self.nodes {
-            match self.field(group, node, from, count) {
-                Ok(cells) => columns.push((node.name.clone(), cells.into_iter())),
-                Err(TableError::Budget(budget)) if !columns.is_empty() && page.is_empty() => {
-                    self.notes.push(format!(
-                        "columns from `{}` on are not read: they take more than {budget} bytes \
-                         (max_file_bytes)",
-                        node.name
-                    ));
-                    break;
+        let most = self.most().min(self.batch).min(self.affordable(group));
+        let mut count = usize::try_from((rows - from).min(wanted).min(most)).unwrap_or(1);
+        self.batch = self.batch.saturating_mul(GROWTH);
+        let mut columns = loop {
+            match self.columns(group, from, count, page.is_empty()) {
+                // Rows may hold lists of any length.
+                Err(TableError::TooMany(..)) if count > 1 => {
+                    count = (count / 8).max(1);
+                    self.batch = count as u64;
                 }
-                Err(error) => return Err(error),
+                other => break other?,
             }
-        }
+        };
         for _ in 0..count {
             let mut fields = Vec::new();
             for (name, cells) in &mut columns {
@@ -144,6 +150,44 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The fields of so many rows; only the first of them where the others cost too much.
+    fn columns(
+        &mut self,
+        group: &RowGroupMetaData,
+        from: u64,
+        count: usize,
+        in_part: bool,
+    ) -> Result<Vec<(Arc<str>, IntoIter<Cell>)>, TableError> {
+        let mut columns = Vec::new();
+        for node in self.nodes {
+            match self.field(group, node, from, count) {
+                Ok(cells) => columns.push((node.name.clone(), cells.into_iter())),
+                Err(TableError::Budget(budget)) if !columns.is_empty() && in_part => {
+                    self.notes.push(format!(
+                        "columns from `{}` on are not read: they take more than {budget} bytes \
+                         (max_file_bytes)",
+                        node.name
+                    ));
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(columns)
+    }
+
+    /// How many rows can be read with a part of the budget, as long as they are on the average.
+    fn affordable(&self, group: &RowGroupMetaData) -> u64 {
+        let bytes: i64 = group
+            .columns()
+            .iter()
+            .map(|column| column.compressed_size().max(column.uncompressed_size()).max(0))
+            .fold(0, i64::saturating_add);
+        let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
+        let each = u64::try_from(bytes).unwrap_or(0) / rows + 1;
+        (self.window.budget / 4 / each).max(1)
     }
 
     /// One field of so many rows.

@@ -135,7 +135,7 @@ impl Reading<'_> {
         let file = opened.file.try_clone().map_err(|error| read_error(path, &error))?;
         let table = match read_table(kind, Box::new(file), opened.size, &window, self.call) {
             Ok(table) => table,
-            Err(TableError::Broken(why)) => {
+            Err(why @ (TableError::Broken(_) | TableError::TooMany(..))) => {
                 return self.describe(opened, format!("not shown as {}: {why}", kind.name()));
             }
             Err(error) => return Err(self.refused(error)),
