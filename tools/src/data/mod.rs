@@ -6,6 +6,7 @@
 mod avro;
 mod cell;
 mod codec;
+mod decoder;
 mod parquet;
 mod source;
 pub mod stream;

@@ -1,10 +1,11 @@
 //! Ranged reads of an opened file, counted against what one call may read and decompress.
 
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::table::TableError;
 use crate::call::Call;
+use crate::text::blocks::fill;
 
 /// What a table is read from.
 pub trait Input: Read + Seek + Send {}
@@ -54,15 +55,7 @@ impl Source {
         }
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
         shared.input.seek(SeekFrom::Start(start))?;
-        let mut filled = 0;
-        while let Some(space) = bytes.get_mut(filled..).filter(|space| !space.is_empty()) {
-            match shared.input.read(space) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let filled = fill(&mut shared.input, &mut bytes)?;
         bytes.truncate(filled);
         Ok(bytes)
     }

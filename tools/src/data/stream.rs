@@ -1,13 +1,11 @@
 //! Compressed text: decompressed as it is read, never whole in memory, and only so far.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
 
-use flate2::bufread::MultiGzDecoder;
-use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
-
+use super::decoder::{Checked, Decoder};
 use crate::call::{Call, Stop};
+use crate::text::blocks::fill;
 use crate::text::{
     Family, HEAD_BYTES, Request, TAIL_BYTES, Window, WindowError, read_head, read_window,
 };
@@ -88,12 +86,11 @@ pub struct Stream<R> {
 impl<R: Read> Stream<R> {
     /// Decompresses `source`, from its beginning, as long as `call` has time.
     pub fn new(packing: Packing, source: R, whole_bytes: u64, call: &Call) -> Stream<R> {
-        let source = Checked { source, call: call.clone() };
-        let source = BufReader::with_capacity(BLOCK_BYTES, source);
+        let source = BufReader::with_capacity(BLOCK_BYTES, Checked::new(source, call));
         Stream {
             decoder: match packing {
-                Packing::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(source))),
-                Packing::Zstd => Decoder::Zstd(Box::new(Frames::new(source))),
+                Packing::Gzip => Decoder::gzip(source),
+                Packing::Zstd => Decoder::zstd(source),
             },
             call: call.clone(),
             limit: whole_bytes.saturating_mul(SCAN_FACTOR),
@@ -274,107 +271,6 @@ impl<R> Seek for Forward<'_, R> {
     fn seek(&mut self, _to: SeekFrom) -> io::Result<u64> {
         Err(ErrorKind::Unsupported.into())
     }
-}
-
-/// The compressed bytes, as long as the call has time.
-struct Checked<R> {
-    source: R,
-    call: Call,
-}
-
-impl<R: Read> Read for Checked<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.call.check().is_err() {
-            return Err(io::Error::other("the call ended"));
-        }
-        self.source.read(buffer)
-    }
-}
-
-enum Decoder<R> {
-    Gzip(Box<MultiGzDecoder<R>>),
-    Zstd(Box<Frames<R>>),
-}
-
-impl<R: BufRead> Read for Decoder<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Decoder::Gzip(decoder) => decoder.read(buffer),
-            Decoder::Zstd(frames) => frames.read(buffer),
-        }
-    }
-}
-
-/// The frames of zstd, one after the other, each with its checksum compared.
-struct Frames<R> {
-    source: R,
-    decoder: FrameDecoder,
-    inside: bool,
-}
-
-impl<R: BufRead> Frames<R> {
-    fn new(source: R) -> Frames<R> {
-        Frames { source, decoder: FrameDecoder::new(), inside: false }
-    }
-
-    /// Goes to the next frame, past those that are to be skipped; no more frames are false.
-    fn begin(&mut self) -> io::Result<bool> {
-        while !self.source.fill_buf()?.is_empty() {
-            match self.decoder.reset(&mut self.source) {
-                Ok(()) => {
-                    self.inside = true;
-                    return Ok(true);
-                }
-                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
-                    length,
-                    ..
-                })) => {
-                    let mut skipped = (&mut self.source).take(u64::from(length));
-                    if io::copy(&mut skipped, &mut io::sink())? < u64::from(length) {
-                        return Err(ErrorKind::UnexpectedEof.into());
-                    }
-                }
-                Err(error) => return Err(io::Error::other(error)),
-            }
-        }
-        Ok(false)
-    }
-}
-
-impl<R: BufRead> Read for Frames<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if !self.inside && !self.begin()? {
-                return Ok(0);
-            }
-            while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                self.decoder
-                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))
-                    .map_err(io::Error::other)?;
-            }
-            let read = self.decoder.read(buffer)?;
-            if read > 0 {
-                return Ok(read);
-            }
-            self.inside = false;
-            let (said, found) =
-                (self.decoder.get_checksum_from_data(), self.decoder.get_calculated_checksum());
-            if said.is_some() && said != found {
-                return Err(io::Error::other("a frame's checksum is not that of its content"));
-            }
-        }
-    }
-}
-
-fn fill(source: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(space) = block.get_mut(filled..).filter(|space| !space.is_empty()) {
-        match source.read(space)? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    Ok(filled)
 }
 
 fn is_line_feed(family: Family, unit: &[u8]) -> bool {

@@ -4,6 +4,7 @@ mod assemble;
 mod footer;
 mod header;
 mod leaf;
+mod measure;
 mod pages;
 mod shape;
 mod thrift;
@@ -25,6 +26,9 @@ use crate::call::Stop;
 /// answer shows only when they have been read.
 const FIRST_BATCH: u64 = 128;
 const GROWTH: u64 = 4;
+
+/// Columns of some rows, with their names.
+type Columns = Vec<(Arc<str>, IntoIter<Cell>)>;
 
 /// Reads a window of rows.
 pub(super) fn read(source: &Source, window: &Window) -> Result<Table, TableError> {
@@ -159,7 +163,7 @@ impl Reader<'_> {
         from: u64,
         count: usize,
         in_part: bool,
-    ) -> Result<Vec<(Arc<str>, IntoIter<Cell>)>, TableError> {
+    ) -> Result<Columns, TableError> {
         let mut columns = Vec::new();
         for node in self.nodes {
             match self.field(group, node, from, count) {
