@@ -56,6 +56,16 @@ fn damaged_files_are_answered() {
     }
 }
 
+/// A fuzzer made it: repetition levels that end before the values do, over which skipping rows
+/// went on for ever.
+#[test]
+fn levels_that_end_too_soon_are_noticed() {
+    let (bytes, _) = fixture("endless.parquet");
+    for offset in [1, 2, -1, -3, -10] {
+        said(&bytes, json!({ "offset": offset }));
+    }
+}
+
 fn long(value: i64) -> Vec<u8> {
     let mut left = ((value << 1) ^ (value >> 63)) as u64;
     let mut bytes = Vec::new();

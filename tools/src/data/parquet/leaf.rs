@@ -47,7 +47,7 @@ impl Leaf {
         let nested = descriptor.max_rep_level() > 0;
         let step = if nested || pages.chained() { SMALL_STEP } else { STEP };
         let skip_step = if pages.chained() { SMALL_STEP } else { SKIP_STEP };
-        let skip = skip_pages(&mut pages, skip, nested)?;
+        let skip = skip_pages(&mut pages, skip)?;
         let step = Step { skip, skip_step, rows, step };
         let kind = Value::of(&descriptor);
         let reader = get_column_reader(descriptor.clone(), Box::new(pages));
@@ -102,17 +102,14 @@ struct Step {
     step: usize,
 }
 
-/// Passes over whole pages, whose rows are known where nothing repeats. How many rows of the next
-/// page are still to be skipped.
-fn skip_pages(pages: &mut Pages, mut skip: u64, nested: bool) -> Result<u64, TableError> {
-    // A dictionary is needed by what follows; the reader takes it first.
-    while !nested
-        && skip > 0
-        && let Some(page) = pages.peek_past_dictionary()?
-        && page <= skip
+/// Passes over whole pages. How many rows of what follows are still to be skipped.
+fn skip_pages(pages: &mut Pages, mut skip: u64) -> Result<u64, TableError> {
+    while skip > 0
+        && let Some(rows) = pages.peek_past_dictionary()?
+        && rows <= skip
     {
         pages.skip_data_page()?;
-        skip -= page;
+        skip -= rows;
     }
     Ok(skip)
 }
@@ -124,15 +121,7 @@ fn read<T: DataType>(
     window: Step,
     cell: impl Fn(&T::T) -> Cell,
 ) -> Result<Leaf, TableError> {
-    let mut skip = window.skip;
-    while skip > 0 {
-        source.call().check()?;
-        let step = usize::try_from(skip).unwrap_or(usize::MAX).min(window.skip_step);
-        match reader.skip_records(step).map_err(ours)? {
-            0 => return Err(fewer_rows(descriptor)),
-            skipped => skip -= skipped as u64,
-        }
-    }
+    skip_rows(&mut reader, descriptor, source, &window)?;
     let (mut definitions, mut repetitions) = (Vec::new(), Vec::new());
     let (mut values, mut cells) = (Vec::new(), Vec::new());
     let (mut rows, mut levels) = (0, 0);
@@ -161,6 +150,35 @@ fn read<T: DataType>(
         levels,
         at: 0,
     })
+}
+
+/// Passes over rows that are not wanted, where no whole page was to be passed over.
+fn skip_rows<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    descriptor: &ColumnDescriptor,
+    source: &Source,
+    window: &Step,
+) -> Result<(), TableError> {
+    let mut skip = window.skip;
+    let nested = descriptor.max_rep_level() > 0;
+    while skip > 0 {
+        source.call().check()?;
+        let left = usize::try_from(skip).unwrap_or(usize::MAX);
+        // Where repetition levels end too soon, `skip_records` goes on for ever; reading notices.
+        let skipped = if nested {
+            let (mut definitions, mut repetitions) = (Vec::new(), Vec::new());
+            let (step, mut values) = (left.min(window.skip_step).min(STEP), Vec::new());
+            let levels = (Some(&mut definitions), Some(&mut repetitions));
+            reader.read_records(step, levels.0, levels.1, &mut values).map_err(ours)?.0
+        } else {
+            reader.skip_records(left.min(window.skip_step)).map_err(ours)?
+        };
+        match skipped {
+            0 => return Err(fewer_rows(descriptor)),
+            skipped => skip -= skipped as u64,
+        }
+    }
+    Ok(())
 }
 
 fn fewer_rows(column: &ColumnDescriptor) -> TableError {

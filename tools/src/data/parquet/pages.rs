@@ -97,14 +97,19 @@ impl Pages {
         self.chained
     }
 
-    /// The rows of the next data page, where nothing repeats. A dictionary before it is kept.
+    /// The rows of the next data page, where its header tells. A dictionary before it is kept.
     pub(super) fn peek_past_dictionary(&mut self) -> std::result::Result<Option<u64>, TableError> {
-        let Some(header) = self.header()? else { return Ok(None) };
-        if !matches!(header.kind, Kind::Dictionary { .. }) {
-            return Ok(Some(header.values().into()));
+        let mut header = self.header()?;
+        if header.is_some_and(|header| matches!(header.kind, Kind::Dictionary { .. })) {
+            self.dictionary = self.page()?;
+            header = self.header()?;
         }
-        self.dictionary = self.page()?;
-        Ok(self.header()?.map(|header| header.values().into()))
+        Ok(header.and_then(|header| match header.kind {
+            // Such a page begins and ends with whole rows.
+            Kind::DataV2(data) => Some(data.rows.into()),
+            Kind::Data(data) if self.max_repetition == 0 => Some(data.values.into()),
+            _ => None,
+        }))
     }
 
     /// Passes over the data page that was just looked at.
