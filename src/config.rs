@@ -27,9 +27,16 @@ pub const LOCAL_POLICY: &str = include_str!("../policies/local.toml");
 /// How that policy is named in messages.
 pub const LOCAL_POLICY_NAME: &str = "local.toml (built in)";
 
+/// The version, and what the binary was built with.
+const VERSION: &str = if cfg!(feature = "data") {
+    concat!(env!("CARGO_PKG_VERSION"), " (reads gzip, zstd, Parquet and Avro)")
+} else {
+    env!("CARGO_PKG_VERSION")
+};
+
 /// Sandboxed, policy-scoped file tools over one workspace, for any MCP client.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = EXAMPLES)]
+#[command(version = VERSION, about, after_help = EXAMPLES)]
 pub struct CommandLine {
     #[command(subcommand)]
     pub command: Command,

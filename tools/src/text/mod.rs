@@ -1,6 +1,6 @@
 //! Text: encodings and windows of lines, over anything that reads and seeks.
 
-mod blocks;
+pub(crate) mod blocks;
 mod encoding;
 mod lines;
 pub mod markup;

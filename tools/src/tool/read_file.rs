@@ -1,10 +1,16 @@
-//! `read_file`: a window of a text file's lines, or an image, a sound, a description of a binary.
+//! `read_file`: a window of a text file's lines or a table's rows, or an image, a sound, a
+//! description of a binary.
 
 mod binary;
+#[cfg(feature = "data")]
+mod data;
 mod render;
+
+use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Effect, Tool};
 use crate::answer::{Format, Shown};
@@ -49,8 +55,8 @@ pub struct Output {
     path: String,
     /// The exact text of the lines; base64 of an image or a sound; empty for other binary files.
     content: String,
-    /// `utf-8`, `utf-8-bom`, `utf-16le`, `utf-16be`, `iso-8859-1`, `windows-1252`, `base64` or `binary`.
-    encoding: &'static str,
+    /// `utf-8`, `utf-8-bom`, `utf-16le`, `utf-16be`, `iso-8859-1`, `windows-1252`, `base64` or `binary`; where the server is built for data also `gzip+` or `zstd+` before a text's, `parquet` and `avro`.
+    encoding: Cow<'static, str>,
     /// Number of the first line; negative when counted from the end; 0 for what has no lines.
     start_line: i64,
     /// Number of the last line; one less than `start_line` for an empty file.
@@ -77,11 +83,39 @@ pub struct Output {
     /// The media type of a binary file, by its first bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     media_type: Option<String>,
+    /// The columns of a table.
+    #[serde(skip_serializing_if = "no_columns")]
+    schema: Option<Vec<Column>>,
+    /// The rows of a table's window; `start_line` and `end_line` are their numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<Vec<Value>>,
+    /// Rows of the whole table, where they could be counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row_count: Option<u64>,
+    /// How a table is stored, such as its row groups and its compression.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored: Option<String>,
     /// What is missing in this answer and why, such as the version of a very large file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
     #[serde(skip)]
     format: Format,
+}
+
+/// Whether the columns are not told: this is no table, or whoever reads on knows them.
+fn no_columns(schema: &Option<Vec<Column>>) -> bool {
+    schema.as_ref().is_none_or(Vec::is_empty)
+}
+
+/// A column of a table, or a field inside of one.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Column {
+    /// Its name; that of a field inside is joined to it by a dot, and `[]` stands for the items of a list.
+    name: String,
+    /// Its type, such as `int64`, `decimal(10,2)` or `list<string>`.
+    r#type: String,
+    /// Whether it may be null.
+    nullable: bool,
 }
 
 impl Tool for ReadFile {
@@ -100,6 +134,10 @@ impl Tool for ReadFile {
         let request = request(&args, scope, call)?;
         let mut opened = scope.open_file(&path, call)?;
         let head = read_head(&mut opened.file).map_err(|error| read_error(&path, &error))?;
+        #[cfg(feature = "data")]
+        if let Some(output) = data::read(&path, &mut opened, &head, &args, &request, call)? {
+            return Ok(output);
+        }
         let Some(family) = Family::of(&head).filter(|_| binary::media(&head).is_none()) else {
             let mut output =
                 binary::read(&path, opened, head, request.whole_bytes, args.format, call)?;
@@ -119,6 +157,7 @@ impl Tool for ReadFile {
     fn show(output: &Output) -> Shown {
         match (output.format, &output.media_type) {
             (Format::Json, _) => Shown::Json,
+            (Format::Text, _) if output.schema.is_some() => Shown::Text(render::table(output)),
             (Format::Text, Some(media_type)) if output.encoding == binary::BASE64 => {
                 binary::show(output, media_type)
             }
@@ -203,7 +242,7 @@ impl Output {
         Output {
             path: path.as_str().to_owned(),
             content: window.content,
-            encoding: window.encoding.name(),
+            encoding: window.encoding.name().into(),
             start_line: window.start_line,
             end_line: window.end_line,
             more: window.more,
@@ -214,6 +253,10 @@ impl Output {
             lines_cut: (window.lines_cut > 0).then_some(window.lines_cut),
             line_endings: Some(window.endings),
             media_type: None,
+            schema: None,
+            rows: None,
+            row_count: None,
+            stored: None,
             notes,
             format,
         }

@@ -84,7 +84,7 @@ pub(super) fn read(
     }
     Ok(Output {
         path: path.as_str().to_owned(),
-        encoding: if whole.bytes.is_some() { BASE64 } else { BINARY },
+        encoding: if whole.bytes.is_some() { BASE64 } else { BINARY }.into(),
         content: whole.bytes.map(|bytes| STANDARD.encode(bytes)).unwrap_or_default(),
         start_line: 0,
         end_line: 0,
@@ -96,6 +96,10 @@ pub(super) fn read(
         lines_cut: None,
         line_endings: None,
         media_type: media_type.map(str::to_owned),
+        schema: None,
+        rows: None,
+        row_count: None,
+        stored: None,
         notes,
         format,
     })

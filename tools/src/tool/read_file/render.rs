@@ -43,9 +43,45 @@ pub(super) fn text(output: &Output) -> String {
     text
 }
 
+/// A table as text: its schema where the reading begins, the rows, and one last line.
+pub(super) fn table(output: &Output) -> String {
+    let mut text = String::with_capacity(output.content.len() + 1_024);
+    let schema = output.schema.as_deref().unwrap_or_default();
+    for column in schema {
+        text.extend(column.name.chars().map(visible));
+        let null = if column.nullable { ", may be null" } else { "" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, ": {}{null}", column.r#type);
+    }
+    let width = output.end_line.to_string().len();
+    for (row, number) in output.content.lines().zip(output.start_line..) {
+        let _ = write!(text, "{number:>width$}\t");
+        text.extend(row.chars().map(visible));
+        text.push('\n');
+    }
+    let rows = match (output.start_line, output.end_line) {
+        (start, end) if end < start => "no rows".to_owned(),
+        (start, end) if start == end => format!("row {start}"),
+        (start, end) => format!("rows {start}-{end}"),
+    };
+    let rows = match output.row_count {
+        Some(count) if output.end_line >= output.start_line => format!("{rows} of {count}"),
+        _ => rows,
+    };
+    let mut parts = vec![rows, output.encoding.to_string()];
+    parts.extend(output.stored.clone());
+    parts.push(format!("{} bytes", output.size));
+    parts.extend(about(output));
+    if let Some(next) = output.next_offset {
+        parts.push(format!("more: continue with offset {next}"));
+    }
+    let _ = write!(text, "[{}]", parts.join(" · "));
+    text
+}
+
 /// `[lines 1-20 of 340 · utf-8 · 12345 bytes · version … · more: continue with offset 21]`.
 fn last_line(output: &Output) -> String {
-    let mut parts = vec![range(output), output.encoding.to_owned()];
+    let mut parts = vec![range(output), output.encoding.to_string()];
     match output.line_endings {
         Some(LineEndings::Crlf) => parts.push("CRLF".to_owned()),
         Some(LineEndings::Mixed) => parts.push("LF and CRLF mixed".to_owned()),

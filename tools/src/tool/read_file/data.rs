@@ -1,0 +1,307 @@
+//! Compressed text and tables, in a server that is built for data.
+
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+
+use sha2::{Digest, Sha256};
+
+use super::{Args, Column, Output, binary, past_end, render};
+use crate::answer::Format;
+use crate::call::{Call, Stop};
+use crate::data::stream::End;
+use crate::data::{Kind, Packing, Stream, Stretch, Table, TableError, Window, read_table};
+use crate::error::{Code, ToolError};
+use crate::path::WorkspacePath;
+use crate::records::fingerprint::hex;
+use crate::text::{self, NoVersion, Request};
+use crate::workspace::{OpenFile, read_error};
+
+const BLOCK_BYTES: usize = 256 * 1024;
+
+/// The file as text or as a table; none where it is neither compressed nor a table.
+pub(super) fn read(
+    path: &WorkspacePath,
+    opened: &mut OpenFile,
+    head: &[u8],
+    args: &Args,
+    request: &Request,
+    call: &Call,
+) -> Result<Option<Output>, ToolError> {
+    let reading = Reading { path, head, args, request, call };
+    if let Some(packing) = Packing::of(head) {
+        return reading.unpack(packing, opened).map(Some);
+    }
+    // A text may begin with the letters PAR1 too.
+    match Kind::of(head).filter(|_| text::Family::of(head).is_none()) {
+        Some(kind) => reading.table(kind, opened).map(Some),
+        None => Ok(None),
+    }
+}
+
+struct Reading<'a> {
+    path: &'a WorkspacePath,
+    head: &'a [u8],
+    args: &'a Args,
+    request: &'a Request,
+    call: &'a Call,
+}
+
+impl Reading<'_> {
+    fn unpack(&self, packing: Packing, opened: &mut OpenFile) -> Result<Output, ToolError> {
+        let (path, request, name) = (self.path, self.request, packing.name());
+        self.rewind(opened, 0)?;
+        let mut stream = Stream::new(packing, &opened.file, request.whole_bytes, self.call);
+        let stretch =
+            stream.read_window(request, self.call).map_err(|error| read_error(path, &error))?;
+        let ((bytes, lines), limit, end) =
+            (stream.progress(), stream.limit(), stream.end().clone());
+        let broken = match &end {
+            End::Broken(why) => {
+                Some(format!("the {name} stream breaks off after {bytes} bytes of text: {why}"))
+            }
+            _ => None,
+        };
+        let mut window = match stretch {
+            _ if end == End::Limit && request.offset < 0 => {
+                return Err(self.out_of_reach(limit, lines));
+            }
+            Stretch::Text(_) if bytes == 0 && broken.is_some() => {
+                return self.describe(opened, broken.unwrap_or_default());
+            }
+            Stretch::Text(window) => window,
+            Stretch::PastEnd(_) if end == End::Limit => {
+                return Err(self.out_of_reach(limit, lines));
+            }
+            Stretch::PastEnd(lines) => {
+                let mut error = past_end(path, request.offset, lines);
+                if let Some(broken) = broken {
+                    error.message = format!("{}; {broken}", error.message);
+                }
+                return Err(error);
+            }
+            Stretch::Binary(head) => {
+                let kind = infer::get(&head).map_or("application/octet-stream", |k| k.mime_type());
+                return self.describe(opened, format!("what is in it is no text ({kind})"));
+            }
+            Stretch::Stopped(Stop::Cancelled) => return Err(Stop::Cancelled.into()),
+            Stretch::Stopped(Stop::Deadline) => {
+                return Err(ToolError::new(
+                    Code::Deadline,
+                    format!(
+                        "time ran out {bytes} bytes and {lines} lines into the text of `{path}`"
+                    ),
+                )
+                .hint("its beginning can be read: give a smaller offset"));
+            }
+        };
+        window.size = opened.size;
+        window.version = self.version(opened)?;
+        let encoding = format!("{name}+{}", window.encoding.name());
+        let mut output = Output::text(path, window, request, self.args.format);
+        output.encoding = encoding.into();
+        output.notes.extend(broken);
+        if end == End::Limit {
+            output.notes.push(format!("only the first {limit} bytes of its text are within reach"));
+        }
+        if let End::Stopped(_) = end {
+            output.notes.push(format!("time ran out {bytes} bytes into its text"));
+        }
+        Ok(output)
+    }
+
+    fn out_of_reach(&self, limit: u64, lines: u64) -> ToolError {
+        ToolError::new(
+            Code::TooLarge,
+            format!(
+                "`offset` is {}, but of `{}` only the first {limit} bytes of text are within \
+                 reach (16 times max_file_bytes)",
+                self.request.offset, self.path
+            ),
+        )
+        .hint(format!("these are {lines} lines: give an offset from 1 to {}", lines.max(1)))
+    }
+
+    fn table(&self, kind: Kind, opened: &mut OpenFile) -> Result<Output, ToolError> {
+        let (path, request) = (self.path, self.request);
+        let json = self.args.format == Format::Json;
+        // Whoever goes on has seen the schema.
+        let wants_schema = json || self.args.offset.is_none_or(|offset| offset == 1);
+        let window = Window {
+            offset: request.offset,
+            limit: request.limit,
+            room: if wants_schema { request.room / 3 * 2 } else { request.room },
+            cost: if json { |row, _| row.chars().count() + 1 } else { render::text_cost },
+            budget: request.whole_bytes,
+        };
+        let file = opened.file.try_clone().map_err(|error| read_error(path, &error))?;
+        let table = match read_table(kind, Box::new(file), opened.size, &window, self.call) {
+            Ok(table) => table,
+            Err(why @ (TableError::Broken(_) | TableError::TooMany(..))) => {
+                return self.describe(opened, format!("not shown as {}: {why}", kind.name()));
+            }
+            Err(error) => return Err(self.refused(error)),
+        };
+        let schema = if wants_schema { Some(request.room / 3) } else { None };
+        self.answer(kind, table, schema, opened)
+    }
+
+    fn answer(
+        &self,
+        kind: Kind,
+        table: Table,
+        schema: Option<usize>,
+        opened: &mut OpenFile,
+    ) -> Result<Output, ToolError> {
+        let json = self.args.format == Format::Json;
+        let mut notes = Vec::new();
+        if !table.counted {
+            notes.push(format!("at least {} rows; not all were counted", table.row_count));
+        }
+        let mut left = schema.unwrap_or(0);
+        let mut columns = Vec::new();
+        let all = table.fields.len() + table.more_fields;
+        for field in table.fields {
+            let cost = field.name.len() + field.kind.len() + if json { 50 } else { 20 };
+            if cost > left {
+                break;
+            }
+            left -= cost;
+            columns.push(Column { name: field.name, r#type: field.kind, nullable: field.nullable });
+        }
+        if schema.is_some() && columns.len() < all {
+            notes.push(format!("{} more fields in the schema", all - columns.len()));
+        }
+        notes.extend(table.rows.notes);
+        let first = i64::try_from(table.rows.first).unwrap_or(i64::MAX);
+        let count = i64::try_from(table.rows.rows.len()).unwrap_or(i64::MAX);
+        let end = first.saturating_add(count).saturating_sub(1);
+        let (mut content, mut rows) = (String::new(), Vec::new());
+        for (row, text) in table.rows.rows {
+            if json {
+                rows.push(serde_json::to_value(row).unwrap_or_default());
+            } else {
+                content.push_str(&text);
+                content.push('\n');
+            }
+        }
+        let version = match self.version(opened)? {
+            Ok(version) => Some(version),
+            Err(why) => {
+                notes.push(self.no_version(why));
+                None
+            }
+        };
+        Ok(Output {
+            path: self.path.as_str().to_owned(),
+            content,
+            encoding: kind.name().into(),
+            start_line: first,
+            end_line: end,
+            more: table.rows.more,
+            next_offset: table.rows.more.then(|| end.saturating_add(1)),
+            size: opened.size,
+            version,
+            total_lines: None,
+            lines_cut: None,
+            line_endings: None,
+            media_type: Some(kind.media_type().to_owned()),
+            schema: Some(columns),
+            rows: json.then_some(rows),
+            row_count: table.counted.then_some(table.row_count),
+            stored: Some(table.about.join(" · ")),
+            notes,
+            format: self.args.format,
+        })
+    }
+
+    /// The error for rows that cannot be given.
+    fn refused(&self, error: TableError) -> ToolError {
+        let (path, offset) = (self.path, self.request.offset);
+        match error {
+            TableError::PastEnd(rows) => {
+                let counted = if rows == 1 { "1 row".into() } else { format!("{rows} rows") };
+                ToolError::invalid(format!("`offset` is {offset}, but `{path}` has {counted}"))
+                    .hint(format!(
+                        "give an offset from 1 to {}, or -1 for the last row",
+                        rows.max(1)
+                    ))
+            }
+            TableError::NotReached(rows) => ToolError::new(
+                Code::TooLarge,
+                format!("`{path}` has at least {rows} rows; they could not all be counted"),
+            )
+            .hint(format!("give an offset from 1 to {}", rows.max(1))),
+            TableError::Budget(bytes) => ToolError::new(
+                Code::TooLarge,
+                format!("these rows of `{path}` take more than {bytes} bytes (max_file_bytes)"),
+            )
+            .hint("ask for fewer rows; the operator can raise the limit"),
+            TableError::Stopped(stop) => stop.into(),
+            TableError::Io(error) => read_error(path, &error),
+            other => ToolError::invalid(format!("`{path}` is not readable: {other}")),
+        }
+    }
+
+    /// The file as what it is on disk, and why it is not shown otherwise.
+    fn describe(&self, opened: &mut OpenFile, why: String) -> Result<Output, ToolError> {
+        self.rewind(opened, self.head.len() as u64)?;
+        let opened = OpenFile {
+            file: opened.file.try_clone().map_err(|error| read_error(self.path, &error))?,
+            ..*opened
+        };
+        let (head, whole_bytes) = (self.head.to_vec(), self.request.whole_bytes);
+        let mut output =
+            binary::read(self.path, opened, head, whole_bytes, self.args.format, self.call)?;
+        output.notes.insert(0, why);
+        Ok(output)
+    }
+
+    /// The version of the file as it is stored.
+    fn version(&self, opened: &mut OpenFile) -> Result<Result<String, NoVersion>, ToolError> {
+        let whole_bytes = self.request.whole_bytes;
+        if opened.size > whole_bytes {
+            return Ok(Err(NoVersion::TooLarge));
+        }
+        self.rewind(opened, 0)?;
+        let (mut hasher, mut size) = (Sha256::new(), 0_u64);
+        let mut block = vec![0; BLOCK_BYTES];
+        loop {
+            match self.call.check() {
+                Ok(()) => {}
+                Err(Stop::Deadline) => return Ok(Err(NoVersion::Deadline)),
+                Err(Stop::Cancelled) => return Err(Stop::Cancelled.into()),
+            }
+            match opened.file.read(&mut block) {
+                Ok(0) if size == opened.size => return Ok(Ok(hex(&hasher.finalize()))),
+                // It is another file by now.
+                Ok(0) => return Ok(Err(NoVersion::Changed)),
+                Ok(read) => {
+                    size += read as u64;
+                    hasher.update(block.get(..read).unwrap_or_default());
+                    if size > opened.size {
+                        return Ok(Err(NoVersion::Changed));
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(read_error(self.path, &error)),
+            }
+        }
+    }
+
+    fn no_version(&self, why: NoVersion) -> String {
+        match why {
+            NoVersion::TooLarge => format!(
+                "no version: the file is over {} bytes (max_file_bytes)",
+                self.request.whole_bytes
+            ),
+            NoVersion::Deadline => "no version: time ran out before the file's end".to_owned(),
+            NoVersion::Changed => {
+                "no version: the file changed while it was read; read it again".to_owned()
+            }
+        }
+    }
+
+    fn rewind(&self, opened: &mut OpenFile, position: u64) -> Result<(), ToolError> {
+        let sought = opened.file.seek(SeekFrom::Start(position));
+        sought.map(|_| ()).map_err(|error| read_error(self.path, &error))
+    }
+}
