@@ -11,6 +11,7 @@ mod bedrock;
 mod budget;
 mod conversation;
 mod hands;
+mod interruption;
 mod journal;
 mod names;
 mod progress;
@@ -24,6 +25,7 @@ pub mod lambda;
 
 pub use assignment::Assignment;
 pub use bedrock::Bedrock;
+pub use interruption::interruption;
 pub use progress::Watch;
 pub use summary::{Ending, Summary};
 pub use worker::Worker;

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bedrock_agent::config::{Command, CommandLine, RunOptions, is_on_lambda};
-use bedrock_agent::lambda;
+use bedrock_agent::{interruption, lambda};
 use clap::Parser;
-use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
@@ -75,22 +74,6 @@ fn log(writer: BoxMakeWriter) {
         ))
         .with_writer(writer)
         .init();
-}
-
-/// Ends the run's invocation at Ctrl-C and at SIGTERM; the run can go on.
-fn interruption() -> anyhow::Result<CancellationToken> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let token = CancellationToken::new();
-    let interrupted = token.clone();
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        interrupted.cancel();
-    });
-    Ok(token)
 }
 
 /// A reader that closes early, such as `head`, is no fault.

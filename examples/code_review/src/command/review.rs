@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bedrock_agent::Bedrock;
 use bedrock_agent::config::LimitOptions;
+use bedrock_agent::{Bedrock, interruption};
 use mcp_workspace_tools::name::Name;
 use mcp_workspace_tools::policy::{Access, Policy};
 use tokio::task::JoinSet;
@@ -280,20 +280,4 @@ fn log(options: &RunOptions, policy: &Policy, model: &ModelOptions) -> anyhow::R
         .with_writer(Mutex::new(opened))
         .init();
     Ok(())
-}
-
-/// Pauses all agents at Ctrl-C and at SIGTERM.
-fn interruption() -> anyhow::Result<CancellationToken> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let token = CancellationToken::new();
-    let interrupted = token.clone();
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        interrupted.cancel();
-    });
-    Ok(token)
 }
