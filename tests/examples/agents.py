@@ -51,7 +51,7 @@ def agents(report):
     """Strands and LangChain against `serve`."""
     for name in AGENTS:
         signing(report, name)
-    with interop.fresh_workspace() as workspace, interop.server(workspace, report) as url:
+    with interop.fresh_workspace() as workspace, interop.server(workspace) as url:
         for name in AGENTS:
             agent(report, name, workspace, "local", f"{name}/sql", "--url", url)
 

@@ -51,7 +51,7 @@ def claude(report):
                 name = next(word for word in shlex.split(line)[3:] if not word.startswith("-") and word != "http")
                 succeeded(run([CLAUDE, "mcp", "remove", name, "-s", "local"], cwd=place, settings=settings))
         reviews(report, "stdio", place, settings, [])
-        with interop.server(place, report) as url:
+        with interop.server(place) as url:
             reviews(report, "http", place, settings | {"WORKSPACE_URL": url}, ["--mcp-config", "http.mcp.json", "--strict-mcp-config"])
         with report.check("claude_code: the prompts are slash commands"):
             slash_command(place, settings)
