@@ -26,6 +26,6 @@ pub mod lambda;
 pub use assignment::Assignment;
 pub use bedrock::Bedrock;
 pub use interruption::interruption;
-pub use progress::Watch;
+pub use progress::{Watch, one_line};
 pub use summary::{Ending, Summary};
 pub use worker::Worker;

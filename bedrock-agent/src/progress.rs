@@ -55,11 +55,11 @@ impl Progress {
     /// Writes a line.
     pub fn line(&self, text: &str) {
         if let Some(watch) = &self.watch {
-            watch(&printable(text));
+            watch(&one_line(text));
         }
         if self.shown {
             // Progress that nobody reads is no fault.
-            let _ = writeln!(std::io::stderr(), "[{}] {}", self.agent, printable(text));
+            let _ = writeln!(std::io::stderr(), "[{}] {}", self.agent, one_line(text));
         }
     }
 
@@ -78,7 +78,8 @@ impl Progress {
     }
 }
 
-/// Models choose names and arguments; none of them may steer the terminal.
-fn printable(text: &str) -> String {
+/// A model's words in one line of a terminal: models choose names, arguments, reasons and titles, and
+/// none of them may steer it.
+pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use bedrock_agent::one_line;
 use clap::Parser;
 
 use arguments::{Command, CommandLine};
@@ -38,9 +39,4 @@ fn print(text: &str) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Models choose reasons and titles; none of them may steer the terminal.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
