@@ -27,7 +27,7 @@ fn the_server_depends_on_no_aws_crate() {
     assert!(has("mcp-workspace-tools") && has("tokio"), "{names:?}");
     let from_aws = |name: &&String| name.starts_with("aws-") || name.starts_with("aws_");
     let aws: Vec<_> = names.iter().filter(from_aws).collect();
-    assert!(aws.is_empty(), "these belong into bedrock-agent/ and remote/: {aws:?}");
+    assert!(aws.is_empty(), "these belong into crates/bedrock-agent/ and crates/remote/: {aws:?}");
     assert!(!has("mcp-workspace-remote"), "it belongs to the feature `remote`");
 }
 

@@ -102,15 +102,15 @@ impl CallerOptions {
                 )
             })
         });
-        Jwt::new(jwt::Settings {
+        let jwt = Jwt::new(jwt::Settings {
             issuer,
             audiences,
             algorithms: algorithms.collect::<anyhow::Result<_>>()?,
             clock_skew: Duration::from_secs(self.jwt_clock_skew),
             resource,
             keys,
-        })
-        .map(Some)
+        })?;
+        Ok(Some(jwt))
     }
 
     fn keys(&self) -> anyhow::Result<Option<jwt::Source>> {

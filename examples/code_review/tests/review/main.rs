@@ -9,12 +9,12 @@
     reason = "a test prepares workspaces and may panic"
 )]
 
-#[path = "../../../../bedrock-agent/tests/worker/contract.rs"]
+#[path = "../../../../crates/bedrock-agent/tests/worker/contract.rs"]
 mod contract;
-#[path = "../../../../bedrock-agent/tests/worker/http.rs"]
+#[path = "../../../../crates/bedrock-agent/tests/worker/http.rs"]
 mod http;
 #[allow(dead_code, reason = "shared with the worker's own tests")]
-#[path = "../../../../bedrock-agent/tests/worker/model.rs"]
+#[path = "../../../../crates/bedrock-agent/tests/worker/model.rs"]
 mod model;
 
 mod conversation;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
-use mcp_workspace::dispatch::Dispatcher;
+use mcp_workspace_call::dispatch::Dispatcher;
 use mcp_workspace_remote::Place;
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::workspace::Workspace;
@@ -24,7 +24,7 @@ use crate::steps::Event;
 use crate::summary::Summary;
 use crate::worker::{Orders, Worker};
 
-const LOCAL_POLICY: &str = include_str!("../../policies/local.toml");
+const LOCAL_POLICY: &str = include_str!("../../../policies/local.toml");
 
 /// A model on Amazon Bedrock works with the tools of a workspace, under the rights of one role.
 #[derive(Debug, Parser)]

@@ -18,7 +18,7 @@ pub struct Night {
 impl Night {
     pub fn new() -> Night {
         let directory = tempfile::tempdir().unwrap();
-        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/data_quality");
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data_quality");
         copy(&example.join("workspace"), &directory.path().join("workspace"));
         Night { directory, example }
     }

@@ -1,6 +1,6 @@
 //! Which trace a call belongs to, so that its audit record can be found from the agent's own.
 
-use axum::http::HeaderMap;
+use http::HeaderMap;
 
 /// The trace and the span that a call was made in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mcp_workspace::dispatch::Dispatcher;
+use mcp_workspace_call::dispatch::Dispatcher;
 use serde_json::Value;
 use tokio::task::JoinSet;
 

@@ -1,7 +1,7 @@
 //! The one bearer token of a request. Only the `Authorization` header is looked at, never the
 //! query: a URL ends up in logs.
 
-use axum::http::header::{AUTHORIZATION, HeaderMap};
+use http::header::{AUTHORIZATION, HeaderMap};
 
 /// Longest token in bytes; access tokens with many groups have a few thousand.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -52,7 +52,7 @@ pub fn token(headers: &HeaderMap) -> Result<&str, BearerError> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use http::HeaderValue;
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use delayed_mount::{Mounted, Operation, Options};
 
-#[path = "../../tools/tests/sandbox_paths.rs"]
+#[path = "../../../tools/tests/sandbox_paths.rs"]
 mod sandbox_paths;
 
 #[test]

@@ -4,14 +4,14 @@
 mod claims;
 mod fetch;
 mod keys;
+mod setup_error;
 mod signature;
 mod source;
 
 use std::time::Duration;
 
-use anyhow::bail;
-use axum::http::Uri;
-use axum::http::header::HeaderMap;
+use http::Uri;
+use http::header::HeaderMap;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Header, Validation};
 
@@ -21,6 +21,7 @@ use claims::Claims;
 use source::Keys;
 
 pub use fetch::Location;
+pub use setup_error::SetupError;
 pub use source::Source;
 
 /// Whom to believe, and how much.
@@ -70,15 +71,19 @@ impl Jwt {
     ///
     /// # Errors
     /// With the setting that is wrong.
-    pub fn new(settings: Settings) -> anyhow::Result<Jwt> {
+    pub fn new(settings: Settings) -> Result<Jwt, SetupError> {
         signature::install();
         let Settings { issuer, audiences, algorithms, clock_skew, resource, keys } = settings;
         check_issuer(&issuer)?;
         if audiences.is_empty() || audiences.iter().any(|audience| audience.trim().is_empty()) {
-            bail!("the audience of tokens is empty: name this server as its issuer does");
+            return Err(SetupError::Setting(format!(
+                "the audience of tokens is empty: name this server as its issuer does"
+            )));
         }
         if algorithms.is_empty() || !algorithms.iter().all(|one| signature::is_asymmetric(*one)) {
-            bail!("the algorithms of tokens must be asymmetric, such as RS256 or ES256");
+            return Err(SetupError::Setting(format!(
+                "the algorithms of tokens must be asymmetric, such as RS256 or ES256"
+            )));
         }
         if let Some(resource) = &resource {
             check_resource(resource)?;
@@ -155,20 +160,20 @@ fn check_header(header: &Header) -> Result<(), JwtError> {
     Ok(())
 }
 
-fn check_issuer(issuer: &str) -> anyhow::Result<()> {
+fn check_issuer(issuer: &str) -> Result<(), SetupError> {
     let plain = issuer.bytes().all(|byte| byte.is_ascii_graphic())
         && !issuer.contains(['#', '?', '*', '"', '\\']);
     if !plain || Location::parse(issuer).is_err() {
-        bail!(
+        return Err(SetupError::Setting(format!(
             "the issuer `{issuer}` is no https URL without `?`, `#` and `*`; write it exactly as \
              the `iss` of its tokens, such as https://idp.example.com/realm"
-        );
+        )));
     }
     Ok(())
 }
 
 /// A resource is the URL of the MCP endpoint as clients know it.
-fn check_resource(resource: &str) -> anyhow::Result<()> {
+fn check_resource(resource: &str) -> Result<(), SetupError> {
     let uri = resource.parse::<Uri>().ok();
     let plain = resource.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
     let good = uri.is_some_and(|uri| {
@@ -178,7 +183,9 @@ fn check_resource(resource: &str) -> anyhow::Result<()> {
             && uri.path().trim_end_matches('/').ends_with("/mcp")
     });
     if !plain || !good || resource.contains(['#', '\\']) {
-        bail!("the resource `{resource}` is no URL of an MCP endpoint, such as https://host/mcp");
+        return Err(SetupError::Setting(format!(
+            "the resource `{resource}` is no URL of an MCP endpoint, such as https://host/mcp"
+        )));
     }
     Ok(())
 }
@@ -202,10 +209,10 @@ fn reason(kind: &ErrorKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-    use axum::http::header::AUTHORIZATION;
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use http::HeaderValue;
+    use http::header::AUTHORIZATION;
     use proptest::prelude::*;
 
     use super::*;

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use mcp_workspace::caller::{Caller, Proof};
-use mcp_workspace::dispatch::{Dispatcher, Request};
+use mcp_workspace_call::caller::{Caller, Proof};
+use mcp_workspace_call::dispatch::{Dispatcher, Request};
 use mcp_workspace_tools::answer::{Answer, Shown};
 use mcp_workspace_tools::contract::converse;
 use serde_json::Value;

@@ -1,10 +1,11 @@
 //! The public keys of an issuer, as a JSON Web Key Set has them.
 
-use anyhow::{Context, bail};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
+
+use super::setup_error::SetupError;
 
 /// Most keys of a set.
 const MAX_KEYS: usize = 100;
@@ -58,25 +59,33 @@ impl KeySet {
     ///
     /// # Errors
     /// When it is no set, has a private key, or no key that can be used.
-    pub(super) fn parse(text: &[u8]) -> anyhow::Result<KeySet> {
-        let set: SetText = serde_json::from_slice(text)
-            .context("no JSON Web Key Set: {\"keys\": [...]} is expected")?;
+    pub(super) fn parse(text: &[u8]) -> Result<KeySet, SetupError> {
+        let set: SetText = serde_json::from_slice(text).map_err(|error| {
+            SetupError::Keys(format!(
+                "no JSON Web Key Set: {{\"keys\": [...]}} is expected: {error}"
+            ))
+        })?;
         if set.keys.len() > MAX_KEYS {
-            bail!("the JSON Web Key Set has {} keys; at most {MAX_KEYS} are read", set.keys.len());
+            return Err(SetupError::Keys(format!(
+                "the JSON Web Key Set has {} keys; at most {MAX_KEYS} are read",
+                set.keys.len()
+            )));
         }
         let mut keys = Vec::new();
         for value in set.keys {
             let Ok(text) = serde_json::from_value::<KeyText>(value) else { continue };
             if text.d.is_some() {
-                bail!("the JSON Web Key Set holds a private key (`d`); give the public ones only");
+                return Err(SetupError::Keys(format!(
+                    "the JSON Web Key Set holds a private key (`d`); give the public ones only"
+                )));
             }
             keys.extend(key(text));
         }
         if keys.is_empty() {
-            bail!(
+            return Err(SetupError::Keys(format!(
                 "the JSON Web Key Set has no key that can be used: RSA from 2,048 bits, EC on \
                  P-256 or P-384, or Ed25519, for signatures"
-            );
+            )));
         }
         Ok(KeySet { keys })
     }
@@ -140,7 +149,7 @@ mod tests {
         key
     }
 
-    fn set(keys: &[Value]) -> anyhow::Result<KeySet> {
+    fn set(keys: &[Value]) -> Result<KeySet, SetupError> {
         KeySet::parse(json!({ "keys": keys }).to_string().as_bytes())
     }
 

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use tokio::sync::Mutex;
 
 use super::JwtError;
 use super::fetch::{self, Location};
 use super::keys::{Choice, KeySet};
+use super::setup_error::SetupError;
 
 /// How long keys are used before they are read again: so long at most a key lives on that its
 /// issuer has taken back.
@@ -60,7 +60,7 @@ fn age(time: Option<SystemTime>) -> Duration {
 
 impl Keys {
     /// Keys of this source. What lies on this machine is read now, to fail at once.
-    pub(super) fn new(source: Source) -> anyhow::Result<Keys> {
+    pub(super) fn new(source: Source) -> Result<Keys, SetupError> {
         let mut state = State::default();
         let text = match &source {
             Source::Inline(text) => Some(text.clone().into_bytes()),
@@ -132,7 +132,7 @@ impl Keys {
                 state.failed = None;
             }),
             Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "the issuer's keys cannot be read");
+                tracing::warn!(error = error.to_string(), "the issuer's keys cannot be read");
                 self.change(|state| state.failed = Some(SystemTime::now()));
             }
         }
@@ -153,8 +153,8 @@ fn usable(state: &State) -> Result<&KeySet, JwtError> {
     state.keys.as_deref().filter(|_| !too_old).ok_or(JwtError::NoKeys)
 }
 
-fn read(file: &PathBuf) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("cannot read the keys in `{}`", file.display()))
+fn read(file: &PathBuf) -> Result<Vec<u8>, SetupError> {
+    std::fs::read(file).map_err(|cause| SetupError::File { file: file.clone(), cause })
 }
 
 #[cfg(test)]

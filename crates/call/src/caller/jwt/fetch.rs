@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use axum::body::Bytes;
-use axum::http::header::{ACCEPT, HOST, USER_AGENT};
-use axum::http::{Request, StatusCode, Uri};
+use http::header::{ACCEPT, HOST, USER_AGENT};
+use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,6 +15,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use super::setup_error::SetupError;
 
 /// What all of it may take.
 const TIME: Duration = Duration::from_secs(5);
@@ -37,22 +38,30 @@ impl Location {
     ///
     /// # Errors
     /// When it is none, or not `https` and beyond this machine.
-    pub fn parse(url: &str) -> anyhow::Result<Location> {
-        let Ok(uri) = url.parse::<Uri>() else { bail!("`{url}` is no URL") };
+    pub fn parse(url: &str) -> Result<Location, SetupError> {
+        let Ok(uri) = url.parse::<Uri>() else {
+            return Err(SetupError::Setting(format!("`{url}` is no URL")));
+        };
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            bail!("`{url}` is no URL with a scheme and a host");
+            return Err(SetupError::Setting(format!("`{url}` is no URL with a scheme and a host")));
         };
         if authority.as_str().contains('@') {
-            bail!("`{url}` has a user name in it, which is not used");
+            return Err(SetupError::Setting(format!(
+                "`{url}` has a user name in it, which is not used"
+            )));
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let tls = match scheme {
             "https" => true,
             "http" if is_loopback(&host) => false,
-            _ => bail!("`{url}` is not https; plain http is for this machine alone"),
+            _ => {
+                return Err(SetupError::Setting(format!(
+                    "`{url}` is not https; plain http is for this machine alone"
+                )));
+            }
         };
         if host.is_empty() {
-            bail!("`{url}` has no host");
+            return Err(SetupError::Setting(format!("`{url}` has no host")));
         }
         Ok(Location {
             port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
@@ -72,14 +81,23 @@ fn is_loopback(host: &str) -> bool {
 ///
 /// # Errors
 /// When it cannot be had in time, is too large, or the answer is anything but 200.
-pub(super) async fn get(location: &Location) -> anyhow::Result<Vec<u8>> {
-    let got = tokio::time::timeout(TIME, connect_and_ask(location)).await;
-    got.with_context(|| format!("{} took longer than 5 seconds", location.authority))
-        .and_then(|got| got)
-        .with_context(|| format!("cannot get the keys from {}", location.authority))
+pub(super) async fn get(location: &Location) -> Result<Vec<u8>, SetupError> {
+    let host = location.authority.clone();
+    match tokio::time::timeout(TIME, connect_and_ask(location)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(cause)) => Err(SetupError::Fetch { host, cause }),
+        Err(_) => {
+            let cause = format!("{host} took longer than 5 seconds").into();
+            Err(SetupError::Fetch { host, cause })
+        }
+    }
 }
 
-async fn connect_and_ask(location: &Location) -> anyhow::Result<Vec<u8>> {
+/// What stands between a request and its answer comes from four crates; all that is done with it
+/// is to tell the operator.
+type Fetched<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+async fn connect_and_ask(location: &Location) -> Fetched<Vec<u8>> {
     let stream = TcpStream::connect((location.host.as_str(), location.port)).await?;
     if !location.tls {
         return ask(stream, location).await;
@@ -90,15 +108,16 @@ async fn connect_and_ask(location: &Location) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The certificates that this machine trusts, read anew for each of the rare requests.
-async fn trust() -> anyhow::Result<Arc<ClientConfig>> {
+async fn trust() -> Fetched<Arc<ClientConfig>> {
     let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await?;
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
-        bail!(
+        return Err(format!(
             "this machine has no root certificates: install ca-certificates, set SSL_CERT_FILE, \
              or give the keys by a file"
-        );
+        )
+        .into());
     }
     let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?
@@ -108,7 +127,7 @@ async fn trust() -> anyhow::Result<Arc<ClientConfig>> {
     Ok(Arc::new(config))
 }
 
-async fn ask<S>(stream: S, location: &Location) -> anyhow::Result<Vec<u8>>
+async fn ask<S>(stream: S, location: &Location) -> Fetched<Vec<u8>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -122,11 +141,11 @@ where
     let response = sender.send_request(request).await?;
     let status = response.status();
     if status != StatusCode::OK {
-        bail!("the answer is {status}, not 200; redirects are not followed");
+        return Err(format!("the answer is {status}, not 200; redirects are not followed").into());
     }
     let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
     connection.abort();
-    let body = body.map_err(|error| anyhow::anyhow!("the body cannot be read: {error}"))?;
+    let body = body.map_err(|error| format!("the body cannot be read: {error}"))?;
     Ok(body.to_bytes().into())
 }
 

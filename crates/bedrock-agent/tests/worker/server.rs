@@ -105,7 +105,7 @@ fn binary() -> PathBuf {
         command
             .args(["build", "--quiet", "--message-format=json", "-p", "mcp-workspace"])
             .args(["--bin", "mcp-workspace", "--manifest-path"])
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
             .stdin(Stdio::null())
             .stderr(Stdio::inherit());
         // What cargo says to this package's tests would have it build others anew.

@@ -4,7 +4,7 @@
 //! From anybody else the request is refused, not served without the header: the caller's own
 //! rights may be wider than those of whom it wanted to be.
 
-use axum::http::header::{HeaderMap, HeaderName};
+use http::header::{HeaderMap, HeaderName};
 use mcp_workspace_tools::policy::{ON_BEHALF, Policy};
 
 use super::{Caller, Proof};
@@ -86,7 +86,7 @@ fn is_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use http::HeaderValue;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use mcp_workspace::dispatch::Dispatcher;
+use mcp_workspace_call::dispatch::Dispatcher;
 use mcp_workspace_tools::name::Name;
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::workspace::Workspace;
