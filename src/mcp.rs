@@ -24,7 +24,8 @@ use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::Value;
 
 use crate::caller::Caller;
-use crate::dispatch::{Deadline, Dispatcher, Request};
+use crate::dispatch::{Deadline, Dispatcher};
+use crate::request::Request;
 use crate::trace::Trace;
 
 /// How long a client may keep a tool list, in milliseconds: policies change with the server's
@@ -253,8 +254,14 @@ fn describe(entry: &Entry) -> Result<Tool, ErrorData> {
 /// so a result has either text (or an image, a sound), or JSON in both places.
 fn render(answer: Answer) -> CallToolResult {
     match answer.shown {
+        Shown::Json => {
+            // The audit has written the text already.
+            let (json, text) = answer.into_json_and_text();
+            let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+            result.structured_content = Some(json);
+            result
+        }
         Shown::Text(text) => CallToolResult::success(vec![ContentBlock::text(text)]),
-        Shown::Json => CallToolResult::structured(answer.json),
         Shown::Image { data, media_type, note } => CallToolResult::success(vec![
             ContentBlock::image(data, media_type),
             ContentBlock::text(note),

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::caller::{Caller, Proof};
 use crate::config::CallOptions;
-use crate::dispatch::Request;
+use crate::request::Request;
 
 /// Prints the tool's JSON, or its error as JSON with exit status 1.
 ///
@@ -54,7 +54,7 @@ pub async fn run(options: CallOptions) -> anyhow::Result<ExitCode> {
     });
     match dispatcher.dispatch(request, cancelled).await {
         Ok(answer) => {
-            print(&answer.json)?;
+            print(answer.json())?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => fail(&error),

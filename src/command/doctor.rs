@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::ValueEnum;
 use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::tool::Catalog;
 use serde_json::json;
 
 use crate::caller::{Caller, Proof};
@@ -109,6 +110,7 @@ fn examine(options: &DoctorOptions, time: Duration, each: &mut dyn FnMut(Check))
     let examination = Examination {
         workspace: Arc::new(workspace),
         policy: loaded.policy,
+        catalog: Catalog::default(),
         site,
         caller: Caller::new(&options.caller, Proof::Process),
         file: options.file.clone(),

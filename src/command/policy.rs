@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use mcp_workspace_tools::policy::{Policy, Subject, TOOL_NAMES};
+use mcp_workspace_tools::policy::{Policy, Subject};
+use mcp_workspace_tools::tool;
 
 use crate::caller::Caller;
 use crate::config::{LOCAL_POLICY, LOCAL_POLICY_NAME, read_text};
@@ -50,7 +51,7 @@ pub struct ExplainOptions {
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<String>,
     /// The tool
-    #[arg(long, value_name = "TOOL", value_parser = TOOL_NAMES)]
+    #[arg(long, value_name = "TOOL", value_parser = tool::names())]
     tool: String,
     /// The path; for a writing tool that of the record [default: none, the tool alone]
     #[arg(long, value_name = "PATH")]

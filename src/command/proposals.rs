@@ -9,6 +9,7 @@ use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::decide::Review;
 use mcp_workspace_tools::desk::{Desk, Proposals, Verb};
 use mcp_workspace_tools::error::{Code, ToolError};
+use mcp_workspace_tools::policy::Judgement;
 use mcp_workspace_tools::records::decision::{Action, State};
 use serde_json::json;
 
@@ -64,7 +65,7 @@ fn decide(
         Err(error) if error.is::<NoRole>() => {
             let call = Call::new(&options.caller, TIME);
             let mut record = Record::of_decision(&options.caller, HOST, verb.as_str(), id, &call);
-            record.allowed = false;
+            record.judged(Judgement::refused(error.to_string()));
             record.finish(&Err(ToolError::new(Code::Denied, error.to_string())));
             return Err(error);
         }

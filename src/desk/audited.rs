@@ -1,7 +1,7 @@
 //! The desk over a workspace of this machine, whose decisions leave audit records as calls of
 //! tools do. Behind a URL the function records them.
 
-use mcp_workspace_tools::answer::{Answer, Shown};
+use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::decide::Review;
 use mcp_workspace_tools::desk::{Desk, Excerpt, Findings, Here, Proposals, Verb};
@@ -60,11 +60,10 @@ impl Desk for Audited {
         let mut record = Record::of_decision(&person, self.host, verb.as_str(), id, call);
         let decided = self.desk.decide(id, verb, reason, call);
         if let Ok(decision) = &decided {
-            record.role = Some(decision.role.clone());
-            record.request_id.clone_from(&decision.proposal);
+            record.decided(&decision.role, &decision.proposal);
         }
         let answer = decided.and_then(|decision| match serde_json::to_value(&decision) {
-            Ok(json) => Ok((Answer { json, shown: Shown::Json }, decision)),
+            Ok(json) => Ok((Answer::of_json(json), decision)),
             Err(error) => Err(ToolError::new(Code::Internal, error.to_string())),
         });
         match answer {

@@ -11,7 +11,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
-use crate::dispatch::{Dispatcher, Request};
+use crate::dispatch::Dispatcher;
+use crate::request::Request;
 use crate::trace::Trace;
 
 /// Where it is asked for.
@@ -51,7 +52,7 @@ pub async fn answer(dispatcher: &Arc<Dispatcher>, question: Question<'_>) -> Res
         trace: question.trace,
     };
     match dispatcher.doctor(request).await {
-        Ok(answer) => json_response(StatusCode::OK, &answer.json),
+        Ok(answer) => json_response(StatusCode::OK, answer.json()),
         Err(error) => {
             let status = match error.code {
                 Code::Denied => StatusCode::FORBIDDEN,

@@ -32,7 +32,7 @@ pub async fn complete(
     let directory = typed.rsplit_once('/').map_or("", |(directory, _)| directory);
     let arguments = json!({ "path": directory, "depth": 1, "limit": MAX_ENTRIES });
     let page = match handler.run("list_dir", arguments, context).await? {
-        Ok(answer) => answer.json,
+        Ok(answer) => answer.into_json(),
         // What does not exist, or is no path, has no completions; that is no fault of typing.
         Err(ToolError {
             code: Code::NotFound | Code::InvalidArgument | Code::UnknownTool, ..

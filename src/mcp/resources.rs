@@ -99,7 +99,7 @@ pub async fn list(
             "cursor": cursor.take(),
         });
         let page = match handler.run("list_dir", arguments, context).await? {
-            Ok(answer) => answer.json,
+            Ok(answer) => answer.into_json(),
             // Nothing is recorded yet, or the caller sees no records.
             Err(ToolError { code: Code::NotFound | Code::UnknownTool, .. }) => Value::Null,
             Err(error) => return Err(refused(&error, None)),
@@ -172,7 +172,7 @@ pub async fn read(
         ));
     };
     let json = match handler.run("read_file", json!({ "path": path }), context).await? {
-        Ok(answer) => answer.json,
+        Ok(answer) => answer.into_json(),
         Err(error) => return Err(refused(&error, Some(uri))),
     };
     let field = |name: &str| json.get(name).and_then(Value::as_str).unwrap_or_default();

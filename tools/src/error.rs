@@ -70,18 +70,48 @@ pub struct ToolError {
     /// The underlying cause, for the operator's log only.
     #[serde(skip)]
     pub source_for_log: Option<String>,
+    /// What the caller met, where the words for what to do next are the asker's own.
+    #[serde(skip)]
+    pub situation: Option<Situation>,
+}
+
+/// What somebody met who asked for a path. What can be done next depends on what the asker has:
+/// a tool names other tools, a command its options, a page its links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Situation {
+    /// Nothing is there, as far as the caller may see.
+    Missing,
+    /// A directory in the place of a file.
+    Directory,
+    /// A file in the place of a directory.
+    File,
+    /// A symbolic link, which is not followed.
+    Link,
 }
 
 impl ToolError {
     /// An error with a code and a message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        ToolError { code, message: message.into(), hint: None, source_for_log: None }
+        ToolError {
+            code,
+            message: message.into(),
+            hint: None,
+            source_for_log: None,
+            situation: None,
+        }
     }
 
     /// Adds what the caller should do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what the caller met, for whoever words the next step.
+    #[must_use]
+    pub fn in_situation(mut self, situation: Situation) -> Self {
+        self.situation = Some(situation);
         self
     }
 

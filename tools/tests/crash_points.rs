@@ -140,7 +140,7 @@ fn call(workspace: Workspace, tool: &str, arguments: Value) -> Result<Value, Too
     let grant = policy.grant("local").unwrap().for_tool(tool);
     let scope = Scope::new(Arc::new(workspace), grant, Arc::new(policy.layout().clone()));
     let call = Call::new("local", Duration::from_secs(60));
-    tool::find(tool).unwrap().run(&scope, arguments, &call).map(|answer| answer.json)
+    tool::find(tool).unwrap().run(&scope, arguments, &call).map(|answer| answer.into_json())
 }
 
 fn read_json(file: &Path) -> Value {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::path::WorkspacePath;
-use mcp_workspace_tools::policy::{Access, Policy, TOOL_NAMES};
+use mcp_workspace_tools::policy::{Access, Policy};
 use mcp_workspace_tools::tool;
 use mcp_workspace_tools::workspace::{Scope, Workspace};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
 fn policy(layout: &str, role: &str) -> String {
-    let tools = TOOL_NAMES.map(|name| format!("\"{name}\"")).join(", ");
+    let tools = tool::names().iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
     format!(
         "version = 1\n{layout}\n[[role]]\nname = \"{role}\"\ncallers = [\"local\"]\n\
          tools = [{tools}]\nread = [\"**\"]\nwrite = [\"**\"]\npropose = [\"**\"]\n"

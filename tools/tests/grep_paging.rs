@@ -249,7 +249,7 @@ fn an_answer_keeps_to_its_budget_with_much_context() {
             let answer = entry.run(&scope, arguments, &call).unwrap();
             let length = match answer.shown {
                 mcp_workspace_tools::answer::Shown::Text(text) => text.len(),
-                _ => answer.json.to_string().len(),
+                _ => answer.json().to_string().len(),
             };
             assert!(length <= chars, "{length} of {chars} as {format}");
         }

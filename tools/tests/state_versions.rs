@@ -60,7 +60,7 @@ fn run_as(
     let grant = policy.grant(caller).unwrap().for_tool(tool);
     let scope = Scope::new(Arc::new(workspace), grant, Arc::new(policy.layout().clone()));
     let call = Call::new(caller, Duration::from_secs(60));
-    tool::find(tool).unwrap().run(&scope, arguments, &call).map(|answer| answer.json)
+    tool::find(tool).unwrap().run(&scope, arguments, &call).map(|answer| answer.into_json())
 }
 
 fn run(root: &Path, tool: &str, arguments: Value) -> Result<Value, ToolError> {

@@ -2,37 +2,35 @@
 
 use std::time::Instant;
 
-use mcp_workspace_tools::answer::{Answer, Shown};
+use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::{Code, ToolError};
+use mcp_workspace_tools::path::WorkspacePath;
+use mcp_workspace_tools::policy::{Access, Judgement, Judgements};
 
 use crate::caller::{Caller, Proof};
-use crate::dispatch::Request;
-use crate::metrics::{Measured, Metrics, is_truncated};
+use crate::metrics::{Measured, Metrics};
+use crate::request::Request;
 use crate::trace::Trace;
 
 /// The `tracing` target of audit records.
 pub const TARGET: &str = "audit";
 
-/// What is known of a call before it runs. Recorded exactly once: by [`Record::finish`], or as
-/// cancelled when it is dropped before, because the client went away.
+/// What is known of a call. Recorded exactly once: by [`Record::finish`], or as cancelled when it
+/// is dropped before, because the client went away.
 pub struct Record {
-    /// Who called.
-    pub caller: Caller,
-    /// The host that received the call.
-    pub host: &'static str,
-    /// The tool's name.
-    pub tool: String,
-    /// What the call was about.
-    pub path: String,
-    /// Whether policy allows the tool, and for a reading tool the path.
-    pub allowed: bool,
-    /// The rule that decided.
-    pub rule: Option<String>,
-    /// The role that decided.
-    pub role: Option<String>,
-    /// The host's id of the request.
-    pub request_id: String,
+    caller: Caller,
+    host: &'static str,
+    tool: String,
+    /// What the call is about, in the caller's own words.
+    subject: String,
+    /// The judgement of the call as a whole, before any path of it was judged.
+    judgement: Judgement,
+    /// What is judged while it runs, and the access that its tool is for.
+    following: Option<(Access, Judgements)>,
+    /// Whether the tool is one that exists, and no name that a client made up.
+    known: bool,
+    request_id: String,
     trace: Option<Trace>,
     metrics: Metrics,
     call: Call,
@@ -40,23 +38,23 @@ pub struct Record {
     recorded: bool,
 }
 
-/// Longest path or request id in a record.
+/// Longest text of a call's own in a record, in characters.
 const MAX_CHARS: usize = 512;
+/// Longest list of paths in a record, in characters.
+const MAX_PATHS_CHARS: usize = 16 * 1024;
 
 impl Record {
-    /// Begins the record of a call.
+    /// Begins the record of a call, as one that nobody has allowed.
     pub fn begin(request: &Request, call: &Call, metrics: Metrics) -> Record {
-        let path = ["path", "file", "key"]
-            .iter()
-            .find_map(|name| request.arguments.get(name).and_then(serde_json::Value::as_str));
+        let path = request.arguments.get("path").and_then(serde_json::Value::as_str);
         Record {
             caller: request.caller.clone(),
             host: request.host,
             tool: shorten(&request.tool),
-            path: shorten(path.unwrap_or_default()),
-            allowed: false,
-            rule: None,
-            role: None,
+            subject: shorten(path.unwrap_or_default()),
+            judgement: Judgement::refused("nobody allowed it"),
+            following: None,
+            known: false,
             request_id: shorten(&request.request_id),
             trace: request.trace.clone(),
             metrics,
@@ -64,6 +62,26 @@ impl Record {
             began: Instant::now(),
             recorded: false,
         }
+    }
+
+    /// Says what the call is about, in the caller's own words.
+    pub fn about(&mut self, subject: Option<&str>) {
+        self.subject = shorten(subject.unwrap_or_default());
+    }
+
+    /// Says that the call is one of those that exist, and may be counted under its name.
+    pub fn is_known(&mut self) {
+        self.known = true;
+    }
+
+    /// Takes the judgement of the call as a whole.
+    pub fn judged(&mut self, judgement: Judgement) {
+        self.judgement = judgement;
+    }
+
+    /// Records what a scope judges from now on: its judgements decide, the first refusal over all.
+    pub fn follow(&mut self, access: Access, judgements: Judgements) {
+        self.following = Some((access, judgements));
     }
 
     /// Begins the record of a person's decision about a proposal, taken in this process.
@@ -85,7 +103,7 @@ impl Record {
             trace: None,
         };
         let mut record = Record::begin(&request, call, Metrics::Off);
-        record.allowed = true;
+        record.judgement.allowed = true;
         record
     }
 
@@ -93,31 +111,51 @@ impl Record {
     pub fn learn(&mut self, json: &serde_json::Value) {
         let text = |at: &str| json.pointer(at).and_then(serde_json::Value::as_str);
         if let Some(path) = text("/path").or(text("/decision/proposal")) {
-            self.path = shorten(path);
+            self.subject = shorten(path);
         }
         if let Some(role) = text("/decision/role") {
-            self.role = Some(role.to_owned());
+            self.judgement.role = Some(role.to_owned());
         }
+    }
+
+    /// Takes the role that decided about a proposal, which is what the record is found by.
+    pub fn decided(&mut self, role: &str, proposal: &str) {
+        self.judgement.role = Some(role.to_owned());
+        self.request_id = shorten(proposal);
     }
 
     /// Writes the record with what came of the call.
     pub fn finish(mut self, result: &Result<Answer, ToolError>) {
         self.recorded = true;
         match result {
-            Ok(answer) => {
-                if self.path.is_empty() && self.tool == "propose_patch" {
-                    self.path = shorten(&files_of(&answer.json));
-                }
-                self.write("ok", None, bytes_of(answer), is_truncated(&answer.json));
-            }
+            Ok(answer) => self.write("ok", None, answer.shown_bytes(), answer.partial),
             Err(error) => {
                 self.write(error.code.as_str(), Some(error), error.to_text().len(), false)
             }
         }
     }
 
+    /// The judgement that decided.
+    fn deciding(&self) -> Judgement {
+        let noted = self.following.as_ref().filter(|_| self.judgement.allowed);
+        let noted = noted.and_then(|(access, judgements)| judgements.deciding(*access));
+        noted.unwrap_or_else(|| self.judgement.clone())
+    }
+
+    /// What the call was about: what it says itself, else every path that was judged.
+    fn path(&self) -> String {
+        match &self.following {
+            Some((access, judgements)) if self.subject.is_empty() => {
+                joined(&judgements.paths(*access))
+            }
+            _ => self.subject.clone(),
+        }
+    }
+
     fn write(&self, outcome: &str, error: Option<&ToolError>, bytes_out: usize, truncated: bool) {
-        let refused = !self.allowed || error.is_some_and(|error| error.code == Code::Denied);
+        let judgement = self.deciding();
+        // Rights that are no policy's, such as those of a file system, refuse as well.
+        let refused = !judgement.allowed || error.is_some_and(|error| error.code == Code::Denied);
         let latency = self.began.elapsed();
         let trace_id = self.trace.as_ref().map(|trace| trace.id.as_str());
         tracing::info!(
@@ -126,10 +164,10 @@ impl Record {
             proof = self.caller.proof.as_str(),
             host = self.host,
             tool = self.tool,
-            path = self.path,
+            path = self.path(),
             decision = if refused { "deny" } else { "allow" },
-            role = self.role.as_deref(),
-            rule = self.rule.as_deref(),
+            role = judgement.role.as_deref(),
+            rule = judgement.rule.as_deref(),
             outcome,
             cause = error.and_then(|error| error.source_for_log.as_deref()),
             bytes_out,
@@ -143,7 +181,8 @@ impl Record {
         );
         self.metrics.write(&Measured {
             tool: &self.tool,
-            role: self.role.as_deref(),
+            known: self.known,
+            role: judgement.role.as_deref(),
             request_id: &self.request_id,
             trace_id,
             denied: refused,
@@ -164,21 +203,19 @@ impl Drop for Record {
     }
 }
 
-/// The files that a proposal touches: its arguments name them inside of a patch.
-fn files_of(answer: &serde_json::Value) -> String {
-    let files = answer.get("files").and_then(serde_json::Value::as_array);
-    let paths = files.into_iter().flatten().filter_map(|file| file.get("path")?.as_str());
-    paths.collect::<Vec<_>>().join(" ")
-}
-
-fn bytes_of(answer: &Answer) -> usize {
-    match &answer.shown {
-        Shown::Text(text) => text.len(),
-        Shown::Image { data, note, .. } | Shown::Audio { data, note, .. } => {
-            data.len() + note.len()
+/// Paths in one text, with how many there was no room for.
+fn joined(paths: &[WorkspacePath]) -> String {
+    let mut text = String::new();
+    for (index, path) in paths.iter().enumerate() {
+        if text.len() + path.as_str().len() > MAX_PATHS_CHARS {
+            return format!("{text} and {} more", paths.len() - index);
         }
-        Shown::Json => answer.json.to_string().len(),
+        if index > 0 {
+            text.push(' ');
+        }
+        text.push_str(path.as_str());
     }
+    text
 }
 
 fn shorten(text: &str) -> String {

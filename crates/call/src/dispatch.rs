@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mcp_workspace_tools::answer::{Answer, Shown};
-use mcp_workspace_tools::call::{Call, ProgressSink};
+use mcp_workspace_tools::answer::Answer;
+use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::desk::Here;
 use mcp_workspace_tools::error::{Code, ToolError};
-use mcp_workspace_tools::path::WorkspacePath;
-use mcp_workspace_tools::policy::{Access, Layout, Policy};
-use mcp_workspace_tools::tool::{self, Effect, Entry};
+use mcp_workspace_tools::policy::{Judgement, Layout, Policy};
+use mcp_workspace_tools::tool::{Catalog, Entry};
 use mcp_workspace_tools::workspace::{Decider, Scope, Workspace};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -19,7 +18,7 @@ use crate::audit::Record;
 use crate::caller::Caller;
 use crate::doctor::{Check, Examination, Outcome, Site};
 use crate::metrics::Metrics;
-use crate::trace::Trace;
+use crate::request::Request;
 
 /// Tool calls that run at the same time; more wait for a place.
 const MAX_RUNNING: usize = 32;
@@ -27,26 +26,6 @@ const MAX_RUNNING: usize = 32;
 const MAX_WAIT: Duration = Duration::from_secs(10);
 /// What a tool gets after its deadline to give what it has.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// One call of a tool, as a host received it.
-pub struct Request {
-    /// Who calls.
-    pub caller: Caller,
-    /// The host that received it, such as `stdio` or `function-url`.
-    pub host: &'static str,
-    /// The tool's name.
-    pub tool: String,
-    /// The arguments as they came.
-    pub arguments: Value,
-    /// The host's id of the request, for the audit record.
-    pub request_id: String,
-    /// Where progress goes, when the client asked for it.
-    pub progress: Option<Arc<ProgressSink>>,
-    /// When the host itself must answer, where it knows: no call goes on longer.
-    pub deadline: Option<Instant>,
-    /// The trace that it belongs to.
-    pub trace: Option<Trace>,
-}
 
 /// What a person needs for a command that is no tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,15 +37,13 @@ pub enum Right {
 }
 
 impl Right {
-    /// The role that gives it, and by which rule.
-    fn of(self, desk: &Here) -> Option<(String, String)> {
-        let deciding = desk.deciding_role().map(|role| (role.to_owned(), "decide".to_owned()));
+    /// The judgement that gives it; none where no role does.
+    fn judge(self, desk: &Here) -> Option<Judgement> {
+        let by = |role: Option<&str>, rule| role.map(|role| Judgement::by_role(role, Some(rule)));
+        let deciding = by(desk.deciding_role(), "decide");
         match self {
             Right::Decide => deciding,
-            Right::Look => {
-                let reading = desk.reading_role();
-                reading.map(|role| (role.to_owned(), "read".to_owned())).or(deciding)
-            }
+            Right::Look => by(desk.reading_role(), "read").or(deciding),
         }
     }
 
@@ -91,6 +68,7 @@ pub struct Dispatcher {
     workspace: Arc<Workspace>,
     policy: Policy,
     layout: Arc<Layout>,
+    catalog: Catalog,
     time_for_a_call: Duration,
     places: Arc<Semaphore>,
     site: Site,
@@ -105,11 +83,24 @@ impl Dispatcher {
             workspace: Arc::new(workspace),
             policy,
             layout,
+            catalog: Catalog::default(),
             time_for_a_call,
             places: Arc::new(Semaphore::new(MAX_RUNNING)),
             site: Site::default(),
             metrics: Metrics::Off,
         }
+    }
+
+    /// Offers other tools than those of the catalog.
+    #[must_use]
+    pub fn offering(mut self, catalog: Catalog) -> Dispatcher {
+        self.catalog = catalog;
+        self
+    }
+
+    /// The tool of that name, whoever may use it.
+    pub fn find(&self, name: &str) -> Option<&'static Entry> {
+        self.catalog.find(name)
     }
 
     /// The policy that it judges by.
@@ -147,7 +138,7 @@ impl Dispatcher {
     /// The tools that this caller may use, in the catalog's order.
     pub fn tools_for(&self, caller: &Caller) -> Vec<&'static Entry> {
         let Some(grant) = self.policy.grant(caller) else { return Vec::new() };
-        tool::catalog().iter().filter(|entry| grant.allows_tool(entry.name)).collect()
+        self.catalog.iter().filter(|entry| grant.allows_tool(entry.name)).collect()
     }
 
     /// Judges, runs and records one call. Dropping the future, as hosts do when a client goes
@@ -177,35 +168,21 @@ impl Dispatcher {
         record: &mut Record,
         cancelled: CancellationToken,
     ) -> Result<Answer, ToolError> {
+        let entry = self.catalog.find(&request.tool);
+        if let Some(entry) = entry {
+            record.is_known();
+            record.about(entry.subject(&request.arguments));
+        }
         let grant = self.policy.grant(&request.caller);
-        let found = tool::find(&request.tool).zip(grant);
-        let Some((entry, grant)) = found.filter(|(_, grant)| grant.allows_tool(&request.tool))
+        let Some((entry, grant)) =
+            entry.zip(grant).filter(|(entry, grant)| grant.allows_tool(entry.name))
         else {
             return Err(self.unknown_tool(&request));
         };
-        // A writing tool's path is not that of the record it writes: there only the tool is explained.
-        let path = match (entry.name, entry.effect) {
-            // A key is judged as a path below the state; a list of keys is judged key by key.
-            ("read_state", _) => {
-                (!record.path.is_empty()).then(|| format!("{}/{}", self.layout.state, record.path))
-            }
-            (_, Effect::Reads) => Some(record.path.clone()),
-            _ => None,
-        };
-        let explained = self.policy.explain(&request.caller, entry.name, path.as_deref());
-        record.allowed = explained.is_allowed();
-        record.role = explained.role().map(str::to_owned);
-        record.rule = explained.rule().map(str::to_owned);
-
         let grant = grant.for_tool(entry.name);
-        // A finding names the source that it is about: to hide that is to deny the call.
-        let hidden = |path: &WorkspacePath| !path.is_root() && !grant.may(Access::Read, path);
-        if entry.name == "write_finding"
-            && WorkspacePath::parse(&record.path).is_ok_and(|path| hidden(&path))
-        {
-            record.allowed = false;
-        }
+        record.judged(grant.judge_tool());
         let scope = Scope::new(Arc::clone(&self.workspace), grant, Arc::clone(&self.layout));
+        record.follow(entry.access, scope.judgements());
         let running = call.clone();
         let work = move || entry.run(&scope, request.arguments, &running);
         self.run(entry.name, &call, cancelled, work).await
@@ -220,20 +197,21 @@ impl Dispatcher {
         let call = self.call_of(&request);
         let (caller, arguments) = (&request.caller, &request.arguments);
         let mut record = Record::begin(&request, &call, self.metrics);
-        let role = self.policy.grant(caller).and_then(|grant| grant.doctor_role());
-        let result = match role {
+        let judgement = self.policy.grant(caller).and_then(|grant| grant.judge_doctor());
+        record.is_known();
+        record.about(arguments.get("file").and_then(Value::as_str));
+        let result = match judgement {
             None => Err(ToolError::new(
                 Code::Denied,
                 format!("caller `{}` may not ask for the doctor", caller.id),
             )
             .hint("a role with `doctor = true` that names the caller allows it")),
-            Some(role) => {
-                record.allowed = true;
-                record.role = Some(role);
-                record.rule = Some("doctor = true".to_owned());
+            Some(judgement) => {
+                record.judged(judgement);
                 let examination = Examination {
                     workspace: Arc::clone(&self.workspace),
                     policy: self.policy.clone(),
+                    catalog: self.catalog.clone(),
                     site: self.site,
                     caller: caller.clone(),
                     file: arguments.get("file").and_then(Value::as_str).map(str::to_owned),
@@ -261,20 +239,18 @@ impl Dispatcher {
         let call = self.call_of(&request);
         let mut record = Record::begin(&request, &call, self.metrics);
         let desk = self.desk(&request.caller);
-        let role = desk.as_ref().and_then(|desk| right.of(desk));
-        let result = match desk.zip(role) {
+        let judgement = desk.as_ref().and_then(|desk| right.judge(desk));
+        let result = match desk.zip(judgement) {
             None => Err(right.missing(&request.caller, &self.layout)),
-            Some((desk, (role, rule))) => {
-                record.allowed = true;
-                record.role = Some(role);
-                record.rule = Some(rule);
+            Some((desk, judgement)) => {
+                record.judged(judgement);
                 let running = call.clone();
                 let work = move || work(&desk, &running);
                 self.run(&request.tool, &call, CancellationToken::new(), work).await
             }
         };
         if let Ok(answer) = &result {
-            record.learn(&answer.json);
+            record.learn(answer.json());
         }
         record.finish(&result);
         result
@@ -353,5 +329,5 @@ fn report(examination: &Examination, call: &Call) -> Answer {
     let mut checks: Vec<Check> = Vec::new();
     examination.run(call, &mut |check| checks.push(check));
     let ok = checks.iter().all(|check| check.outcome != Outcome::Failed);
-    Answer { json: json!({ "ok": ok, "checks": checks }), shown: Shown::Json }
+    Answer::of_json(json!({ "ok": ok, "checks": checks }))
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::path::WorkspacePath;
-use mcp_workspace_tools::policy::{Grant, Policy};
+use mcp_workspace_tools::policy::{Access, Grant, Policy};
+use mcp_workspace_tools::tool::{Catalog, Effect, Entry};
 use mcp_workspace_tools::workspace::probe::{ProbeError, Reading, RecordFacts, Storage};
 use mcp_workspace_tools::workspace::{Resolution, Scope, Workspace};
 use serde::Serialize;
@@ -108,6 +109,8 @@ pub struct Examination {
     pub workspace: Arc<Workspace>,
     /// By which policy.
     pub policy: Policy,
+    /// The tools that the server offers.
+    pub catalog: Catalog,
     /// Where it lies.
     pub site: Site,
     /// The caller whose rights are tried.
@@ -201,12 +204,25 @@ impl Examination {
         Scope::new(Arc::clone(&self.workspace), grant.for_tool(tool), layout)
     }
 
-    fn reading(&self, grant: &Grant, call: &Call) -> Check {
-        let Some(tool) = ["read_file", "grep"].into_iter().find(|tool| grant.allows_tool(tool))
-        else {
-            return Check::ok("read", "not asked for: no role of this caller lists read_file");
+    /// The first tool of the caller that reads files: by its grant files are looked at here.
+    fn reading_tool(&self, grant: &Grant) -> Option<&'static Entry> {
+        let reads = |entry: &Entry| {
+            entry.effect == Effect::Reads
+                && entry.subject_is_path()
+                && grant.allows_tool(entry.name)
         };
-        match self.scope(grant, tool).probe_reading(call) {
+        // One that reads a file by its name before one that searches.
+        self.catalog
+            .iter()
+            .filter(|entry| reads(entry))
+            .min_by_key(|entry| entry.access != Access::Read)
+    }
+
+    fn reading(&self, grant: &Grant, call: &Call) -> Check {
+        let Some(tool) = self.reading_tool(grant) else {
+            return Check::ok("read", "not asked for: no role of this caller lists a reading tool");
+        };
+        match self.scope(grant, tool.name).probe_reading(call) {
             Ok(Reading::Read(path)) => Check::ok("read", format!("`{path}` could be read")),
             Ok(Reading::NothingVisible(seen)) => Check::warning(
                 "read",
@@ -220,23 +236,21 @@ impl Examination {
 
     /// The folders of records that the caller's tools write to.
     fn records(&self, grant: &Grant, each: &mut dyn FnMut(Check)) {
-        let layout = self.policy.layout();
         let mut asked = false;
-        for tool in ["write_finding", "propose_patch", "write_state"] {
-            if !grant.allows_tool(tool) {
-                continue;
-            }
-            asked = true;
-            let scope = self.scope(grant, tool);
-            let folders: Vec<WorkspacePath> = match tool {
-                "write_finding" => {
-                    let roles = scope.grant().roles();
-                    roles.iter().filter_map(|role| layout.findings().join(role).ok()).collect()
+        for tool in self.catalog.iter().filter(|tool| grant.allows_tool(tool.name)) {
+            let scope = self.scope(grant, tool.name);
+            match tool.folders(&scope) {
+                Ok(folders) if folders.is_empty() => {}
+                Ok(folders) => {
+                    asked = true;
+                    each(records_in(&scope, tool.name, &folders));
                 }
-                "propose_patch" => vec![layout.proposals().clone()],
-                _ => vec![layout.state.clone()],
-            };
-            each(records_in(&scope, tool, &folders));
+                Err(error) => {
+                    asked = true;
+                    let fix = "rename the role in the policy";
+                    each(Check::failed("write", shown(&error), fix));
+                }
+            }
         }
         if !asked {
             each(Check::ok("write", "not asked for: no role of this caller lists a writing tool"));
@@ -251,7 +265,8 @@ impl Examination {
                 return Check::failed("export", error.to_string(), fix);
             }
         };
-        match self.scope(grant, "read_file").export_status(&path, call) {
+        let tool = self.reading_tool(grant).map(|tool| tool.name).unwrap_or_default();
+        match self.scope(grant, tool).export_status(&path, call) {
             Ok(Some(status)) => export_check(&path, status.trim()),
             Ok(None) => Check::ok(
                 "export",

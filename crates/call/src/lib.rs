@@ -6,4 +6,5 @@ pub mod caller;
 pub mod dispatch;
 pub mod doctor;
 pub mod metrics;
+pub mod request;
 pub mod trace;

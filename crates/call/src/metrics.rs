@@ -5,7 +5,6 @@
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mcp_workspace_tools::tool;
 use serde_json::{Value, json};
 
 /// The namespace of the metrics.
@@ -28,6 +27,9 @@ pub enum Metrics {
 pub struct Measured<'r> {
     /// The tool's name.
     pub tool: &'r str,
+    /// Whether a tool of that name exists: a name that a client made up is no dimension, since
+    /// each value of one is a metric of its own that costs.
+    pub known: bool,
     /// The role that decided.
     pub role: Option<&'r str>,
     /// The host's id of the request.
@@ -69,9 +71,6 @@ impl Metrics {
 impl Measured<'_> {
     fn line(&self, now: SystemTime) -> Value {
         let timestamp = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        // Each value of a dimension is a metric of its own that costs: a name that a client made
-        // up is none.
-        let known = self.tool == "doctor" || tool::find(self.tool).is_some();
         let one = |yes: bool| u8::from(yes);
         let mut line = json!({
             "_aws": {
@@ -89,7 +88,7 @@ impl Measured<'_> {
                     ],
                 }],
             },
-            "Tool": if known { self.tool } else { "unknown" },
+            "Tool": if self.known { self.tool } else { "unknown" },
             "Role": self.role.unwrap_or("none"),
             "Calls": 1,
             "Denied": one(self.denied),
@@ -112,14 +111,6 @@ fn milliseconds(time: Duration) -> f64 {
     f64::from(micros) / 1_000.0
 }
 
-/// Whether an answer says that there is more than it holds.
-pub fn is_truncated(answer: &Value) -> bool {
-    let told = |name: &str| answer.get(name).is_some_and(|value| !value.is_null());
-    answer.get("more").and_then(Value::as_bool) == Some(true)
-        || told("next_cursor")
-        || told("stopped")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +119,7 @@ mod tests {
     fn made_up_names_are_no_dimensions() {
         let measured = Measured {
             tool: "rm_rf_1234",
+            known: false,
             role: None,
             request_id: "7",
             trace_id: None,
@@ -141,13 +133,5 @@ mod tests {
         assert_eq!((&line["Tool"], &line["Role"]), (&json!("unknown"), &json!("none")));
         assert_eq!(line["_aws"]["Timestamp"], 5);
         assert_eq!(line["LatencyMs"], 1.234);
-    }
-
-    #[test]
-    fn truncation_is_told_by_the_answer() {
-        assert!(!is_truncated(&json!({ "more": false, "stopped": null, "next_cursor": null })));
-        assert!(is_truncated(&json!({ "more": true })));
-        assert!(is_truncated(&json!({ "stopped": "deadline" })));
-        assert!(is_truncated(&json!({ "next_cursor": "abc" })));
     }
 }

@@ -63,7 +63,7 @@ impl Desk {
         let layout = Arc::new(self.policy.layout().clone());
         let scope = Scope::new(Arc::new(workspace), grant, layout);
         let entry = tool::find(tool).unwrap();
-        entry.run(&scope, arguments, &Call::new(caller, TIME)).map(|answer| answer.json)
+        entry.run(&scope, arguments, &Call::new(caller, TIME)).map(|answer| answer.into_json())
     }
 
     fn find(&self, agent: &str, run: &str, file: &str) {

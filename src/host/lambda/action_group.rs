@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Function;
 use super::event::{ActionGroupCall, TextValue};
 use super::runtime_api::{Fault, Invocation};
-use crate::dispatch::Request;
+use crate::request::Request;
 
 /// Runs the tool and answers in the form in which the agent asked.
 ///
@@ -48,7 +48,7 @@ pub async fn answer(
     };
     let result = function.dispatcher.dispatch(request, CancellationToken::new()).await;
     let (body, code) = match result {
-        Ok(answer) => (answer.json.to_string(), None),
+        Ok(answer) => (answer.json_text().to_owned(), None),
         Err(error) => (json!({ "error": error }).to_string(), Some(error.code)),
     };
     Ok(json!({

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::Function;
 use super::event::GatewayCall;
 use super::runtime_api::Invocation;
-use crate::dispatch::Request;
+use crate::request::Request;
 
 /// Runs the tool. The Gateway hands on any JSON, so an error is one that its model reads:
 /// `{"error": {"code", "message", "hint"?}}`.
@@ -22,7 +22,7 @@ pub async fn answer(function: &Function, call: GatewayCall, invocation: &Invocat
         trace: invocation.trace.clone(),
     };
     match function.dispatcher.dispatch(request, CancellationToken::new()).await {
-        Ok(answer) => answer.json,
+        Ok(answer) => answer.into_json(),
         Err(error) => json!({ "error": error }),
     }
 }

@@ -20,7 +20,8 @@ use mcp_workspace_tools::error::{Code, ToolError};
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
-use crate::dispatch::{Dispatcher, Request};
+use crate::dispatch::Dispatcher;
+use crate::request::Request;
 use crate::review::status_of;
 use crate::trace::Trace;
 use route::{Query, Route};
@@ -49,7 +50,7 @@ pub fn is_below(path: &str) -> bool {
 /// Answers for the caller that asks, with its own rights.
 pub async fn answer(dispatcher: &Arc<Dispatcher>, ask: Ask<'_>) -> Response<Body> {
     match respond(dispatcher, ask).await {
-        Ok(answer) => json_response(StatusCode::OK, &answer.json),
+        Ok(answer) => json_response(StatusCode::OK, answer.json()),
         Err(Refused { status, allow, error }) => {
             let mut response = json_response(status, &json!(Refusal { error }));
             if let Some(method) = allow {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mcp_workspace_tools::answer::{Answer, Shown};
+use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::desk::message::{
     Decided, OneFinding, OneProposal, PATH, Person, ProposalsPage, is_id,
@@ -162,7 +162,7 @@ fn as_answer(message: &impl Serialize) -> Result<Answer, ToolError> {
     let json = serde_json::to_value(message).map_err(|error| {
         ToolError::new(Code::Internal, "the answer could not be written as JSON").caused_by(error)
     })?;
-    Ok(Answer { json, shown: Shown::Json })
+    Ok(Answer::of_json(json))
 }
 
 /// What stands behind the question mark.

@@ -23,7 +23,7 @@ fn description(entry: &Entry) -> Value {
 /// What a tool takes.
 fn input(entry: &Entry) -> Shape {
     // The model has the tool's own description; the type's adds nothing to it.
-    Shape { description: None, ..Shape::read(&entry.input_schema()) }
+    Shape { description: None, ..Shape::read(entry.input_schema()) }
 }
 
 /// What a tool takes on a host that returns the JSON answer always: `format` has nothing to choose
@@ -36,5 +36,5 @@ fn input_of_json_host(entry: &Entry) -> Shape {
 
 /// What a tool answers in JSON.
 fn answer(entry: &Entry) -> Shape {
-    Shape { description: None, ..Shape::read(&entry.answer_schema()) }
+    Shape { description: None, ..Shape::read(entry.answer_schema()) }
 }

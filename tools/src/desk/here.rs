@@ -4,6 +4,7 @@ use super::{Desk, Excerpt, Findings, Proposals, Verb};
 use crate::call::Call;
 use crate::decide::{self, Review};
 use crate::error::{Code, ToolError};
+use crate::policy::Access;
 use crate::records::decision::Decision;
 use crate::records::ledger::{self, Bounds, Page};
 use crate::records::merged::{Filter, MergedFinding, Wanted};
@@ -23,7 +24,7 @@ impl Here {
 
     /// The role that lets the person read findings, if any does.
     pub fn reading_role(&self) -> Option<&str> {
-        self.scope.grant().entering_role(self.scope.layout().findings())
+        self.scope.grant().granting_role(Access::Enter, self.scope.layout().findings())
     }
 
     /// The role that lets the person decide about anything, if any does.

@@ -4,39 +4,49 @@ use std::fmt;
 
 use crate::path::WorkspacePath;
 
-use super::{Access, Policy, Subject};
+use super::{Access, Judgement, Policy, Subject};
 
-/// A decision with the role and the rule behind it.
+/// A judgement with the question that it answers, as people read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
-    allowed: bool,
     question: String,
-    role: Option<String>,
-    rule: Option<String>,
-    reason: String,
+    file: std::sync::Arc<str>,
+    judgement: Judgement,
 }
 
 impl Explanation {
     /// Whether the call is allowed.
     pub fn is_allowed(&self) -> bool {
-        self.allowed
+        self.judgement.allowed
     }
 
     /// The role that decided.
     pub fn role(&self) -> Option<&str> {
-        self.role.as_deref()
+        self.judgement.role.as_deref()
     }
 
     /// The rule that decided, as it stands in the file.
     pub fn rule(&self) -> Option<&str> {
-        self.rule.as_deref()
+        self.judgement.rule.as_deref()
+    }
+
+    /// The judgement itself, the same that a call notes.
+    pub fn judgement(&self) -> &Judgement {
+        &self.judgement
     }
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decision = if self.allowed { "allow" } else { "deny" };
-        write!(f, "{decision}: {}\n  {}", self.question, self.reason)
+        let judgement = &self.judgement;
+        let decision = if judgement.allowed { "allow" } else { "deny" };
+        write!(f, "{decision}: {}\n  ", self.question)?;
+        match (&judgement.role, &judgement.rule, judgement.line) {
+            (Some(role), Some(rule), Some(line)) => {
+                write!(f, "role `{role}`, {rule} ({}:{line})", self.file)
+            }
+            _ => f.write_str(&judgement.reason),
+        }
     }
 }
 
@@ -51,23 +61,27 @@ pub struct ExpectationOutcome {
     pub explanation: Explanation,
 }
 
-/// The access that a tool needs to the path that it is asked about.
-fn access_of(tool: &str) -> Access {
-    match tool {
-        "write_finding" | "write_state" => Access::Write,
-        "propose_patch" => Access::Propose,
-        _ => Access::Read,
-    }
-}
-
 impl Policy {
-    /// Decides as a call would be decided, and says why. For a writing tool the path is that of
-    /// the record; for `propose_patch` that of the source file. Without a path only the tool is
-    /// decided.
+    /// Judges as a call of the tool is judged, and says why. The access is the one that the tool
+    /// is for: for a writing tool the path is that of the record, for a proposing tool that of
+    /// the source file. Without a path only the tool is judged.
     pub fn explain<'s>(
         &self,
         subject: impl Into<Subject<'s>>,
         tool: &str,
+        path: Option<&str>,
+    ) -> Explanation {
+        let access = self.tools.iter().find(|one| one.name == tool).map(|one| one.access);
+        self.explain_access(subject, tool, access.unwrap_or(Access::Read), path)
+    }
+
+    /// Like [`Policy::explain`], for an access that the caller of this function names: a tool
+    /// that enters directories reads the file that it is given in the place of one.
+    pub fn explain_access<'s>(
+        &self,
+        subject: impl Into<Subject<'s>>,
+        tool: &str,
+        access: Access,
         path: Option<&str>,
     ) -> Explanation {
         let subject = subject.into();
@@ -79,70 +93,34 @@ impl Policy {
         if let Some(path) = path {
             question += &format!(", path `{}`", if path.is_empty() { "." } else { path });
         }
-        let decided = self.decide(subject, tool, path);
-        Explanation {
-            allowed: decided.allowed,
-            question,
-            role: decided.role,
-            rule: decided.rule,
-            reason: decided.reason,
-        }
+        let judgement = self.judge(subject, tool, access, path);
+        Explanation { question, file: self.file.clone(), judgement }
     }
 
-    fn decide(&self, subject: Subject<'_>, tool: &str, path: Option<&str>) -> Decided {
+    fn judge(
+        &self,
+        subject: Subject<'_>,
+        tool: &str,
+        access: Access,
+        path: Option<&str>,
+    ) -> Judgement {
         let Some(grant) = self.grant(subject) else {
-            return match self.wanted_scopes(subject) {
-                Some(scopes) => Decided::no(&format!(
+            return Judgement::refused(match self.wanted_scopes(subject) {
+                Some(scopes) => format!(
                     "the roles that name this caller need scopes that its token does not carry, \
                      such as `{}`",
                     scopes.join(" ")
-                )),
-                None => Decided::no("no role names this caller"),
-            };
+                ),
+                None => "no role names this caller".to_owned(),
+            });
         };
-        if !grant.allows_tool(tool) {
-            return Decided::no("no role of this caller lists this tool");
-        }
         let grant = grant.for_tool(tool);
-        let Some(path) = path else {
-            let role = grant.roles().first().map(|role| (*role).to_owned());
-            let reason = format!("role `{}` lists the tool", role.as_deref().unwrap_or_default());
-            return Decided { allowed: true, role, rule: None, reason };
-        };
-        let path = match WorkspacePath::parse(path) {
-            Ok(path) => path,
-            Err(error) => return Decided::no(&error.to_string()),
-        };
-        for role in grant.denying() {
-            if let Some(rule) = role.deny.find(&path) {
-                return self.by_rule(false, &role.name, "deny", &rule.text, rule.line);
-            }
+        let listed = grant.judge_tool();
+        let Some(path) = path.filter(|_| listed.allowed) else { return listed };
+        match WorkspacePath::parse(path) {
+            Ok(path) => grant.judge(access, &path),
+            Err(error) => Judgement::refused(error.to_string()),
         }
-        let access = access_of(tool);
-        if let Some(why) = grant.layout().never(access, &path) {
-            return Decided::no(why);
-        }
-        // Listing and searching also work on directories that lead to something readable.
-        let enters = matches!(tool, "list_dir" | "grep");
-        for role in grant.granting() {
-            let leading = enters.then(|| role.read.find_leading(&path)).flatten();
-            if let Some(rule) = role.rules(access).find(&path).or(leading) {
-                return self.by_rule(true, &role.name, access.as_str(), &rule.text, rule.line);
-            }
-        }
-        if enters && path.is_root() {
-            let role = grant.roles().first().map(|role| (*role).to_owned());
-            let reason = "the root may always be entered".to_owned();
-            return Decided { allowed: true, role, rule: None, reason };
-        }
-        let roles = grant.roles().join("`, `");
-        Decided::no(&format!("no `{}` rule of role `{roles}` matches", access.as_str()))
-    }
-
-    fn by_rule(&self, allowed: bool, role: &str, key: &str, glob: &str, line: usize) -> Decided {
-        let rule = format!("{key} = \"{glob}\"");
-        let reason = format!("role `{role}`, {rule} ({}:{line})", self.file);
-        Decided { allowed, role: Some(role.to_owned()), rule: Some(rule), reason }
     }
 
     /// Runs the file's `[[expect]]` entries.
@@ -152,24 +130,11 @@ impl Policy {
             let subject = Subject::new(&expected.caller, &expected.scopes);
             let explanation = self.explain(subject, &expected.tool, path);
             ExpectationOutcome {
-                holds: explanation.allowed == expected.allow,
+                holds: explanation.is_allowed() == expected.allow,
                 place: format!("{}:{}", self.file, expected.line),
                 explanation,
             }
         };
         self.expectations.iter().map(outcome).collect()
-    }
-}
-
-struct Decided {
-    allowed: bool,
-    role: Option<String>,
-    rule: Option<String>,
-    reason: String,
-}
-
-impl Decided {
-    fn no(reason: &str) -> Decided {
-        Decided { allowed: false, role: None, rule: None, reason: reason.to_owned() }
     }
 }

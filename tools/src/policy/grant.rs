@@ -1,10 +1,12 @@
-//! What one caller may do.
+//! What one caller may do, and the judgement of each access.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::path::WorkspacePath;
 
-use super::{Access, Layout, Limits, Role};
+use super::glob::Rule;
+use super::{Access, Judgement, Layout, Limits, Role};
 
 /// The union of the roles that serve a caller, less what the roles that bind it deny. Cheap to
 /// clone.
@@ -26,22 +28,19 @@ impl Grant {
 
     /// Whether any role lists this tool.
     pub fn allows_tool(&self, tool: &str) -> bool {
-        self.roles.iter().any(|role| role.tools.iter().any(|name| name == tool))
+        self.roles.iter().any(|role| role.lists(tool))
     }
 
-    /// The first role that lets this caller ask a server for its doctor.
-    pub fn doctor_role(&self) -> Option<String> {
-        self.roles.iter().find(|role| role.doctor).map(|role| role.name.clone())
+    /// Whether the caller may ask a server for its doctor; none where it may not.
+    pub fn judge_doctor(&self) -> Option<Judgement> {
+        let role = self.roles.iter().find(|role| role.doctor)?;
+        Some(Judgement::by_role(&role.name, Some("doctor = true")))
     }
 
     /// The rights within this tool: of the roles that list it, less what any role denies.
     pub fn for_tool(&self, tool: &str) -> ToolGrant {
-        let granting: Arc<[Arc<Role>]> = self
-            .roles
-            .iter()
-            .filter(|role| role.tools.iter().any(|name| name == tool))
-            .cloned()
-            .collect();
+        let granting: Arc<[Arc<Role>]> =
+            self.roles.iter().filter(|role| role.lists(tool)).cloned().collect();
         ToolGrant::new(granting, Arc::clone(&self.binding), Arc::clone(&self.layout))
     }
 
@@ -60,6 +59,15 @@ pub struct ToolGrant {
     limits: Limits,
 }
 
+/// On what a judgement stands.
+enum Ground<'g> {
+    Denied(&'g Role),
+    Never(&'static str),
+    Granted(&'g Role),
+    Root,
+    Nothing,
+}
+
 impl ToolGrant {
     fn new(granting: Arc<[Arc<Role>]>, denying: Arc<[Arc<Role>]>, layout: Arc<Layout>) -> Self {
         let limits = granting
@@ -73,39 +81,90 @@ impl ToolGrant {
         ToolGrant { granting, denying, layout, limits }
     }
 
-    /// Whether `access` to `path` is granted and not denied. Records can never be proposed on,
-    /// and decisions never be written by a tool, whatever the policy says.
+    /// Decides about one access. This is the only place where policy is decided: a `deny` of any
+    /// role that binds the caller wins, then what no policy can grant (records are never
+    /// proposed on, decisions never written by a tool), then the first role that grants it.
+    fn ground(&self, access: Access, path: &WorkspacePath) -> Ground<'_> {
+        if access == Access::Enter && path.is_root() {
+            return Ground::Root;
+        }
+        if let Some(role) = self.denying.iter().find(|role| role.deny.is_match(path)) {
+            return Ground::Denied(role);
+        }
+        if let Some(why) = self.layout.never(access, path) {
+            return Ground::Never(why);
+        }
+        match self.granting.iter().find(|role| role.grants(access, path)) {
+            Some(role) => Ground::Granted(role),
+            None => Ground::Nothing,
+        }
+    }
+
+    /// Whether `access` to `path` is allowed: what [`ToolGrant::judge`] decides, for loops over
+    /// many paths that need no more of it.
     pub fn may(&self, access: Access, path: &WorkspacePath) -> bool {
-        self.layout.never(access, path).is_none()
-            && self.granting.iter().any(|role| role.rules(access).is_match(path))
-            && !self.denies(path)
+        matches!(self.ground(access, path), Ground::Granted(_) | Ground::Root)
+    }
+
+    /// Decides about `access` to `path`, with the role and the rule behind the decision.
+    pub fn judge(&self, access: Access, path: &WorkspacePath) -> Judgement {
+        let judgement =
+            |allowed, role: Option<&Role>, rule: Option<(&str, &Rule)>, reason| Judgement {
+                allowed,
+                access: Some(access),
+                path: Some(path.clone()),
+                role: role.map(|role| role.name.clone()),
+                rule: rule.map(|(key, rule)| format!("{key} = \"{}\"", rule.text)),
+                line: rule.map(|(_, rule)| rule.line),
+                reason,
+            };
+        let key = access.as_str();
+        match self.ground(access, path) {
+            Ground::Denied(role) => {
+                let rule = role.deny.find(path).map(|rule| ("deny", rule));
+                judgement(false, Some(role), rule, "the role denies it".into())
+            }
+            Ground::Never(why) => judgement(false, None, None, why.into()),
+            Ground::Granted(role) => {
+                let rule = role.find_rule(access, path).map(|rule| (key, rule));
+                judgement(true, Some(role), rule, "the role grants it".into())
+            }
+            Ground::Root => {
+                let named = self
+                    .granting
+                    .iter()
+                    .find_map(|role| Some((role, role.find_rule(access, path)?)));
+                let role = named.map(|(role, _)| role).or(self.granting.first());
+                let rule = named.map(|(_, rule)| (key, rule));
+                let reason = "the root may always be entered".into();
+                judgement(true, role.map(|role| &**role), rule, reason)
+            }
+            Ground::Nothing => {
+                let reason =
+                    format!("no `{key}` rule of role `{}` matches", self.roles().join("`, `"));
+                judgement(false, None, None, Cow::Owned(reason))
+            }
+        }
+    }
+
+    /// Decides about the tool as a whole, before any path is known: it is listed.
+    pub fn judge_tool(&self) -> Judgement {
+        match self.granting.first() {
+            None => Judgement::refused("no role of this caller lists this tool"),
+            Some(role) => Judgement {
+                reason: format!("role `{}` lists the tool", role.name).into(),
+                ..Judgement::by_role(&role.name, None)
+            },
+        }
     }
 
     /// The first role in the policy's order that grants `access` to `path`; none when it is
     /// not granted, or denied.
     pub fn granting_role(&self, access: Access, path: &WorkspacePath) -> Option<&str> {
-        if !self.may(access, path) {
-            return None;
+        match self.ground(access, path) {
+            Ground::Granted(role) => Some(&role.name),
+            _ => None,
         }
-        let role = self.granting.iter().find(|role| role.rules(access).is_match(path))?;
-        Some(role.name.as_str())
-    }
-
-    /// Whether a directory is visible: the root, one that may be read itself, or one that leads
-    /// to something that may.
-    pub fn may_enter(&self, directory: &WorkspacePath) -> bool {
-        directory.is_root() || self.entering_role(directory).is_some()
-    }
-
-    /// The first role in the policy's order that lets this caller into a directory.
-    pub fn entering_role(&self, directory: &WorkspacePath) -> Option<&str> {
-        if self.denies(directory) {
-            return None;
-        }
-        let role = self.granting.iter().find(|role| {
-            role.read.is_match(directory) || role.read.find_leading(directory).is_some()
-        })?;
-        Some(role.name.as_str())
     }
 
     /// The first role that lets this caller decide about anything at all.
@@ -122,21 +181,5 @@ impl ToolGrant {
     /// The limits; of several roles the largest.
     pub fn limits(&self) -> &Limits {
         &self.limits
-    }
-
-    fn denies(&self, path: &WorkspacePath) -> bool {
-        self.denying.iter().any(|role| role.deny.is_match(path))
-    }
-
-    pub(super) fn granting(&self) -> &[Arc<Role>] {
-        &self.granting
-    }
-
-    pub(super) fn denying(&self) -> &[Arc<Role>] {
-        &self.denying
-    }
-
-    pub(super) fn layout(&self) -> &Layout {
-        &self.layout
     }
 }

@@ -9,6 +9,7 @@ mod delegate;
 mod explain;
 mod glob;
 mod grant;
+mod judgement;
 mod matcher;
 mod overlap;
 mod subject;
@@ -20,22 +21,25 @@ use crate::path::WorkspacePath;
 pub use check::PolicyError;
 pub use explain::{ExpectationOutcome, Explanation};
 pub use grant::{Grant, ToolGrant};
+pub use judgement::{Judgement, Judgements};
 pub use subject::{ON_BEHALF, Subject, is_scope};
 
-/// Names of all tools that a policy may list, those of later versions included.
-pub const TOOL_NAMES: [&str; 7] = [
-    "list_dir",
-    "read_file",
-    "grep",
-    "write_finding",
-    "propose_patch",
-    "read_state",
-    "write_state",
-];
+/// A tool as far as policy knows it: a name that roles may list, and the access that a call of it
+/// is judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToolAccess {
+    /// The name.
+    pub name: &'static str,
+    /// What the tool does with the path that it is about.
+    pub access: Access,
+}
 
 /// What is done with a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
+    /// Seeing a directory: listing it and searching in it. Where something below it may be read,
+    /// its name is no secret.
+    Enter,
     /// Seeing a file in listings and searches, and reading it.
     Read,
     /// Writing a record.
@@ -47,10 +51,10 @@ pub enum Access {
 }
 
 impl Access {
-    /// The key in a role.
+    /// The key in a role. Directories are entered by what may be read below them.
     pub fn as_str(self) -> &'static str {
         match self {
-            Access::Read => "read",
+            Access::Enter | Access::Read => "read",
             Access::Write => "write",
             Access::Propose => "propose",
             Access::Decide => "decide",
@@ -160,9 +164,25 @@ struct Role {
 }
 
 impl Role {
+    fn lists(&self, tool: &str) -> bool {
+        self.tools.iter().any(|name| name == tool)
+    }
+
+    fn grants(&self, access: Access, path: &WorkspacePath) -> bool {
+        self.rules(access).is_match(path)
+            || access == Access::Enter && self.read.find_leading(path).is_some()
+    }
+
+    /// The rule by which the role grants an access.
+    fn find_rule(&self, access: Access, path: &WorkspacePath) -> Option<&glob::Rule> {
+        let leading = || self.read.find_leading(path);
+        let rule = self.rules(access).find(path);
+        if access == Access::Enter { rule.or_else(leading) } else { rule }
+    }
+
     fn rules(&self, access: Access) -> &glob::PathRules {
         match access {
-            Access::Read => &self.read,
+            Access::Enter | Access::Read => &self.read,
             Access::Write => &self.write,
             Access::Propose => &self.propose,
             Access::Decide => &self.decide,
@@ -189,15 +209,20 @@ pub struct Policy {
     delegates: Arc<[delegate::Delegate]>,
     layout: Arc<Layout>,
     expectations: Arc<[Expectation]>,
+    tools: Arc<[ToolAccess]>,
 }
 
 impl Policy {
-    /// Reads, checks and compiles a policy. `file` names it in errors.
+    /// Reads, checks and compiles a policy over these tools. `file` names it in errors.
     ///
     /// # Errors
     /// All that is wrong with it, each with its place and the fix.
-    pub fn parse(text: &str, file: &str) -> Result<Policy, Vec<PolicyError>> {
-        check::parse(text, file)
+    pub fn parse_for(
+        tools: &[ToolAccess],
+        text: &str,
+        file: &str,
+    ) -> Result<Policy, Vec<PolicyError>> {
+        check::parse(tools, text, file)
     }
 
     /// Where things lie.

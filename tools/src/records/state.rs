@@ -97,7 +97,7 @@ fn first(name: &str) -> char {
 /// # Errors
 /// [`Code::NotFound`] when there is none or policy hides it; [`Code::Io`].
 pub fn newest(scope: &Scope, key: &Key, call: &Call) -> Result<Stored, ToolError> {
-    if !scope.grant().may(Access::Read, key.path()) {
+    if !scope.judge(Access::Read, key.path()).allowed {
         return Err(not_found(key));
     }
     for _ in 0..READS {
@@ -265,7 +265,7 @@ impl Lister<'_> {
     ) -> Result<ControlFlow<()>, Ended> {
         let grant = self.scope.grant();
         let readable = grant.may(Access::Read, path);
-        if !readable && !grant.may_enter(path) {
+        if !readable && !grant.may(Access::Enter, path) {
             return Ok(ControlFlow::Continue(()));
         }
         if readable && !given {

@@ -14,17 +14,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cursor::{Binding, Cursor};
-use super::list_dir::directory_or_error;
 use super::selection::PathGlob;
 use super::{Effect, Tool};
 use crate::answer::{Format, Shown};
 use crate::call::{Call, Stop};
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
-use crate::workspace::walk::{Options, walk};
-use crate::workspace::{Kind, Scope};
+use crate::policy::Access;
+use crate::workspace::walk::{Options, walk_from};
+use crate::workspace::{Directory, OpenFile, Scope, Start};
 
-use page::Page;
+use page::{Matches, Page};
 use search::{Search, Searched};
 
 /// Matches of one page in mode `content`, and files in the other modes.
@@ -98,7 +98,8 @@ enum Mode {
 pub struct Output {
     /// Mode `content`: the matching lines, by path and line.
     #[serde(skip_serializing_if = "Option::is_none")]
-    matches: Option<Vec<Match>>,
+    #[schemars(with = "Option<Vec<Match>>")]
+    matches: Option<Matches>,
     /// Modes `files` and `count`: the files with matches, by path.
     #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<Vec<FileWithMatches>>,
@@ -172,21 +173,23 @@ impl Tool for Grep {
     const TITLE: &'static str = "Search file contents";
     const DESCRIPTION: &'static str = include_str!("grep.md");
     const EFFECT: Effect = Effect::Reads;
+    const ACCESS: Access = Access::Enter;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = false;
     const ESSENTIAL: &'static [&'static str] = &["path", "glob", "mode", "cursor"];
     type Args = Args;
     type Output = Output;
 
+    fn is_partial(output: &Output) -> bool {
+        output.stopped.is_some()
+    }
+
     fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
         let question = Question::new(scope, &args, call)?;
-        let single_file = matches!(scope.stat(&question.start)?, Some(m) if m.kind == Kind::File);
         let mut page = Page::new(&question, call.answer_chars);
-        let ended = if single_file {
-            search_file(scope, &question, call, &mut page)?
-        } else {
-            directory_or_error(scope, &question.start)?;
-            search_tree(scope, &question, call, &mut page)?
+        let ended = match scope.open_start(&question.start, call)? {
+            Start::File(file) => search_file(file, &question, call, &mut page)?,
+            Start::Directory(start) => search_tree(start, scope, &question, call, &mut page)?,
         };
         // A file that was interrupted ends the page, whether by time or by cancellation.
         if call.check() == Err(Stop::Cancelled) {
@@ -197,7 +200,7 @@ impl Tool for Grep {
             output.shown = Some(render::text(&output, &args, &page));
         }
         if args.mode == Mode::Content {
-            output.matches = Some(page.into_matches(&question));
+            output.matches = Some(page.into_matches());
         }
         Ok(output)
     }
@@ -282,6 +285,7 @@ impl Question {
 }
 
 fn search_tree(
+    start: Directory,
     scope: &Scope,
     question: &Question,
     call: &Call,
@@ -296,7 +300,7 @@ fn search_tree(
         ignore_files: question.ignore_files,
     };
     let visitor = Search::new(question, call);
-    walk(scope, &options, visitor, call, &mut |found| {
+    walk_from(start, scope, &options, visitor, call, &mut |found| {
         let flow = page.add(found);
         page.report(call);
         flow
@@ -304,7 +308,7 @@ fn search_tree(
 }
 
 fn search_file(
-    scope: &Scope,
+    opened: OpenFile,
     question: &Question,
     call: &Call,
     page: &mut Page,
@@ -313,7 +317,7 @@ fn search_file(
     if question.resume.as_ref().is_some_and(|cursor| cursor.line.is_none()) {
         return Ok(Ok(()));
     }
-    let file = scope.open_file(path, call)?.file;
+    let file = opened.file;
     let search = Search::new(question, call);
     let name = path.as_str().to_owned();
     // In a thread that is never joined, as in a walk: nothing stops a regular expression inside

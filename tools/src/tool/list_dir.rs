@@ -10,10 +10,11 @@ use super::cursor::Binding;
 use super::selection::PathGlob;
 use super::{Effect, Tool};
 use crate::call::{Call, Stop};
-use crate::error::{Code, ToolError};
+use crate::error::ToolError;
 use crate::path::WorkspacePath;
+use crate::policy::Access;
 use crate::workspace::walk::{Entry, Found, Options, Selection, Visitor, walk};
-use crate::workspace::{Kind, Metadata, Scope};
+use crate::workspace::{Kind, Scope};
 
 /// Entries of one page unless the caller says otherwise.
 const DEFAULT_LIMIT: usize = 500;
@@ -113,11 +114,16 @@ impl Tool for ListDir {
     const TITLE: &'static str = "List a directory";
     const DESCRIPTION: &'static str = include_str!("list_dir.md");
     const EFFECT: Effect = Effect::Reads;
+    const ACCESS: Access = Access::Enter;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = true;
     const ESSENTIAL: &'static [&'static str] = &["path", "depth", "glob", "details", "cursor"];
     type Args = Args;
     type Output = Output;
+
+    fn is_partial(output: &Output) -> bool {
+        output.more || output.stopped.is_some()
+    }
 
     fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
         let start = WorkspacePath::parse(&args.path)?;
@@ -136,35 +142,12 @@ impl Tool for ListDir {
             &["list_dir", start.as_str(), &depth_text, args.glob.as_deref().unwrap_or("")],
         );
         let after = args.cursor.as_deref().map(|cursor| binding.read(cursor)).transpose()?;
-        directory_or_error(scope, &start)?;
-
         let options =
             Options { start, depth, after: after.map(|cursor| cursor.path), ..Options::default() };
         let visitor = Lister { glob, details: args.details };
         let mut page = Page::new(limit, call.answer_chars, options.after.as_deref());
         let ended = walk(scope, &options, visitor, call, &mut |found| page.add(found))?;
         page.finish(ended, &binding)
-    }
-}
-
-/// A directory that the caller may see, or the error that says what is there instead.
-pub(super) fn directory_or_error(scope: &Scope, path: &WorkspacePath) -> Result<(), ToolError> {
-    if !scope.grant().may_enter(path) {
-        return Err(scope.not_found(path));
-    }
-    if path.is_root() {
-        return Ok(());
-    }
-    match scope.stat(path)? {
-        Some(Metadata { kind: Kind::Directory, .. }) => Ok(()),
-        Some(Metadata { kind: Kind::Symlink, .. }) => Err(ToolError::new(
-            Code::NotFound,
-            format!("`{path}` is a symbolic link, and links are not followed"),
-        )
-        .hint("list the directory that holds it to see where it points")),
-        Some(_) => Err(ToolError::invalid(format!("`{path}` is a file, not a directory"))
-            .hint("use read_file to read it")),
-        None => Err(scope.not_found(path)),
     }
 }
 

@@ -4,6 +4,8 @@ mod arguments;
 mod cursor;
 mod selection;
 
+use std::sync::OnceLock;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,7 +13,9 @@ use serde_json::Value;
 
 use crate::answer::{Answer, Shown};
 use crate::call::Call;
-use crate::error::{Code, ToolError};
+use crate::error::{Situation, ToolError};
+use crate::path::WorkspacePath;
+use crate::policy::{Access, Policy, PolicyError, ToolAccess};
 use crate::schema;
 use crate::workspace::Scope;
 
@@ -26,13 +30,13 @@ pub mod write_state;
 /// Every tool, in the order in which clients see them. Adding a tool is one line here.
 pub fn catalog() -> &'static [Entry] {
     static CATALOG: [Entry; 7] = [
-        entry::<list_dir::ListDir>(),
-        entry::<read_file::ReadFile>(),
-        entry::<grep::Grep>(),
-        entry::<write_finding::WriteFinding>(),
-        entry::<propose_patch::ProposePatch>(),
-        entry::<read_state::ReadState>(),
-        entry::<write_state::WriteState>(),
+        Entry::of::<list_dir::ListDir>(),
+        Entry::of::<read_file::ReadFile>(),
+        Entry::of::<grep::Grep>(),
+        Entry::of::<write_finding::WriteFinding>(),
+        Entry::of::<propose_patch::ProposePatch>(),
+        Entry::of::<read_state::ReadState>(),
+        Entry::of::<write_state::WriteState>(),
     ];
     &CATALOG
 }
@@ -40,6 +44,62 @@ pub fn catalog() -> &'static [Entry] {
 /// The catalog's entry of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {
     catalog().iter().find(|entry| entry.name == name)
+}
+
+/// The names of the catalog's tools, in its order.
+pub fn names() -> Vec<&'static str> {
+    catalog().iter().map(|entry| entry.name).collect()
+}
+
+/// The tools that a server offers: those of the [`catalog`], and those that a program adds.
+#[derive(Clone)]
+pub struct Catalog(Vec<&'static Entry>);
+
+impl Default for Catalog {
+    fn default() -> Self {
+        Catalog(catalog().iter().collect())
+    }
+}
+
+impl Catalog {
+    /// Adds a tool behind the others.
+    #[must_use]
+    pub fn with(mut self, tool: &'static Entry) -> Catalog {
+        self.0.push(tool);
+        self
+    }
+
+    /// The tools, in the order in which clients see them.
+    pub fn iter(&self) -> impl Iterator<Item = &'static Entry> {
+        self.0.iter().copied()
+    }
+
+    /// The tool of that name.
+    pub fn find(&self, name: &str) -> Option<&'static Entry> {
+        self.iter().find(|entry| entry.name == name)
+    }
+
+    /// Reads, checks and compiles a policy over these tools. `file` names it in errors.
+    ///
+    /// # Errors
+    /// All that is wrong with it, each with its place and the fix.
+    pub fn policy(&self, text: &str, file: &str) -> Result<Policy, Vec<PolicyError>> {
+        let access = |entry: &Entry| ToolAccess { name: entry.name, access: entry.access };
+        let tools: Vec<ToolAccess> = self.iter().map(access).collect();
+        Policy::parse_for(&tools, text, file)
+    }
+}
+
+// Beside the catalog and not in `policy`, which knows no tool.
+impl Policy {
+    /// Reads, checks and compiles a policy over the tools of the [`catalog`]. `file` names it in
+    /// errors.
+    ///
+    /// # Errors
+    /// All that is wrong with it, each with its place and the fix.
+    pub fn parse(text: &str, file: &str) -> Result<Policy, Vec<PolicyError>> {
+        Catalog::default().policy(text, file)
+    }
 }
 
 /// Whether a tool only reads, or adds records beside the sources.
@@ -61,6 +121,11 @@ pub trait Tool {
     const DESCRIPTION: &'static str;
     /// Whether it reads or records.
     const EFFECT: Effect;
+    /// What it does with the path that it is about: what a call of it is judged by.
+    const ACCESS: Access;
+    /// The argument that says what a call is about, for the audit record; none where the
+    /// arguments do not name it by themselves, and the paths that were judged are recorded.
+    const SUBJECT: Option<&'static str> = Some("path");
     /// Whether the same call again changes nothing more.
     const IDEMPOTENT: bool;
     /// Whether results carry structured content (and so an output schema).
@@ -75,7 +140,7 @@ pub trait Tool {
     /// The arguments; their doc comments are the schema's descriptions.
     type Args: DeserializeOwned + JsonSchema;
     /// The output in its JSON form.
-    type Output: Serialize + JsonSchema;
+    type Output: Serialize + JsonSchema + Send + Sync + 'static;
 
     /// Does the work.
     ///
@@ -86,6 +151,20 @@ pub trait Tool {
     /// How a model sees the output.
     fn show(_output: &Self::Output) -> Shown {
         Shown::Json
+    }
+
+    /// Whether there is more than the output holds.
+    fn is_partial(_output: &Self::Output) -> bool {
+        false
+    }
+
+    /// The folders that this caller's records would go to, for an operator who wants to know
+    /// whether they can be written; none for a tool that writes no records.
+    ///
+    /// # Errors
+    /// Where a role's name makes no path.
+    fn folders(_scope: &Scope) -> Result<Vec<WorkspacePath>, ToolError> {
+        Ok(Vec::new())
     }
 }
 
@@ -99,31 +178,80 @@ pub struct Entry {
     pub description: &'static str,
     /// Whether it reads or records.
     pub effect: Effect,
+    /// What a call of it is judged by.
+    pub access: Access,
     /// Whether the same call again changes nothing more.
     pub idempotent: bool,
     /// Whether results carry structured content.
     pub structured: bool,
     /// The optional arguments that matter most, in order.
     pub essential: &'static [&'static str],
+    subject: Option<&'static str>,
+    aliases: &'static [(&'static str, &'static str)],
     input_schema: fn() -> Value,
     output_schema: fn() -> Value,
-    run: fn(&Scope, Value, &Call) -> Result<Answer, ToolError>,
+    input: OnceLock<Value>,
+    output: OnceLock<Value>,
+    folders: fn(&Scope) -> Result<Vec<WorkspacePath>, ToolError>,
+    run: fn(&Entry, &Scope, Value, &Call) -> Result<Answer, ToolError>,
 }
 
 impl Entry {
-    /// JSON Schema 2020-12 of the arguments.
-    pub fn input_schema(&self) -> Value {
-        (self.input_schema)()
+    /// The entry of a tool.
+    pub const fn of<T: Tool>() -> Entry {
+        Entry {
+            name: T::NAME,
+            title: T::TITLE,
+            description: T::DESCRIPTION,
+            effect: T::EFFECT,
+            access: T::ACCESS,
+            idempotent: T::IDEMPOTENT,
+            structured: T::STRUCTURED,
+            essential: T::ESSENTIAL,
+            subject: T::SUBJECT,
+            aliases: T::ALIASES,
+            input_schema: schema::of_input::<T::Args>,
+            output_schema: schema::of_output::<T::Output>,
+            input: OnceLock::new(),
+            output: OnceLock::new(),
+            folders: T::folders,
+            run: run::<T>,
+        }
+    }
+
+    /// JSON Schema 2020-12 of the arguments, made at its first use.
+    pub fn input_schema(&self) -> &Value {
+        self.input.get_or_init(self.input_schema)
     }
 
     /// JSON Schema 2020-12 of the JSON output; none where results are text.
-    pub fn output_schema(&self) -> Option<Value> {
+    pub fn output_schema(&self) -> Option<&Value> {
         self.structured.then(|| self.answer_schema())
     }
 
     /// JSON Schema 2020-12 of the JSON output, for hosts that return it whatever a model is shown.
-    pub fn answer_schema(&self) -> Value {
-        (self.output_schema)()
+    pub fn answer_schema(&self) -> &Value {
+        self.output.get_or_init(self.output_schema)
+    }
+
+    /// What these arguments say that a call is about, in the caller's own words.
+    pub fn subject<'a>(&self, arguments: &'a Value) -> Option<&'a str> {
+        let name = self.subject?;
+        let aliases = self.aliases.iter().filter(|(_, of)| *of == name).map(|(alias, _)| *alias);
+        std::iter::once(name).chain(aliases).find_map(|name| arguments.get(name)?.as_str())
+    }
+
+    /// Whether calls are about a path of the workspace.
+    pub fn subject_is_path(&self) -> bool {
+        self.subject == Some("path")
+    }
+
+    /// The folders that this caller's records would go to; none for a tool that writes none.
+    ///
+    /// # Errors
+    /// Where a role's name makes no path.
+    pub fn folders(&self, scope: &Scope) -> Result<Vec<WorkspacePath>, ToolError> {
+        (self.folders)(scope)
     }
 
     /// Runs the tool on JSON arguments. Only the dispatcher calls this, so that every call is
@@ -132,32 +260,35 @@ impl Entry {
     /// # Errors
     /// A [`ToolError`] written for the model, wrong arguments included.
     pub fn run(&self, scope: &Scope, arguments: Value, call: &Call) -> Result<Answer, ToolError> {
-        (self.run)(scope, arguments, call)
+        (self.run)(self, scope, arguments, call)
     }
 }
 
-const fn entry<T: Tool>() -> Entry {
-    Entry {
-        name: T::NAME,
-        title: T::TITLE,
-        description: T::DESCRIPTION,
-        effect: T::EFFECT,
-        idempotent: T::IDEMPOTENT,
-        structured: T::STRUCTURED,
-        essential: T::ESSENTIAL,
-        input_schema: schema::of_input::<T::Args>,
-        output_schema: schema::of_output::<T::Output>,
-        run: run::<T>,
-    }
-}
-
-fn run<T: Tool>(scope: &Scope, arguments: Value, call: &Call) -> Result<Answer, ToolError> {
-    let schema = schema::of_input::<T::Args>();
-    let args: T::Args = arguments::parse(arguments, &schema, T::ALIASES, T::MAY_BE_EMPTY)?;
-    let output = T::run(scope, args, call)?;
+fn run<T: Tool>(
+    entry: &Entry,
+    scope: &Scope,
+    arguments: Value,
+    call: &Call,
+) -> Result<Answer, ToolError> {
+    let args: T::Args =
+        arguments::parse(arguments, entry.input_schema(), T::ALIASES, T::MAY_BE_EMPTY)?;
+    let output = T::run(scope, args, call).map_err(with_next_step)?;
     let shown = T::show(&output);
-    let json = serde_json::to_value(&output).map_err(|error| {
-        ToolError::new(Code::Internal, "the answer could not be written as JSON").caused_by(error)
-    })?;
-    Ok(Answer { json, shown })
+    let partial = T::is_partial(&output);
+    Ok(Answer::new(output, shown, partial))
+}
+
+/// Tells a model what to do next, by the tools that it may have.
+fn with_next_step(error: ToolError) -> ToolError {
+    let step = match error.situation {
+        _ if error.hint.is_some() => return error,
+        None => return error,
+        Some(Situation::Missing) => "list_dir shows what is there",
+        Some(Situation::Directory) => "use list_dir to see what is in it",
+        Some(Situation::File) => "use read_file to read it",
+        Some(Situation::Link) => {
+            "list_dir shows where it points; read that path if it is in the workspace"
+        }
+    };
+    error.hint(step)
 }

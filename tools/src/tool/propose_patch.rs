@@ -89,11 +89,17 @@ impl Tool for ProposePatch {
     const TITLE: &'static str = "Propose a change";
     const DESCRIPTION: &'static str = include_str!("propose_patch.md");
     const EFFECT: Effect = Effect::Records;
+    const ACCESS: Access = Access::Propose;
+    const SUBJECT: Option<&'static str> = None;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = true;
     const ALIASES: &'static [(&'static str, &'static str)] = &[("diff", "patch")];
     type Args = Args;
     type Output = Output;
+
+    fn folders(scope: &Scope) -> Result<Vec<WorkspacePath>, ToolError> {
+        Ok(vec![scope.layout().proposals().clone()])
+    }
 
     fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
         check(&args)?;
@@ -116,7 +122,8 @@ impl Tool for ProposePatch {
         let files = files(&outcomes, &written);
         let id = id_of(&written.patch, &files);
         let path = scope.layout().proposals().join(&id)?;
-        let agent = scope.grant().granting_role(Access::Write, &path).ok_or_else(|| {
+        let judgement = scope.judge(Access::Write, &path);
+        let agent = judgement.role.filter(|_| judgement.allowed).ok_or_else(|| {
             ToolError::new(Code::Denied, format!("this caller may not write `{path}`"))
                 .hint("its role needs `write` on the folder of proposals; ask the operator")
         })?;
@@ -127,7 +134,7 @@ impl Tool for ProposePatch {
             rationale: args.rationale,
             finding_ids: args.finding_ids,
             run: args.run,
-            agent: agent.to_owned(),
+            agent,
             caller: call.caller.to_string(),
             created: Timestamp::now().to_string(),
             files,
@@ -278,10 +285,10 @@ impl<'a> Sources<'a> {
 
     fn load(&mut self, path: &WorkspacePath) -> Result<Option<Base>, ToolError> {
         let scope = self.scope;
-        if !scope.grant().may(Access::Read, path) {
+        if !scope.judge(Access::Read, path).allowed {
             return Err(scope.not_found(path));
         }
-        if !scope.grant().may(Access::Propose, path) {
+        if !scope.judge(Access::Propose, path).allowed {
             return Err(ToolError::new(
                 Code::Denied,
                 format!("this caller may not propose changes of `{path}`"),

@@ -17,6 +17,7 @@ use crate::answer::{Format, Shown};
 use crate::call::Call;
 use crate::error::ToolError;
 use crate::path::WorkspacePath;
+use crate::policy::Access;
 use crate::text::{
     Encoding, Family, LineEndings, MAX_LINE_CHARS, NoVersion, Request, TAIL_BYTES, Window,
     WindowError, read_head, read_window,
@@ -123,11 +124,16 @@ impl Tool for ReadFile {
     const TITLE: &'static str = "Read a file";
     const DESCRIPTION: &'static str = include_str!("read_file.md");
     const EFFECT: Effect = Effect::Reads;
+    const ACCESS: Access = Access::Read;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = false;
     const ESSENTIAL: &'static [&'static str] = &["offset", "limit", "format"];
     type Args = Args;
     type Output = Output;
+
+    fn is_partial(output: &Output) -> bool {
+        output.more
+    }
 
     fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
         let path = WorkspacePath::parse(&args.path)?;

@@ -10,6 +10,7 @@ use super::cursor::Binding;
 use super::{Effect, Tool};
 use crate::call::{Call, Stop};
 use crate::error::ToolError;
+use crate::policy::Access;
 use crate::records::state::{self, Key};
 use crate::workspace::Scope;
 
@@ -81,12 +82,18 @@ impl Tool for ReadState {
     const TITLE: &'static str = "Read shared state";
     const DESCRIPTION: &'static str = include_str!("read_state.md");
     const EFFECT: Effect = Effect::Reads;
+    const ACCESS: Access = Access::Read;
+    const SUBJECT: Option<&'static str> = Some("key");
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = true;
     const MAY_BE_EMPTY: &'static [&'static str] = &["prefix"];
     const ESSENTIAL: &'static [&'static str] = &["key", "prefix", "cursor", "version", "limit"];
     type Args = Args;
     type Output = Output;
+
+    fn is_partial(output: &Output) -> bool {
+        output.more == Some(true)
+    }
 
     fn run(scope: &Scope, mut args: Args, call: &Call) -> Result<Output, ToolError> {
         if args.key.is_some() {

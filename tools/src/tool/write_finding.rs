@@ -99,6 +99,7 @@ impl Tool for WriteFinding {
     const TITLE: &'static str = "Record a finding";
     const DESCRIPTION: &'static str = include_str!("write_finding.md");
     const EFFECT: Effect = Effect::Records;
+    const ACCESS: Access = Access::Write;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = true;
     // The names of Claude Code's own ReportFindings.
@@ -107,6 +108,11 @@ impl Tool for WriteFinding {
     const ESSENTIAL: &'static [&'static str] = &["path", "start_line"];
     type Args = Args;
     type Output = Output;
+
+    fn folders(scope: &Scope) -> Result<Vec<WorkspacePath>, ToolError> {
+        let roles = scope.grant().roles();
+        roles.iter().map(|role| Ok(scope.layout().findings().join(role)?)).collect()
+    }
 
     fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
         check(&args)?;
@@ -286,11 +292,16 @@ fn text_of(path: &WorkspacePath, bytes: &[u8]) -> Result<String, ToolError> {
 
 /// The role under which this caller may write the record: the first in the policy's order.
 fn granting_agent(scope: &Scope, fingerprint: &str) -> Result<String, ToolError> {
+    let mut refusal = None;
     for role in scope.grant().roles() {
         let record = record_path(scope, role, fingerprint)?;
         if scope.grant().granting_role(Access::Write, &record) == Some(role) {
             return Ok(role.to_owned());
         }
+        refusal.get_or_insert(record);
+    }
+    if let Some(record) = refusal {
+        scope.judge(Access::Write, &record);
     }
     Err(ToolError::new(Code::Denied, "this caller may not write findings")
         .hint("its role needs `write` on its own folder of findings; ask the operator"))

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Effect, Tool};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
+use crate::path::WorkspacePath;
 use crate::policy::Access;
 use crate::records::state::{self, FORMAT, Key, MAX_VALUE_BYTES, Stored};
 use crate::workspace::{Published, Scope};
@@ -54,6 +55,8 @@ impl Tool for WriteState {
     const TITLE: &'static str = "Write shared state";
     const DESCRIPTION: &'static str = include_str!("write_state.md");
     const EFFECT: Effect = Effect::Records;
+    const ACCESS: Access = Access::Write;
+    const SUBJECT: Option<&'static str> = Some("key");
     const IDEMPOTENT: bool = false;
     const STRUCTURED: bool = true;
     const MAY_BE_EMPTY: &'static [&'static str] = &["value"];
@@ -61,9 +64,14 @@ impl Tool for WriteState {
     type Args = Args;
     type Output = Output;
 
+    fn folders(scope: &Scope) -> Result<Vec<WorkspacePath>, ToolError> {
+        Ok(vec![scope.layout().state.clone()])
+    }
+
     fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
         let key = Key::parse(scope.layout(), &args.key)?;
-        let agent = scope.grant().granting_role(Access::Write, key.path()).ok_or_else(|| {
+        let judgement = scope.judge(Access::Write, key.path());
+        let agent = judgement.role.filter(|_| judgement.allowed).ok_or_else(|| {
             ToolError::new(
                 Code::Denied,
                 format!("this caller may not write the key `{}`", key.as_str()),
@@ -75,7 +83,7 @@ impl Tool for WriteState {
             key: key.as_str().to_owned(),
             version: 0,
             value: args.value,
-            agent: agent.to_owned(),
+            agent,
             caller: call.caller.to_string(),
             written: Timestamp::now().to_string(),
         };

@@ -30,7 +30,7 @@ pub use metadata::{Kind, Metadata, OpenFile};
 pub use operations::{Moment, Operation};
 pub use publish::{MAX_RECORD_PATH, Published};
 pub use resolve::Resolution;
-pub use scope::{Scope, read_error};
+pub use scope::{Directory, Scope, Start, read_error};
 pub use sources::Source;
 pub use versions::{VALUE, VERSIONS};
 

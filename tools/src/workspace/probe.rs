@@ -168,7 +168,9 @@ impl Scope {
                             .map_err(|error| super::read_error(&path, &error))?;
                         return Ok(Reading::Read(path));
                     }
-                    Kind::Directory if self.grant().may_enter(&path) => waiting.push_back(path),
+                    Kind::Directory if self.grant().may(Access::Enter, &path) => {
+                        waiting.push_back(path)
+                    }
                     _ => {}
                 }
             }

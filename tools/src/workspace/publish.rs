@@ -190,7 +190,7 @@ impl Scope {
         more: usize,
     ) -> Result<(WorkspacePath, &'p str), ToolError> {
         let denied = || ToolError::new(Code::Denied, format!("this caller may not write `{path}`"));
-        if !self.grant().may(Access::Write, path) {
+        if !self.allows(Access::Write, path) {
             return Err(denied()
                 .hint("the policy's `write` list of the caller's role decides; ask the operator"));
         }

@@ -9,20 +9,38 @@ use rustix::fs::{OFlags, fstat};
 use rustix::io::Errno;
 
 use crate::call::Call;
-use crate::error::{Code, ToolError};
+use crate::error::{Code, Situation, ToolError};
 use crate::path::WorkspacePath;
-use crate::policy::{Access, Layout, ToolGrant};
+use crate::policy::{Access, Judgement, Judgements, Layout, ToolGrant};
 
 use super::metadata::{Kind, Metadata, OpenFile};
 use super::{Workspace, entries, suggest};
 
-/// A handle of the workspace together with a caller's grant for one tool. Every method checks
-/// the grant and opens through directory handles, so a tool cannot forget either.
+/// A handle of the workspace together with a caller's grant for one call of one tool. Every
+/// method judges the access by the grant, notes the judgement for the audit record, and opens
+/// through directory handles, so a tool cannot forget any of them.
 #[derive(Debug, Clone)]
 pub struct Scope {
     workspace: Arc<Workspace>,
     grant: ToolGrant,
     layout: Arc<Layout>,
+    judgements: Judgements,
+}
+
+/// What was found where a listing or a search begins.
+#[derive(Debug)]
+pub enum Start {
+    /// A file that the caller may read.
+    File(OpenFile),
+    /// A directory that the caller may see.
+    Directory(Directory),
+}
+
+/// An opened directory, with the path that it was opened by.
+#[derive(Debug)]
+pub struct Directory {
+    pub(super) path: WorkspacePath,
+    pub(super) handle: OwnedFd,
 }
 
 /// For reading: never wait for a writer of a FIFO, never become a terminal's owner.
@@ -31,12 +49,31 @@ const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY
 impl Scope {
     /// Joins a workspace and a grant. Only the dispatcher does this.
     pub fn new(workspace: Arc<Workspace>, grant: ToolGrant, layout: Arc<Layout>) -> Self {
-        Scope { workspace, grant, layout }
+        Scope { workspace, grant, layout, judgements: Judgements::default() }
     }
 
     /// The caller's rights in this call.
     pub fn grant(&self) -> &ToolGrant {
         &self.grant
+    }
+
+    /// Judges an access that is about to happen, and notes the judgement for the audit record.
+    /// Whoever asks for a path by its name asks here; views of many paths leave out what
+    /// [`ToolGrant::may`] does not allow.
+    pub fn judge(&self, access: Access, path: &WorkspacePath) -> Judgement {
+        let judgement = self.grant.judge(access, path);
+        self.judgements.note(&judgement);
+        judgement
+    }
+
+    /// Whether an access that is about to happen is allowed; noted as by [`Scope::judge`].
+    pub(super) fn allows(&self, access: Access, path: &WorkspacePath) -> bool {
+        self.judge(access, path).allowed
+    }
+
+    /// All that was judged so far; also what is judged later.
+    pub fn judgements(&self) -> Judgements {
+        self.judgements.clone()
     }
 
     /// Where records lie.
@@ -54,11 +91,46 @@ impl Scope {
     /// [`Code::NotFound`] when nothing is there or policy hides it (the two are alike);
     /// [`Code::InvalidArgument`] for a directory, a FIFO, a socket or a device, at once.
     pub fn open_file(&self, path: &WorkspacePath, call: &Call) -> Result<OpenFile, ToolError> {
-        let readable = self.grant.may(Access::Read, path);
-        if !readable && !self.grant.may_enter(path) {
+        let readable = self.allows(Access::Read, path);
+        if !readable && !self.grant.may(Access::Enter, path) {
             return Err(self.not_found(path));
         }
         self.open_regular(path, readable, call)
+    }
+
+    /// Opens what a listing or a search begins with, once: a directory that the caller may see,
+    /// or a file that it may read.
+    ///
+    /// # Errors
+    /// As [`Scope::open_file`].
+    pub fn open_start(&self, path: &WorkspacePath, call: &Call) -> Result<Start, ToolError> {
+        call.check()?;
+        // Whoever may read a path may enter it, were it a directory.
+        let entering = self.grant.judge(Access::Enter, path);
+        if !entering.allowed {
+            self.judgements.note(&entering);
+            return Err(self.not_found(path));
+        }
+        let opened = self.workspace.open(path, READ);
+        let kind = match &opened {
+            Ok(handle) => Some(metadata_of(handle).map_err(|errno| io_error("read", path, errno))?),
+            Err(_) => None,
+        };
+        if kind.is_none_or(|metadata| metadata.kind == Kind::Directory) {
+            self.judgements.note(&entering);
+        }
+        let handle = opened.map_err(|errno| self.open_error(path, errno))?;
+        call.touch(1);
+        match kind {
+            Some(metadata) if metadata.kind == Kind::Directory => {
+                Ok(Start::Directory(Directory { path: path.clone(), handle }))
+            }
+            Some(metadata) if self.allows(Access::Read, path) => {
+                self.regular(path, handle, metadata).map(Start::File)
+            }
+            Some(_) => Err(self.not_found(path)),
+            None => Err(self.not_found(path)),
+        }
     }
 
     /// Opens a record that the caller may read or may itself write.
@@ -66,7 +138,7 @@ impl Scope {
     /// # Errors
     /// As [`Scope::open_file`].
     pub fn open_record(&self, path: &WorkspacePath, call: &Call) -> Result<OpenFile, ToolError> {
-        if !self.grant.may(Access::Read, path) && !self.grant.may(Access::Write, path) {
+        if !self.knows_record(path) {
             return Err(self.not_found(path));
         }
         self.open_regular(path, true, call)
@@ -86,21 +158,38 @@ impl Scope {
         call.touch(1);
         let metadata = metadata_of(&handle).map_err(|errno| io_error("read", path, errno))?;
         match metadata.kind {
-            Kind::File if readable => {}
             Kind::Directory => {
                 return Err(ToolError::invalid(format!("`{path}` is a directory"))
-                    .hint("use list_dir to see what is in it"));
+                    .in_situation(Situation::Directory));
             }
-            Kind::File | Kind::Symlink => return Err(self.not_found(path)),
-            Kind::Other if readable => return Err(special(path)),
-            Kind::Other => return Err(self.not_found(path)),
+            _ if !readable => return Err(self.not_found(path)),
+            _ => {}
         }
-        Ok(OpenFile {
-            file: File::from(handle),
-            size: metadata.size,
-            modified: metadata.modified,
-            executable: metadata.executable,
-        })
+        self.regular(path, handle, metadata)
+    }
+
+    /// The opened thing as the regular file that it is.
+    fn regular(
+        &self,
+        path: &WorkspacePath,
+        handle: OwnedFd,
+        metadata: Metadata,
+    ) -> Result<OpenFile, ToolError> {
+        match metadata.kind {
+            Kind::File => Ok(OpenFile {
+                file: File::from(handle),
+                size: metadata.size,
+                modified: metadata.modified,
+                executable: metadata.executable,
+            }),
+            Kind::Other => Err(special(path)),
+            Kind::Directory | Kind::Symlink => Err(self.not_found(path)),
+        }
+    }
+
+    /// Whether the caller may know of a record: one that it may read, or may itself write.
+    pub(super) fn knows_record(&self, path: &WorkspacePath) -> bool {
+        self.grant.may(Access::Read, path) || self.grant.may(Access::Write, path)
     }
 
     /// Reads a whole file of at most the grant's `max_file_bytes`.
@@ -155,7 +244,7 @@ impl Scope {
     /// [`Code::Io`] when the file system fails.
     pub fn stat(&self, path: &WorkspacePath) -> Result<Option<Metadata>, ToolError> {
         let readable = self.grant.may(Access::Read, path);
-        if !readable && !self.grant.may_enter(path) {
+        if !readable && !self.grant.may(Access::Enter, path) {
             return Ok(None);
         }
         let metadata = self.workspace.stat(path).map_err(|errno| io_error("stat", path, errno))?;
@@ -198,9 +287,8 @@ impl Scope {
             .into_iter()
             .filter(|entry| {
                 directory.join(&entry.name).is_ok_and(|path| {
-                    self.grant.may(Access::Read, &path)
-                        || self.grant.may(Access::Write, &path)
-                        || entry.kind == Kind::Directory && self.grant.may_enter(&path)
+                    self.knows_record(&path)
+                        || entry.kind == Kind::Directory && self.grant.may(Access::Enter, &path)
                 })
             })
             .map(|entry| entry.name)
@@ -214,7 +302,7 @@ impl Scope {
         let error = ToolError::new(Code::NotFound, format!("no such file: {path}"));
         match suggest::nearest(self, path) {
             Some(near) => error.hint(format!("did you mean {near}?")),
-            None => error.hint("list_dir shows what is there"),
+            None => error.in_situation(Situation::Missing),
         }
     }
 
@@ -228,7 +316,7 @@ impl Scope {
                     Code::NotFound,
                     format!("`{path}` is a symbolic link, and links are not followed"),
                 )
-                .hint("list_dir shows where it points; read that path if it is in the workspace")
+                .in_situation(Situation::Link)
             }
             Errno::LOOP => self.not_found(path),
             other => io_error("open", path, other),

@@ -20,7 +20,7 @@ pub(super) fn nearest(scope: &Scope, missing: &WorkspacePath) -> Option<Workspac
     let components: Vec<&str> = missing.components().collect();
     let mut depth = components.len().checked_sub(1)?;
     loop {
-        if scope.grant().may_enter(&parent)
+        if scope.grant().may(Access::Enter, &parent)
             && let Ok(directory) =
                 scope.workspace().open(&parent, OFlags::RDONLY | OFlags::DIRECTORY)
         {
@@ -34,7 +34,7 @@ pub(super) fn nearest(scope: &Scope, missing: &WorkspacePath) -> Option<Workspac
                 .filter_map(|entry| {
                     let path = parent.join(&entry.name).ok()?;
                     let visible = match entry.kind {
-                        Kind::Directory => scope.grant().may_enter(&path),
+                        Kind::Directory => scope.grant().may(Access::Enter, &path),
                         _ => scope.grant().may(Access::Read, &path),
                     };
                     let likeness = strsim::damerau_levenshtein(

@@ -41,7 +41,7 @@ impl Scope {
     /// # Errors
     /// [`Code::Io`] when the file system fails.
     pub fn versions(&self, record: &WorkspacePath) -> Result<Vec<u64>, ToolError> {
-        if !self.grant().may(Access::Read, record) && !self.grant().may(Access::Write, record) {
+        if !self.knows_record(record) {
             return Ok(Vec::new());
         }
         let failed = |errno| io_error("list", record, errno);
@@ -57,7 +57,7 @@ impl Scope {
     /// # Errors
     /// [`Code::Io`] when the file system fails.
     pub fn has_version(&self, record: &WorkspacePath, version: u64) -> Result<bool, ToolError> {
-        if !self.grant().may(Access::Read, record) && !self.grant().may(Access::Write, record) {
+        if !self.knows_record(record) {
             return Ok(false);
         }
         let path = record.join(VERSIONS)?.join(&version.to_string())?;
@@ -91,7 +91,7 @@ impl Scope {
         record: &WorkspacePath,
         version: u64,
     ) -> Result<Option<Vec<u8>>, ToolError> {
-        if !self.grant().may(Access::Read, record) {
+        if !self.allows(Access::Read, record) {
             return Ok(None);
         }
         let path = record.join(VERSIONS)?.join(&version.to_string())?.join(VALUE)?;
@@ -125,7 +125,7 @@ impl Scope {
         newest: u64,
         bytes: &[u8],
     ) -> Result<Published, ToolError> {
-        if !self.grant().may(Access::Write, record) {
+        if !self.allows(Access::Write, record) {
             let message = format!("this caller may not write `{record}`");
             return Err(ToolError::new(Code::Denied, message)
                 .hint("the policy's `write` list of the caller's role decides; ask the operator"));

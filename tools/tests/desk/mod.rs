@@ -82,7 +82,7 @@ impl Desk {
         let scope = Scope::new(Arc::new(workspace), grant, Arc::new(policy.layout().clone()));
         let call = Call::new(caller, Duration::from_secs(60));
         let entry = tool::find("propose_patch").unwrap();
-        entry.run(&scope, arguments, &call).map(|answer| answer.json)
+        entry.run(&scope, arguments, &call).map(|answer| answer.into_json())
     }
 
     pub fn patch(&self, patch: &str) -> Result<Value, ToolError> {

@@ -134,7 +134,7 @@ pub fn run_call(
     arguments: Value,
     call: &Call,
 ) -> Result<Value, ToolError> {
-    tool::find(tool).unwrap().run(scope, arguments, call).map(|answer| answer.json)
+    tool::find(tool).unwrap().run(scope, arguments, call).map(|answer| answer.into_json())
 }
 
 /// All entries below `root` by a plain recursion: path and kind, in the byte order of paths.

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use mcp_workspace_call::caller::{Caller, Proof};
-use mcp_workspace_call::dispatch::{Dispatcher, Request};
+use mcp_workspace_call::dispatch::Dispatcher;
+use mcp_workspace_call::request::Request;
 use mcp_workspace_tools::answer::{Answer, Shown};
 use mcp_workspace_tools::contract::converse;
 use serde_json::Value;
@@ -63,7 +64,7 @@ impl Local {
 fn parts(answer: Answer) -> Vec<Part> {
     match answer.shown {
         Shown::Text(text) => vec![Part::Text(text)],
-        Shown::Json => vec![Part::Text(answer.json.to_string())],
+        Shown::Json => vec![Part::Text(answer.json_text().to_owned())],
         Shown::Audio { note, .. } => {
             vec![Part::Text(format!("{note}\n(a sound; it cannot be shown here)"))]
         }

@@ -80,5 +80,5 @@ pub fn run_within(
     time: Duration,
 ) -> Result<Value, ToolError> {
     let call = Call::new("local", time);
-    tool::find(tool).unwrap().run(scope, arguments, &call).map(|answer| answer.json)
+    tool::find(tool).unwrap().run(scope, arguments, &call).map(|answer| answer.into_json())
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::role::{WITH_SCOPES, no_scopes};
 use super::{Check, Table};
-use crate::policy::{Expectation, TOOL_NAMES};
+use crate::policy::Expectation;
 
 impl Check<'_> {
     pub(super) fn expectation(
@@ -37,9 +37,9 @@ impl Check<'_> {
             self.error(value.span(), no_scopes(id), "leave `scopes` out");
         }
         if let (Some(name), Some(value)) = (&tool, table.get("tool"))
-            && !TOOL_NAMES.contains(&name.as_str())
+            && !self.tool_names().contains(&name.as_str())
         {
-            let names = format!("the tools are: {}", TOOL_NAMES.join(", "));
+            let names = format!("the tools are: {}", self.tool_names().join(", "));
             self.error(value.span(), format!("no tool is named `{name}`"), names);
         }
         let allow = match table.get("allow") {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Policy;
+use super::{Policy, ToolAccess};
 use read::integer;
 
 /// Longest policy in bytes.
@@ -45,8 +45,12 @@ impl fmt::Display for PolicyError {
     }
 }
 
-pub(super) fn parse(text: &str, file: &str) -> Result<Policy, Vec<PolicyError>> {
-    let mut check = Check { text, file, errors: Vec::new() };
+pub(super) fn parse(
+    tools: &[ToolAccess],
+    text: &str,
+    file: &str,
+) -> Result<Policy, Vec<PolicyError>> {
+    let mut check = Check { tools, text, file, errors: Vec::new() };
     if text.len() > MAX_BYTES {
         check.error(0..0, format!("the policy has {} bytes", text.len()), "keep it under 1 MiB");
         return Err(check.errors);
@@ -74,6 +78,7 @@ type Table<'a> = DeTable<'a>;
 type Value<'a> = Spanned<DeValue<'a>>;
 
 struct Check<'t> {
+    tools: &'t [ToolAccess],
     text: &'t str,
     file: &'t str,
     errors: Vec<PolicyError>,
@@ -89,6 +94,11 @@ impl Check<'_> {
             message: message.into(),
             fix: fix.into(),
         });
+    }
+
+    /// The names of the tools, for an error about one.
+    fn tool_names(&self) -> Vec<&'static str> {
+        self.tools.iter().map(|tool| tool.name).collect()
     }
 
     fn place(&self, offset: usize) -> (usize, usize) {
@@ -139,6 +149,7 @@ impl Check<'_> {
             delegates: delegates.into(),
             layout: Arc::new(layout?),
             expectations: expectations.into(),
+            tools: self.tools.into(),
         })
     }
 }

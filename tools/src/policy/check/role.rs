@@ -6,7 +6,7 @@ use super::read::{integer, lists_nothing, nearest};
 use super::{Check, Table};
 use crate::policy::glob::{CallerPattern, DenyRules, PathRules, Rule, refusal};
 use crate::policy::subject::is_scope;
-use crate::policy::{Layout, Limits, Role, TOOL_NAMES};
+use crate::policy::{Layout, Limits, Role};
 
 /// How the ids of callers begin whose tokens carry scopes.
 pub(super) const WITH_SCOPES: &str = "jwt:";
@@ -66,7 +66,7 @@ impl Check<'_> {
             return None;
         };
         if lists_nothing(table, "tools") && decide.is_empty() && !doctor {
-            let fix = format!("tools = [\"read_file\"], of {}", TOOL_NAMES.join(", "));
+            let fix = format!("tools = [\"read_file\"], of {}", self.tool_names().join(", "));
             self.error(span.clone(), "a role without tools can do nothing", fix);
         }
         if !propose.is_empty() && !decide.is_empty() {
@@ -133,12 +133,13 @@ impl Check<'_> {
     fn tools(&mut self, table: &Table<'_>) -> Vec<String> {
         let mut tools = Vec::new();
         for (tool, span) in self.strings(table, "tools") {
-            if TOOL_NAMES.contains(&tool.as_str()) {
+            let names = self.tool_names();
+            if names.contains(&tool.as_str()) {
                 tools.push(tool);
             } else {
-                let fix = match nearest(&tool, &TOOL_NAMES) {
+                let fix = match nearest(&tool, &names) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("the tools are: {}", TOOL_NAMES.join(", ")),
+                    None => format!("the tools are: {}", names.join(", ")),
                 };
                 self.error(span, format!("no tool is named `{tool}`"), fix);
             }

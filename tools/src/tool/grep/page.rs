@@ -3,6 +3,8 @@
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
+use serde::{Serialize, Serializer};
+
 use super::collect::{Line, Lines};
 use super::search::Searched;
 use super::{FileWithMatches, Format, Match, Mode, Output, Question, Skipped, Stopped};
@@ -40,6 +42,7 @@ pub(super) struct Page {
 }
 
 /// The lines of one file.
+#[derive(Debug)]
 pub(super) struct Group {
     pub path: String,
     pub lines: Vec<Line>,
@@ -275,17 +278,36 @@ impl Page {
         })
     }
 
-    /// The matches in their JSON form.
-    pub(super) fn into_matches(self, question: &Question) -> Vec<Match> {
-        let mut matches = Vec::with_capacity(self.matches);
+    /// The matches, for whoever wants them as JSON.
+    pub(super) fn into_matches(self) -> Matches {
+        Matches { groups: self.groups, before: self.before, after: self.after }
+    }
+}
+
+/// The matches of a page. Their JSON form, where each match has its own copy of the lines around
+/// it, is made when it is written: a model that is shown text never needs it.
+#[derive(Debug)]
+pub(super) struct Matches {
+    groups: Vec<Group>,
+    before: u64,
+    after: u64,
+}
+
+impl Serialize for Matches {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.list().serialize(to)
+    }
+}
+
+impl Matches {
+    fn list(&self) -> Vec<Match> {
+        let mut matches = Vec::new();
         for Group { path, lines } in &self.groups {
             for (index, line) in lines.iter().enumerate().filter(|(_, line)| line.is_match) {
                 let earlier = lines.get(..index).unwrap_or_default();
                 let later = lines.get(index + 1..).unwrap_or_default();
-                let before =
-                    earlier.iter().filter(|near| near.last + question.before as u64 >= line.number);
-                let after =
-                    later.iter().filter(|near| near.number <= line.last + question.after as u64);
+                let before = earlier.iter().filter(|near| near.last + self.before >= line.number);
+                let after = later.iter().filter(|near| near.number <= line.last + self.after);
                 matches.push(Match {
                     path: path.clone(),
                     line: line.number,

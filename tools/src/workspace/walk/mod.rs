@@ -22,12 +22,12 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat, statat};
 use rustix::io::Errno;
 
 use crate::call::{Call, Stop};
-use crate::error::ToolError;
+use crate::error::{Situation, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
 
 use super::metadata::{Kind, Metadata};
-use super::scope::Scope;
+use super::scope::{Directory, Scope, Start};
 use super::{Workspace, entries};
 
 use ignoring::IgnoreRules;
@@ -206,13 +206,13 @@ struct Outcome<I> {
     tasks: Vec<(String, Task)>,
 }
 
-/// Walks, and gives each find to `consume` in the order of paths until it breaks.
+/// Walks from the directory that `options` names, and gives each find to `consume` in the order of paths until it breaks.
 ///
 /// The inner result is [`Stop`] when the call ended first; what was given until then is complete
 /// and in order.
 ///
 /// # Errors
-/// When the start cannot be opened, or a visit panicked.
+/// When the start is no directory that the caller may see, or a visit panicked.
 pub fn walk<V: Visitor>(
     scope: &Scope,
     options: &Options,
@@ -220,17 +220,32 @@ pub fn walk<V: Visitor>(
     call: &Call,
     consume: &mut dyn FnMut(Found<V::Item>) -> ControlFlow<()>,
 ) -> Result<Result<(), Stop>, ToolError> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
-    let start = scope
-        .workspace()
-        .open(&options.start, flags)
-        .map_err(|errno| scope.open_error(&options.start, errno))?;
-    call.touch(1);
-    let ignore =
-        if options.ignore_files { IgnoreRules::above(scope, &options.start) } else { None };
+    match scope.open_start(&options.start, call)? {
+        Start::Directory(start) => walk_from(start, scope, options, visitor, call, consume),
+        Start::File(_) => {
+            Err(ToolError::invalid(format!("`{}` is a file, not a directory", options.start))
+                .in_situation(Situation::File))
+        }
+    }
+}
+
+/// [`walk`] from a directory that was opened before.
+///
+/// # Errors
+/// When a visit panicked.
+pub fn walk_from<V: Visitor>(
+    start: Directory,
+    scope: &Scope,
+    options: &Options,
+    visitor: V,
+    call: &Call,
+    consume: &mut dyn FnMut(Found<V::Item>) -> ControlFlow<()>,
+) -> Result<Result<(), Stop>, ToolError> {
+    let Directory { path, handle } = start;
+    let ignore = if options.ignore_files { IgnoreRules::above(scope, &path) } else { None };
     let walker =
         Walker { scope: scope.clone(), options: options.clone(), visitor, call: call.clone() };
-    let first = walker.list_opened(&options.start, 1, start, ignore);
+    let first = walker.list_opened(&path, 1, handle, ignore);
     pool::run(Arc::new(walker), first, call, consume)
 }
 
@@ -316,8 +331,11 @@ impl<V: Visitor> Walker<V> {
     ) {
         let grant = self.scope.grant();
         let is_directory = kind == Kind::Directory;
-        let visible =
-            if is_directory { grant.may_enter(&path) } else { grant.may(Access::Read, &path) };
+        let visible = if is_directory {
+            grant.may(Access::Enter, &path)
+        } else {
+            grant.may(Access::Read, &path)
+        };
         if !visible {
             return;
         }
