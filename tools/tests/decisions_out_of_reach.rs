@@ -25,7 +25,8 @@ use serde_json::{Value, json};
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
 fn policy(layout: &str, role: &str) -> String {
-    let tools = tool::names().iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let tools =
+        tool::names().iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
     format!(
         "version = 1\n{layout}\n[[role]]\nname = \"{role}\"\ncallers = [\"local\"]\n\
          tools = [{tools}]\nread = [\"**\"]\nwrite = [\"**\"]\npropose = [\"**\"]\n"

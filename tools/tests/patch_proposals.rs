@@ -75,7 +75,10 @@ impl Fixture {
         let grant = policy.grant(caller).unwrap().for_tool("propose_patch");
         let scope = Scope::new(Arc::new(workspace), grant, Arc::new(policy.layout().clone()));
         let call = Call::new(caller, Duration::from_secs(30));
-        tool::find("propose_patch").unwrap().run(&scope, args, &call).map(|answer| answer.into_json())
+        tool::find("propose_patch")
+            .unwrap()
+            .run(&scope, args, &call)
+            .map(|answer| answer.into_json())
     }
 
     fn propose(&self, args: Value) -> Result<Value, ToolError> {

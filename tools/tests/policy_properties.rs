@@ -82,7 +82,7 @@ proptest! {
         if grant.may(Access::Read, &path) {
             let mut parent = path.parent();
             while let Some(directory) = parent {
-                prop_assert!(grant.may_enter(&directory), "{} leads to {}", directory, path);
+                prop_assert!(grant.may(Access::Enter, &directory), "{} leads to {}", directory, path);
                 parent = directory.parent();
             }
         }
@@ -96,7 +96,7 @@ proptest! {
         let grant = both.grant("local").unwrap().for_tool("grep");
         if by_hand(&deny, &path.as_str().to_lowercase()) {
             prop_assert!(!grant.may(Access::Read, &path));
-            prop_assert!(!grant.may_enter(&path));
+            prop_assert!(!grant.may(Access::Enter, &path));
             let deeper = WorkspacePath::parse(&format!("{path}/{below}")).unwrap();
             prop_assert!(!grant.may(Access::Read, &deeper));
         }

@@ -148,7 +148,7 @@ fn json_has_the_exact_text() {
     let fixture = one(b"a\x1b\r\nb\r\nc");
     let answer = fixture.try_read(json!({"path": "f", "limit": 1, "format": "json"})).unwrap();
     assert_eq!(answer.shown, Shown::Json);
-    assert_json_snapshot!(answer.json, @r#"
+    assert_json_snapshot!(answer.json(), @r#"
     {
       "content": "a\u001b\r\n",
       "encoding": "utf-8",
@@ -188,12 +188,12 @@ fn an_answer_ends_before_it_is_too_long() {
         let answer = fixture.try_read(arguments).unwrap();
         let chars = match &answer.shown {
             Shown::Text(text) => text.chars().count(),
-            _ => answer.json.to_string().chars().count(),
+            _ => answer.json().to_string().chars().count(),
         };
         assert!((7_000..10_000).contains(&chars), "{chars}");
-        assert_eq!(answer.json["more"], true);
-        let next = answer.json["next_offset"].as_i64().unwrap();
-        assert_eq!(next, answer.json["end_line"].as_i64().unwrap() + 1);
+        assert_eq!(answer.json()["more"], true);
+        let next = answer.json()["next_offset"].as_i64().unwrap();
+        assert_eq!(next, answer.json()["end_line"].as_i64().unwrap() + 1);
     }
 }
 
@@ -212,7 +212,7 @@ fn images_and_sounds_come_as_such() {
     let sound = fixture.try_read(json!({"path": "b"})).unwrap().shown;
     assert!(matches!(sound, Shown::Audio { media_type, .. } if media_type == "audio/wav"));
     let image = fixture.try_read(json!({"path": "a.png", "format": "json"})).unwrap();
-    assert_json_snapshot!(image.json, @r#"
+    assert_json_snapshot!(image.json(), @r#"
     {
       "content": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAA=",
       "encoding": "base64",

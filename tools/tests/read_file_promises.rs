@@ -52,7 +52,7 @@ fn call() -> Call {
 }
 
 fn notes(answer: &Answer) -> String {
-    answer.json["notes"].to_string()
+    answer.json()["notes"].to_string()
 }
 
 #[test]
@@ -60,9 +60,12 @@ fn a_large_image_as_json_is_described_and_fits() {
     let mut image = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
     image.resize(400_000, 0);
     let answer = read("a.png", &image, &json!({"format": "json"}), &call());
-    assert_eq!((&answer.json["encoding"], &answer.json["content"]), (&json!("binary"), &json!("")));
-    assert_eq!(answer.json["media_type"], "image/png");
-    assert!(answer.json["version"].is_string());
+    assert_eq!(
+        (&answer.json()["encoding"], &answer.json()["content"]),
+        (&json!("binary"), &json!(""))
+    );
+    assert_eq!(answer.json()["media_type"], "image/png");
+    assert!(answer.json()["version"].is_string());
     assert!(notes(&answer).contains("leave out `format` to see or hear it"), "{}", notes(&answer));
     let shown = read("a.png", &image, &json!({}), &call()).shown;
     assert!(matches!(shown, Shown::Image { data, .. } if data.len() > 500_000));
@@ -78,10 +81,10 @@ fn unused_offset_and_limit_of_an_image_are_mentioned() {
 fn a_cut_line_is_counted() {
     let text = format!("{}\nshort\n{}\n", "a".repeat(3_000), "b".repeat(2_001));
     let answer = read("f", text.as_bytes(), &json!({"format": "json"}), &call());
-    assert_eq!(answer.json["lines_cut"], 2);
+    assert_eq!(answer.json()["lines_cut"], 2);
     assert!(notes(&answer).contains("2 lines cut at 2000 characters; grep finds"));
     let whole = read("f", "x".repeat(2_000).as_bytes(), &json!({}), &call());
-    assert_eq!((&whole.json["lines_cut"], &whole.json["notes"]), (&Value::Null, &Value::Null));
+    assert_eq!((&whole.json()["lines_cut"], &whole.json()["notes"]), (&Value::Null, &Value::Null));
 }
 
 #[test]
@@ -93,7 +96,7 @@ fn windows_1252_is_told_from_latin_1() {
     ] {
         let answer = read("f", bytes, &json!({"format": "json"}), &call());
         assert_eq!(
-            (&answer.json["encoding"], &answer.json["content"]),
+            (&answer.json()["encoding"], &answer.json()["content"]),
             (&json!(encoding), &json!(text))
         );
     }
@@ -101,7 +104,7 @@ fn windows_1252_is_told_from_latin_1() {
     let bytes = ["é\n".repeat(200_000).as_bytes(), b"\xe9 \x80\n"].concat();
     for offset in [1, 150_000, -1] {
         let answer = read("f", &bytes, &json!({"offset": offset, "limit": 1}), &call());
-        assert_eq!(answer.json["encoding"], "windows-1252");
+        assert_eq!(answer.json()["encoding"], "windows-1252");
     }
 }
 
@@ -113,7 +116,7 @@ fn malformed_characters_are_mentioned() {
         (b"\xfe\xff\0ab", "utf-16be"),
     ] {
         let answer = read("f", bytes, &json!({}), &call());
-        assert_eq!(answer.json["encoding"], encoding);
+        assert_eq!(answer.json()["encoding"], encoding);
         assert!(notes(&answer).contains(&format!("not valid {encoding}")), "{}", notes(&answer));
     }
 }
@@ -121,7 +124,10 @@ fn malformed_characters_are_mentioned() {
 #[test]
 fn utf_32_is_binary() {
     let answer = read("f", b"\xff\xfe\0\0h\0\0\0i\0\0\0", &json!({}), &call());
-    assert_eq!((&answer.json["encoding"], &answer.json["content"]), (&json!("binary"), &json!("")));
+    assert_eq!(
+        (&answer.json()["encoding"], &answer.json()["content"]),
+        (&json!("binary"), &json!(""))
+    );
 }
 
 #[test]
@@ -133,7 +139,7 @@ fn an_answer_fits_with_a_long_path() {
         let answer = read(&path, text.as_bytes(), &arguments, &call());
         let chars = match &answer.shown {
             Shown::Text(text) => text.chars().count(),
-            _ => answer.json.to_string().chars().count(),
+            _ => answer.json().to_string().chars().count(),
         };
         assert!((40_000..=48_000).contains(&chars), "{chars}");
     }

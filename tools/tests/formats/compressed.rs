@@ -55,7 +55,7 @@ fn windows_are_those_of_the_text() {
                 let (is, should) =
                     (setting.try_read(arguments.clone()), plain.try_read(arguments.clone()));
                 let (is, should) = match (is, should) {
-                    (Ok(is), Ok(should)) => (is.json, should.json),
+                    (Ok(is), Ok(should)) => (is.json(), should.json()),
                     (Err(is), Err(should)) => {
                         assert_eq!(is.message, should.message);
                         continue;
@@ -175,7 +175,7 @@ fn grep_counts_compressed_files_as_binary() {
     let setting = Setting::with(&gzip(lines(100).as_bytes()));
     let call = Call::new("local", Duration::from_secs(60));
     let answer = setting.call("grep", json!({"pattern": "line", "format": "json"}), &call).unwrap();
-    assert_eq!(answer.json["files_skipped"]["binary"], 1, "{}", answer.json);
+    assert_eq!(answer.json()["files_skipped"]["binary"], 1, "{}", answer.json());
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn damaged_files_are_answered() {
             for arguments in [json!({}), json!({"offset": -3, "format": "json"})] {
                 let began = Instant::now();
                 if let Ok(answer) = setting.try_read(arguments) {
-                    let length = answer.json.to_string().chars().count();
+                    let length = answer.json().to_string().chars().count();
                     assert!(length <= 48_000, "{name} round {round}: {length}");
                 }
                 assert!(began.elapsed() < Duration::from_secs(10), "{name} round {round}");
@@ -105,7 +105,7 @@ fn avro(schema: &str, codec: &str, rows: i64, block: &[u8]) -> Vec<u8> {
 fn said(bytes: &[u8], arguments: serde_json::Value) -> String {
     let began = Instant::now();
     let said = match Setting::with(bytes).try_read(arguments) {
-        Ok(answer) => answer.json["notes"].to_string(),
+        Ok(answer) => answer.json()["notes"].to_string(),
         Err(error) => error.to_text(),
     };
     assert!(began.elapsed() < Duration::from_secs(20), "{said}");

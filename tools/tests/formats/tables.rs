@@ -76,7 +76,7 @@ fn windows_in_sequence_are_the_table() {
     let setting = Setting::with(&bytes);
     let (mut read, mut next) = (Vec::new(), json!(1));
     while let Some(offset) = next.as_i64() {
-        let text = setting.read(json!({"offset": offset, "limit": 5})).json;
+        let text = setting.read(json!({"offset": offset, "limit": 5})).json();
         for line in text["content"].as_str().unwrap().lines() {
             read.push(serde_json::from_str::<Value>(line).unwrap());
         }
@@ -208,12 +208,12 @@ fn answers_keep_to_their_bound_and_continue_across_row_groups() {
             let answer = setting.read(json!({"offset": offset, "format": format}));
             let length = match answer.shown {
                 Shown::Text(text) => text.chars().count(),
-                _ => answer.json.to_string().chars().count(),
+                _ => answer.json().to_string().chars().count(),
             };
             assert!(length <= 48_000, "{length}");
-            assert_eq!(answer.json["start_line"], rows + 1);
-            rows = answer.json["end_line"].as_i64().unwrap();
-            next = answer.json["next_offset"].clone();
+            assert_eq!(answer.json()["start_line"], rows + 1);
+            rows = answer.json()["end_line"].as_i64().unwrap();
+            next = answer.json()["next_offset"].clone();
         }
         assert_eq!(rows, 3_000);
     }
