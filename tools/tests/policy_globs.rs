@@ -262,7 +262,7 @@ fn cases() -> impl Strategy<Value = (Glob, String, bool)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, max_global_rejects: 60_000, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, max_global_rejects: 60_000, ..Default::default() })]
 
     #[test]
     fn what_is_granted_is_exactly_what_the_glob_says((glob, path, _) in cases()) {
@@ -297,7 +297,7 @@ proptest! {
 fn the_cases_are_no_idle_ones() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut accepted, mut granted, mut folded, mut beyond) = (0, 0, 0, 0);
-    for _ in 0..2_000 {
+    for _ in 0..500 {
         let (glob, path, _) = cases().new_tree(&mut runner).unwrap().current();
         let Ok(path) = WorkspacePath::parse(&path) else { continue };
         if policy(&text_of(&glob), &[]).is_none() {
@@ -310,7 +310,7 @@ fn the_cases_are_no_idle_ones() {
         beyond += usize::from(exact && !path.as_str().is_ascii());
     }
     assert!(
-        accepted > 800 && granted > 200 && folded > 50 && beyond > 100,
+        accepted > 200 && granted > 50 && folded > 12 && beyond > 25,
         "{accepted} accepted, {granted} granted, {folded} only by case, {beyond} beyond ASCII"
     );
 }
