@@ -376,6 +376,9 @@ impl WorkspaceOptions {
     /// When either cannot be had.
     pub fn dispatcher(&self, root: &Path) -> anyhow::Result<(Dispatcher, Opened)> {
         let loaded = self.policy()?;
+        for warning in loaded.policy.warnings() {
+            tracing::warn!("{warning}");
+        }
         let workspace = self
             .open(root)
             .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;

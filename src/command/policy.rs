@@ -18,7 +18,7 @@ use crate::config::{LOCAL_POLICY, LOCAL_POLICY_NAME, read_text};
   mcp-workspace policy test policies/code-review.toml
   mcp-workspace policy explain --caller local --tool read_file --path .env")]
 pub enum PolicyCommand {
-    /// Say all that is wrong with a policy, each with its place and the fix
+    /// Say all that is wrong with a policy, or doubtful, each with its place and the fix
     Check(FileOptions),
     /// Run a policy's `[[expect]]` entries
     Test(FileOptions),
@@ -75,6 +75,9 @@ pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
 
 fn check(out: &mut impl Write, file: &Path) -> anyhow::Result<bool> {
     let Some(policy) = load(out, Some(file))? else { return Ok(false) };
+    for warning in policy.warnings() {
+        writeln!(out, "{warning}")?;
+    }
     let roles: Vec<_> = policy.roles().collect();
     writeln!(out, "{} is valid: roles {}", file.display(), roles.join(", "))?;
     Ok(true)

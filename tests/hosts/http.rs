@@ -123,6 +123,26 @@ fn a_policy_that_does_not_check_starts_no_server() {
 }
 
 #[test]
+fn a_server_warns_of_a_glob_that_holds_only_at_the_root() {
+    let workspace = tempfile::tempdir().unwrap();
+    let policy = workspace.path().join("policy.toml");
+    let text = "version = 1\n[[role]]\nname = \"x\"\ncallers = [\"local\"]\n\
+                tools = [\"list_dir\"]\nread = [\"**\"]\ndeny = [\"*.key\"]\n";
+    std::fs::write(&policy, text).unwrap();
+    let warning = "policy.toml:7:9: `*.key` matches only at the workspace's root";
+
+    let checked = command().args(["policy", "check"]).arg(&policy).output().unwrap();
+    assert_eq!(checked.status.code(), Some(0));
+    let said = String::from_utf8(checked.stdout).unwrap();
+    assert!(said.starts_with("warning: ") && said.contains(warning), "{said}");
+    assert!(said.contains("fix: `**/*.key` was probably meant"), "{said}");
+
+    let started = command().args(["stdio", "--policy"]).arg(&policy).output().unwrap();
+    let said = String::from_utf8(started.stderr).unwrap();
+    assert!(said.contains("WARN") && said.contains(warning), "{said}");
+}
+
+#[test]
 fn it_ends_when_asked() {
     let workspace = tempfile::tempdir().unwrap();
     let server = Server::over(workspace.path());

@@ -1,8 +1,12 @@
 //! The patterns of a policy: callers, paths, and denied paths.
 
+use std::borrow::Cow;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
 use crate::path::WorkspacePath;
 
-use super::matcher::{Globs, Letters};
+use super::case::{fold, fold_beyond_ascii};
 
 /// A pattern of caller ids: `*` stands for any characters, all else for itself.
 #[derive(Debug, Clone)]
@@ -46,6 +50,15 @@ impl CallerPattern {
     }
 }
 
+/// Which letters match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Case {
+    /// Those of the glob.
+    AsWritten,
+    /// Those of the glob in either case; paths are to be folded first.
+    Either,
+}
+
 /// A glob with its place in the file.
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
@@ -57,7 +70,7 @@ pub(super) struct Rule {
 #[derive(Debug)]
 pub(super) struct PathRules {
     rules: Vec<Rule>,
-    globs: Globs,
+    globs: GlobSet,
     components: Vec<Vec<Component>>,
 }
 
@@ -65,34 +78,33 @@ pub(super) struct PathRules {
 enum Component {
     /// `**`
     AnyDepth,
-    One(Globs),
+    One(GlobSet),
 }
 
 impl PathRules {
-    /// Compiles globs that [`refusal`] has passed.
+    /// Compiles globs that the check of the policy has passed.
     pub(super) fn new(rules: Vec<Rule>) -> Result<PathRules, globset::Error> {
         let mut components = Vec::new();
         for rule in &rules {
             let parts = rule.text.split('/').map(|part| {
                 Ok(match part {
                     "**" => Component::AnyDepth,
-                    one => Component::One(Globs::new([one], Letters::AsWritten)?),
+                    one => Component::One(compile([one], Case::AsWritten)?),
                 })
             });
             components.push(parts.collect::<Result<_, globset::Error>>()?);
         }
-        let globs = Globs::new(rules.iter().map(|rule| rule.text.as_str()), Letters::AsWritten)?;
+        let globs = compile(rules.iter().map(|rule| rule.text.as_str()), Case::AsWritten)?;
         Ok(PathRules { rules, globs, components })
     }
 
     pub(super) fn is_match(&self, path: &WorkspacePath) -> bool {
-        // A set that cannot be had allows nothing.
-        !self.rules.is_empty() && self.globs.is_match(path.as_str()).unwrap_or(false)
+        self.globs.is_match(path.as_str())
     }
 
     /// The first rule that matches.
     pub(super) fn find(&self, path: &WorkspacePath) -> Option<&Rule> {
-        self.rules.get(self.globs.first_match(path.as_str()).ok()??)
+        self.rules.get(first_match(&self.globs, path.as_str())?)
     }
 
     /// The first rule that matches something below `directory`, or could.
@@ -112,7 +124,7 @@ impl PathRules {
             glob.len() >= wanted.len()
                 && glob.iter().zip(&wanted).all(|(component, name)| match component {
                     Component::AnyDepth => false,
-                    Component::One(matcher) => matcher.is_match(name).unwrap_or(true),
+                    Component::One(matcher) => matcher.is_match(name),
                 })
         })
     }
@@ -128,7 +140,7 @@ fn leads(glob: &[Component], directory: &[&str]) -> bool {
         (None, _) => false,
         (Some(_), None) | (Some((Component::AnyDepth, _)), Some(_)) => true,
         (Some((Component::One(matcher), glob)), Some((name, directory))) => {
-            matcher.is_match(name).unwrap_or(false) && leads(glob, directory)
+            matcher.is_match(name) && leads(glob, directory)
         }
     }
 }
@@ -141,7 +153,7 @@ pub(super) struct DenyRules {
     rules: Vec<Rule>,
     /// The rule of each glob in the set.
     owners: Vec<usize>,
-    globs: Globs,
+    globs: GlobSet,
 }
 
 impl DenyRules {
@@ -155,64 +167,78 @@ impl DenyRules {
                 owners.push(index);
             }
         }
-        let globs = Globs::new(globs, Letters::OfEitherCase)?;
+        let globs = compile(globs, Case::Either)?;
         Ok(DenyRules { rules, owners, globs })
     }
 
     pub(super) fn is_match(&self, path: &WorkspacePath) -> bool {
-        // A set that cannot be had denies everything.
         !self.rules.is_empty()
-            && path.ancestors_and_self().any(|part| self.globs.is_match(part).unwrap_or(true))
+            && path.ancestors_and_self().any(|part| self.globs.is_match(&*fold(part)))
     }
 
     /// The rule that denies `path`.
     pub(super) fn find(&self, path: &WorkspacePath) -> Option<&Rule> {
         path.ancestors_and_self().find_map(|part| {
-            let first = self.globs.first_match(part).ok()??;
+            let first = first_match(&self.globs, &fold(part))?;
             self.rules.get(*self.owners.get(first)?)
         })
     }
 }
 
-/// Why a text is no glob of a policy, and the fix.
-pub(super) fn refusal(glob: &str) -> Option<(String, String)> {
-    let refused = |why: &str, fix: String| Some((format!("`{glob}` {why}"), fix));
-    let bare = glob.trim_matches('/');
-    if bare.is_empty() {
-        return refused("matches nothing", "for the whole workspace write `**`".to_owned());
-    }
-    if glob.starts_with('/') {
-        return refused("is absolute", format!("paths are relative to the workspace: `{bare}`"));
-    }
-    if glob.ends_with('/') {
-        return refused("ends with `/` and matches nothing", format!("write `{bare}/**`"));
-    }
-    if glob.contains('\\') {
-        return refused("contains a backslash", "separate components with `/`".to_owned());
-    }
-    if glob.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return refused(
-            "has a component that is empty, `.` or `..`",
-            "write the path as it is from the workspace root".to_owned(),
-        );
-    }
-    let mut open = 0_usize;
-    for character in glob.chars() {
-        match character {
-            '{' | '[' => open += 1,
-            '}' | ']' => open = open.saturating_sub(1),
-            '/' if open > 0 => {
-                return refused(
-                    "has `/` inside of `{}` or `[]`",
-                    "write one glob for each alternative".to_owned(),
-                );
-            }
-            _ => {}
-        }
-    }
-    Globs::new([glob], Letters::AsWritten).err().and_then(|error| {
-        refused(&format!("is no glob: {}", error.kind()), "close every `[` and `{`".to_owned())
+/// The pieces of a glob: each is one character, or a class with its brackets (`[a-z]`). A class
+/// that does not end is the last piece.
+pub(super) fn pieces(glob: &str) -> impl Iterator<Item = &str> {
+    let mut rest = glob;
+    std::iter::from_fn(move || {
+        let length = match rest.chars().next()? {
+            '[' => class_length(rest),
+            other => other.len_utf8(),
+        };
+        let (piece, after) = rest.split_at_checked(length)?;
+        rest = after;
+        Some(piece)
     })
+}
+
+/// The bytes of the class that `text` begins with.
+fn class_length(text: &str) -> usize {
+    let inside = text.strip_prefix('[').unwrap_or(text);
+    let inside = inside.strip_prefix(['!', '^']).unwrap_or(inside);
+    // The first character may be a `]` that ends nothing.
+    let mut characters = inside.chars();
+    characters.next();
+    match characters.as_str().split_once(']') {
+        Some((_, after)) => text.len() - after.len(),
+        None => text.len(),
+    }
+}
+
+/// Compiles globs. What they mean does not depend on whether globset takes a character or a byte
+/// for its unit, since a policy has no `?` and only classes of ASCII that say what they hold.
+pub(super) fn compile<'g>(
+    globs: impl IntoIterator<Item = &'g str>,
+    case: Case,
+) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        let folded = match case {
+            Case::AsWritten => Cow::Borrowed(glob),
+            Case::Either => fold_beyond_ascii(glob),
+        };
+        let glob = GlobBuilder::new(&folded)
+            .literal_separator(true)
+            .backslash_escape(false)
+            .empty_alternates(true)
+            .case_insensitive(case == Case::Either)
+            .build()?;
+        set.add(glob);
+    }
+    set.build()
+}
+
+/// The first glob that matches, in the order of the set.
+fn first_match(globs: &GlobSet, path: &str) -> Option<usize> {
+    globs.matches(path).into_iter().min()
 }
 
 #[cfg(test)]
@@ -272,15 +298,17 @@ mod tests {
     }
 
     #[test]
-    fn globs_with_surprises_are_refused() {
-        for glob in [
-            "", "/", "/a", "a/", "a//b", "./a", "../a", "a/..", "{a/b,c}", "[a/b]", "a\\b", "[a",
-            "{a",
+    fn a_class_is_one_piece() {
+        for (glob, expected) in [
+            ("a[b-d]é", vec!["a", "[b-d]", "é"]),
+            ("[]]x", vec!["[]]", "x"]),
+            ("[!]]x", vec!["[!]]", "x"]),
+            ("{[{,],b}", vec!["{", "[{,]", ",", "b", "}"]),
+            ("a[b", vec!["a", "[b"]),
+            ("a[", vec!["a", "["]),
+            ("a[é", vec!["a", "[é"]),
         ] {
-            assert!(refusal(glob).is_some(), "{glob}");
-        }
-        for glob in ["**", "a/**", "**/.env*", "*.{pem,key}", "a[0-9]", "ä/*"] {
-            assert!(refusal(glob).is_none(), "{glob}");
+            assert_eq!(pieces(glob).collect::<Vec<_>>(), expected, "{glob}");
         }
     }
 }

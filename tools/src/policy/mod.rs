@@ -4,13 +4,13 @@
 //! over everything. A caller has the union of the roles that name it, as with IAM statements:
 //! a tool and a path must be granted by the same role.
 
+mod case;
 mod check;
 mod delegate;
 mod explain;
 mod glob;
 mod grant;
 mod judgement;
-mod matcher;
 mod overlap;
 mod subject;
 
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::path::WorkspacePath;
 
-pub use check::PolicyError;
+pub use check::{PolicyError, PolicyWarning};
 pub use explain::{ExpectationOutcome, Explanation};
 pub use grant::{Grant, ToolGrant};
 pub use judgement::{Judgement, Judgements};
@@ -96,11 +96,9 @@ impl Layout {
     /// file system without cases takes for it.
     fn is_decision(&self, path: &WorkspacePath) -> bool {
         let mut there = path.components();
-        self.decisions.components().all(|wanted| {
-            there
-                .next()
-                .is_some_and(|name| name == wanted || name.to_lowercase() == wanted.to_lowercase())
-        })
+        self.decisions
+            .components()
+            .all(|wanted| there.next().is_some_and(|name| case::same_but_case(name, wanted)))
     }
 
     /// Whether `path` is content of sources that was saved for a revert: no tool reads it, since
@@ -210,6 +208,7 @@ pub struct Policy {
     layout: Arc<Layout>,
     expectations: Arc<[Expectation]>,
     tools: Arc<[ToolAccess]>,
+    warnings: Arc<[PolicyWarning]>,
 }
 
 impl Policy {
@@ -223,6 +222,11 @@ impl Policy {
         file: &str,
     ) -> Result<Policy, Vec<PolicyError>> {
         check::parse(tools, text, file)
+    }
+
+    /// What may mean less than it seems to, in the file's order.
+    pub fn warnings(&self) -> &[PolicyWarning] {
+        &self.warnings
     }
 
     /// Where things lie.

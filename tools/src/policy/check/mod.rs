@@ -2,6 +2,7 @@
 
 mod delegation;
 mod expectation;
+mod glob;
 mod layout;
 mod read;
 mod role;
@@ -20,7 +21,7 @@ use read::integer;
 
 /// Longest policy in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
-/// Most errors that are told at once.
+/// Most errors, or warnings, that are told at once.
 const MAX_ERRORS: usize = 50;
 
 /// Something that is wrong with a policy: where, what, and the fix.
@@ -45,12 +46,22 @@ impl fmt::Display for PolicyError {
     }
 }
 
+/// Something in a policy that is allowed and may mean less than it seems to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyWarning(PolicyError);
+
+impl fmt::Display for PolicyWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "warning: {}", self.0)
+    }
+}
+
 pub(super) fn parse(
     tools: &[ToolAccess],
     text: &str,
     file: &str,
 ) -> Result<Policy, Vec<PolicyError>> {
-    let mut check = Check { tools, text, file, errors: Vec::new() };
+    let mut check = Check { tools, text, file, errors: Vec::new(), warnings: Vec::new() };
     if text.len() > MAX_BYTES {
         check.error(0..0, format!("the policy has {} bytes", text.len()), "keep it under 1 MiB");
         return Err(check.errors);
@@ -82,18 +93,25 @@ struct Check<'t> {
     text: &'t str,
     file: &'t str,
     errors: Vec<PolicyError>,
+    warnings: Vec<PolicyWarning>,
 }
 
 impl Check<'_> {
     fn error(&mut self, span: Range<usize>, message: impl Into<String>, fix: impl Into<String>) {
+        let error = self.remark(span, message.into(), fix.into());
+        self.errors.push(error);
+    }
+
+    fn warning(&mut self, span: Range<usize>, message: String, fix: String) {
+        if self.warnings.len() < MAX_ERRORS {
+            let warning = self.remark(span, message, fix);
+            self.warnings.push(PolicyWarning(warning));
+        }
+    }
+
+    fn remark(&self, span: Range<usize>, message: String, fix: String) -> PolicyError {
         let (line, column) = self.place(span.start);
-        self.errors.push(PolicyError {
-            file: self.file.to_owned(),
-            line,
-            column,
-            message: message.into(),
-            fix: fix.into(),
-        });
+        PolicyError { file: self.file.to_owned(), line, column, message, fix }
     }
 
     /// The names of the tools, for an error about one.
@@ -150,6 +168,7 @@ impl Check<'_> {
             layout: Arc::new(layout?),
             expectations: expectations.into(),
             tools: self.tools.into(),
+            warnings: std::mem::take(&mut self.warnings).into(),
         })
     }
 }

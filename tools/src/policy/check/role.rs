@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use super::glob::{refusal, suspicion};
 use super::read::{integer, lists_nothing, nearest};
 use super::{Check, Table};
-use crate::policy::glob::{CallerPattern, DenyRules, PathRules, Rule, refusal};
+use crate::policy::glob::{CallerPattern, DenyRules, PathRules, Rule};
 use crate::policy::subject::is_scope;
 use crate::policy::{Layout, Limits, Role};
 
@@ -150,10 +151,15 @@ impl Check<'_> {
     fn globs(&mut self, table: &Table<'_>, key: &str) -> Vec<Rule> {
         let mut rules = Vec::new();
         for (text, span) in self.strings(table, key) {
-            match refusal(&text) {
-                Some((message, fix)) => self.error(span, message, fix),
-                None => rules.push(Rule { text, line: self.place(span.start).0 }),
+            if let Some((message, fix)) = refusal(&text) {
+                self.error(span, message, fix);
+                continue;
             }
+            let line = self.place(span.start).0;
+            if let Some((message, fix)) = suspicion(&text, key) {
+                self.warning(span, message, fix);
+            }
+            rules.push(Rule { text, line });
         }
         rules
     }
