@@ -7,8 +7,6 @@
 pub mod answer;
 pub mod call;
 pub mod contract;
-#[cfg(feature = "data")]
-pub mod data;
 pub mod decide;
 pub mod desk;
 pub mod error;

@@ -38,7 +38,7 @@ fn read(root: &Path, bytes: Option<usize>) -> (Findings, usize) {
     let call = Call::new("local", Duration::from_secs(60));
     let wanted = Wanted::default();
     let filter = Filter::new(&wanted).unwrap();
-    let bounds = bytes.map(|bytes| Bounds { bytes, until: call.deadline });
+    let bounds = bytes.map(|bytes| Bounds { bytes, until: call.deadline() });
     let (mut findings, mut damaged): (Vec<MergedFinding>, Vec<_>) = Default::default();
     let (mut after, mut pages) = (None, 0);
     loop {

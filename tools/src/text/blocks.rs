@@ -14,7 +14,7 @@ pub(super) const BLOCK_BYTES: usize = 256 * 1024;
 ///
 /// # Errors
 /// What the source gives.
-pub(crate) fn fill(source: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
+pub(super) fn fill(source: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(space) = block.get_mut(filled..).filter(|space| !space.is_empty()) {
         match source.read(space) {

@@ -1,6 +1,6 @@
 //! Text: encodings and windows of lines, over anything that reads and seeks.
 
-pub(crate) mod blocks;
+mod blocks;
 mod encoding;
 mod lines;
 pub mod markup;

@@ -104,7 +104,7 @@ impl Tool for ProposePatch {
                 outcomes.len()
             )));
         }
-        let written = patch::write(&outcomes, call.deadline)?;
+        let written = patch::write(&outcomes, call.deadline())?;
         // Past the deadline the diff is not the canonical one.
         call.check()?;
         if written.patch.len() > MAX_STORED_BYTES {

@@ -1,10 +1,10 @@
 //! The footer: found at the end of the file, checked, and then decoded.
-
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use super::thrift::{Fault, I32, LIST, Reader, STRUCT};
-use crate::data::source::Source;
-use crate::data::table::{MAX_DEPTH, TableError};
+use crate::error::TableError;
+use crate::source::Source;
+use crate::table::MAX_DEPTH;
 
 /// Largest footer.
 const MAX_FOOTER_BYTES: u64 = 16 * 1024 * 1024;

@@ -1,12 +1,13 @@
 //! Values from Avro's binary form, bounded in depth and checked against the call.
-
 use std::sync::Arc;
 
+use mcp_workspace_stop::StopSignal;
+
 use super::schema::{Id, Logical, Schema, Type};
-use crate::call::Call;
-use crate::data::cell::{Cell, Items, MAX_ITEMS};
-use crate::data::table::{MAX_DEPTH, TableError};
-use crate::data::time;
+use crate::cell::{Cell, Items, MAX_ITEMS};
+use crate::error::TableError;
+use crate::table::MAX_DEPTH;
+use crate::time;
 
 /// How often the call is looked at: items cost nothing in the file where they are null.
 const CHECK_EVERY: u64 = 4_096;
@@ -15,13 +16,13 @@ const CHECK_EVERY: u64 = 4_096;
 pub(super) struct Decoder<'a> {
     bytes: &'a [u8],
     schema: &'a Schema,
-    call: &'a Call,
+    stop: &'a StopSignal,
     steps: u64,
 }
 
 impl<'a> Decoder<'a> {
-    pub(super) fn new(bytes: &'a [u8], schema: &'a Schema, call: &'a Call) -> Decoder<'a> {
-        Decoder { bytes, schema, call, steps: 0 }
+    pub(super) fn new(bytes: &'a [u8], schema: &'a Schema, stop: &'a StopSignal) -> Decoder<'a> {
+        Decoder { bytes, schema, stop, steps: 0 }
     }
 
     /// The next row.
@@ -62,7 +63,7 @@ impl<'a> Decoder<'a> {
     fn step(&mut self) -> Result<(), TableError> {
         self.steps += 1;
         if self.steps.is_multiple_of(CHECK_EVERY) {
-            self.call.check()?;
+            self.stop.check()?;
         }
         Ok(())
     }

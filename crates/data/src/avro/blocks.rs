@@ -1,25 +1,73 @@
-//! The blocks of a file, found by their headers and counted without being decoded.
+//! The blocks of a file, found by their headers and counted without being decoded; and the rows of
+//! those that are wanted.
+use mcp_workspace_stop::Stop;
 
-use super::decode::long;
-use super::header::Header;
-use crate::call::Stop;
-use crate::data::source::Source;
-use crate::data::table::{TableError, Window};
+use super::decode::{Decoder, long};
+use super::header::{AHEAD_BYTES, Header, SYNC_BYTES};
+use crate::codec::{Codec, at_most};
+use crate::error::TableError;
+use crate::source::Source;
+use crate::table::{Page, Window};
 
 /// Most blocks whose headers are read to count the rows.
 const MAX_BLOCKS: usize = 100_000;
-/// What is read at once while blocks are small.
-pub(super) const AHEAD_BYTES: u64 = 64 * 1024;
+/// Largest block, in the file and in memory.
+const MAX_BLOCK_BYTES: u64 = 64 * 1024 * 1024;
 /// What the header of a block takes at most.
 const COUNTS_BYTES: u64 = 20;
-/// The marker that ends a block.
-pub(super) const SYNC_BYTES: u64 = 16;
 
 /// Where rows lie.
 pub(super) struct Block {
     pub rows: u64,
     pub position: u64,
     pub bytes: u64,
+}
+
+impl Block {
+    /// Decodes its rows, after the first `skip` of them, until the page is full.
+    pub(super) fn rows(
+        &self,
+        source: &Source,
+        header: &Header,
+        skip: u64,
+        page: &mut Page,
+    ) -> Result<(), TableError> {
+        let Some(codec) = header.codec else {
+            return Err(TableError::broken(format!(
+                "its compression is `{}`, which is not understood here; deflate, snappy and \
+                 zstandard are",
+                header.codec_name
+            )));
+        };
+        if self.bytes > MAX_BLOCK_BYTES {
+            return Err(TableError::broken(format!(
+                "a block has {} bytes; {MAX_BLOCK_BYTES} are the most",
+                self.bytes
+            )));
+        }
+        let stored = source.read_exact(self.position, self.bytes)?;
+        // Snappy's checksum stands behind the block.
+        let stored = match codec {
+            Codec::Snappy => stored.split_last_chunk::<4>().map_or(&[][..], |(rest, _)| rest),
+            _ => &stored,
+        };
+        let most = usize::try_from(MAX_BLOCK_BYTES).unwrap_or(usize::MAX);
+        let bytes = at_most(codec, stored, most)?;
+        source.decompress(bytes.len() as u64)?;
+        let mut decoder = Decoder::new(&bytes, &header.schema, source.stop());
+        for _ in 0..skip {
+            decoder.skip_row()?;
+        }
+        for _ in skip..self.rows {
+            if page.is_full() || !page.push(decoder.row()?) {
+                return Ok(());
+            }
+        }
+        if !decoder.is_at_end() {
+            return Err(TableError::broken("a block has more in it than its rows"));
+        }
+        Ok(())
+    }
 }
 
 /// The blocks of a file, as far as they were looked at.
@@ -38,14 +86,14 @@ impl Count {
         header: &Header,
         window: &Window,
     ) -> Result<Count, TableError> {
-        let call = source.call();
-        let patience = call.time_left() / 2;
+        let stop = source.stop();
+        let patience = stop.time_left() / 2;
         let mut count = Count { blocks: Vec::new(), rows: 0, whole: false, why: None };
         let mut ahead = Ahead { source, start: 0, bytes: Vec::new() };
         let mut position = header.length;
         while position < source.size() {
             let reached = window.offset > 0 && count.rows >= window.offset.unsigned_abs();
-            let tired = call.time_left() < patience || count.blocks.len() >= MAX_BLOCKS;
+            let tired = stop.time_left() < patience || count.blocks.len() >= MAX_BLOCKS;
             if tired && (reached || count.blocks.len() >= MAX_BLOCKS) {
                 return Ok(count);
             }

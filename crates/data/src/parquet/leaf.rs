@@ -1,5 +1,4 @@
 //! The values of one column for a window of rows.
-
 use std::vec::IntoIter;
 
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit};
@@ -10,10 +9,10 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
 use super::pages::Pages;
-use crate::data::cell::Cell;
-use crate::data::source::Source;
-use crate::data::table::TableError;
-use crate::data::time::{self, Unit};
+use crate::cell::Cell;
+use crate::error::TableError;
+use crate::source::Source;
+use crate::time::{self, Unit};
 
 /// Rows that are decoded at once, so that the call is looked at in between.
 const STEP: usize = 1_024;
@@ -126,7 +125,7 @@ fn read<T: DataType>(
     let (mut values, mut cells) = (Vec::new(), Vec::new());
     let (mut rows, mut levels) = (0, 0);
     while rows < window.rows {
-        source.call().check()?;
+        source.stop().check()?;
         let step = window.step.min(window.rows - rows);
         let (records, _, new) = reader
             .read_records(step, Some(&mut definitions), Some(&mut repetitions), &mut values)
@@ -162,7 +161,7 @@ fn skip_rows<T: DataType>(
     let mut skip = window.skip;
     let nested = descriptor.max_rep_level() > 0;
     while skip > 0 {
-        source.call().check()?;
+        source.stop().check()?;
         let left = usize::try_from(skip).unwrap_or(usize::MAX);
         // Where repetition levels end too soon, `skip_records` goes on for ever; reading notices.
         let skipped = if nested {

@@ -8,19 +8,19 @@ mod measure;
 mod pages;
 mod shape;
 mod thrift;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::vec::IntoIter;
 
+use mcp_workspace_stop::Stop;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use self::leaf::Leaf;
 use self::shape::{Node, shape};
-use super::cell::Cell;
-use super::source::Source;
-use super::table::{Page, Rows, Shape, Table, TableError, Window, first_row};
-use crate::call::Stop;
+use crate::cell::Cell;
+use crate::error::TableError;
+use crate::source::Source;
+use crate::table::{Field, Page, Rows, Shape, Table, Window, first_row};
 
 /// Rows that are read at once at first; then so many times as many. Whether more fit into the
 /// answer shows only when they have been read.
@@ -31,7 +31,7 @@ const GROWTH: u64 = 4;
 type Columns = Vec<(Arc<str>, IntoIter<Cell>)>;
 
 /// Reads a window of rows.
-pub(super) fn read(source: &Source, window: &Window) -> Result<Table, TableError> {
+pub(crate) fn read(source: &Source, window: &Window) -> Result<Table, TableError> {
     let metadata = footer::read(source)?;
     let root = metadata.file_metadata().schema();
     let mut next = 0;
@@ -90,7 +90,7 @@ pub(super) fn read(source: &Source, window: &Window) -> Result<Table, TableError
 
 fn table(
     metadata: &ParquetMetaData,
-    fields: Vec<super::table::Field>,
+    fields: Vec<Field>,
     more_fields: usize,
     row_count: u64,
     rows: Rows,

@@ -1,9 +1,8 @@
 //! Puts rows together from the levels of their columns (Dremel's record assembly).
-
 use super::leaf::Leaf;
 use super::shape::{Content, Node};
-use crate::data::cell::{Cell, Items, MAX_ITEMS};
-use crate::data::table::TableError;
+use crate::cell::{Cell, Items, MAX_ITEMS};
+use crate::error::TableError;
 
 /// The value of `node` in the next row. `leaves` are the node's own.
 pub(super) fn value(node: &Node, leaves: &mut [Leaf]) -> Result<Cell, TableError> {

@@ -1,13 +1,13 @@
 //! An Avro schema, parsed once: names are resolved to places in a list, so that a type may hold
 //! itself.
-
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::data::table::{MAX_DEPTH, Shape, TableError};
-use crate::data::time::Unit;
+use crate::error::TableError;
+use crate::table::{MAX_DEPTH, Shape};
+use crate::time::Unit;
 
 /// Most types of a schema.
 const MAX_TYPES: usize = 20_000;

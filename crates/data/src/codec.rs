@@ -1,15 +1,14 @@
 //! Decompresses one page or block, never to more than was declared.
-
 use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder};
 use ruzstd::decoding::StreamingDecoder;
 
-use super::table::TableError;
+use crate::error::TableError;
 
 /// How a page or a block is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Codec {
+pub(crate) enum Codec {
     None,
     Snappy,
     Gzip,
@@ -21,7 +20,7 @@ pub(super) enum Codec {
 }
 
 /// Decompresses to exactly `size` bytes.
-pub(super) fn exactly(codec: Codec, bytes: &[u8], size: usize) -> Result<Vec<u8>, TableError> {
+pub(crate) fn exactly(codec: Codec, bytes: &[u8], size: usize) -> Result<Vec<u8>, TableError> {
     let decompressed = at_most(codec, bytes, size)?;
     if decompressed.len() == size {
         Ok(decompressed)
@@ -34,7 +33,7 @@ pub(super) fn exactly(codec: Codec, bytes: &[u8], size: usize) -> Result<Vec<u8>
 }
 
 /// Decompresses to at most `most` bytes; more than that is an error.
-pub(super) fn at_most(codec: Codec, bytes: &[u8], most: usize) -> Result<Vec<u8>, TableError> {
+pub(crate) fn at_most(codec: Codec, bytes: &[u8], most: usize) -> Result<Vec<u8>, TableError> {
     let limit = (most as u64).saturating_add(1);
     let mut decompressed = Vec::new();
     match codec {

@@ -1,45 +1,43 @@
 //! The decoders of gzip and zstd: any number of members or frames, one after the other.
-
 use std::io::{self, BufRead, ErrorKind, Read};
 
 use flate2::bufread::MultiGzDecoder;
+use mcp_workspace_stop::StopSignal;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use crate::call::Call;
-
 /// The compressed bytes, as long as the call has time.
-pub(super) struct Checked<R> {
+pub(crate) struct Checked<R> {
     source: R,
-    call: Call,
+    stop: StopSignal,
 }
 
 impl<R> Checked<R> {
-    pub(super) fn new(source: R, call: &Call) -> Checked<R> {
-        Checked { source, call: call.clone() }
+    pub(crate) fn new(source: R, stop: &StopSignal) -> Checked<R> {
+        Checked { source, stop: stop.clone() }
     }
 }
 
 impl<R: Read> Read for Checked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.call.check().is_err() {
+        if self.stop.check().is_err() {
             return Err(io::Error::other("the call ended"));
         }
         self.source.read(buffer)
     }
 }
 
-pub(super) enum Decoder<R> {
+pub(crate) enum Decoder<R> {
     Gzip(Box<MultiGzDecoder<R>>),
     Zstd(Box<Frames<R>>),
 }
 
 impl<R: BufRead> Decoder<R> {
-    pub(super) fn gzip(source: R) -> Decoder<R> {
+    pub(crate) fn gzip(source: R) -> Decoder<R> {
         Decoder::Gzip(Box::new(MultiGzDecoder::new(source)))
     }
 
-    pub(super) fn zstd(source: R) -> Decoder<R> {
+    pub(crate) fn zstd(source: R) -> Decoder<R> {
         Decoder::Zstd(Box::new(Frames::new(source)))
     }
 }
@@ -54,7 +52,7 @@ impl<R: BufRead> Read for Decoder<R> {
 }
 
 /// The frames of zstd, one after the other, each with its checksum compared.
-pub(super) struct Frames<R> {
+pub(crate) struct Frames<R> {
     source: R,
     decoder: FrameDecoder,
     inside: bool,

@@ -1,5 +1,4 @@
 //! The header in front of each page.
-
 use super::thrift::{Fault, I32, Reader, Result, STRUCT};
 
 /// What a page is.

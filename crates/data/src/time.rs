@@ -1,17 +1,16 @@
 //! Dates, times, decimals and identifiers as people write them.
-
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::cell::Cell;
+use crate::cell::Cell;
 
 /// Most digits after the point that are written out.
 const MAX_SCALE: u32 = 80;
 
 /// The parts of a second that a count has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     Millis,
     Micros,
     Nanos,
@@ -28,7 +27,7 @@ impl Unit {
 }
 
 /// Days since 1970-01-01; the number itself where no calendar has such a day.
-pub(super) fn date(days: i64) -> Cell {
+pub(crate) fn date(days: i64) -> Cell {
     let epoch = Date::constant(1970, 1, 1);
     let day = days
         .checked_mul(24)
@@ -38,7 +37,7 @@ pub(super) fn date(days: i64) -> Cell {
 }
 
 /// A count since the beginning of 1970, in UTC or in no zone at all.
-pub(super) fn timestamp(count: i64, unit: Unit, utc: bool) -> Cell {
+pub(crate) fn timestamp(count: i64, unit: Unit, utc: bool) -> Cell {
     let nanoseconds = i128::from(count) * unit.nanoseconds();
     match Timestamp::from_nanosecond(nanoseconds) {
         Ok(time) if utc => Cell::Text(time.to_string()),
@@ -48,7 +47,7 @@ pub(super) fn timestamp(count: i64, unit: Unit, utc: bool) -> Cell {
 }
 
 /// The old timestamps of 96 bits: nanoseconds of a day, and a Julian day.
-pub(super) fn int96(words: &[u32]) -> Cell {
+pub(crate) fn int96(words: &[u32]) -> Cell {
     let &[low, high, day] = words else { return Cell::Null };
     let nanoseconds = i128::from(u64::from(high) << 32 | u64::from(low));
     let days = i128::from(day) - 2_440_588;
@@ -59,7 +58,7 @@ pub(super) fn int96(words: &[u32]) -> Cell {
 }
 
 /// A count since midnight.
-pub(super) fn time_of_day(count: i64, unit: Unit) -> Cell {
+pub(crate) fn time_of_day(count: i64, unit: Unit) -> Cell {
     let nanoseconds = i128::from(count) * unit.nanoseconds();
     if !(0..86_400_000_000_000).contains(&nanoseconds) {
         return Cell::Int(count);
@@ -72,7 +71,7 @@ pub(super) fn time_of_day(count: i64, unit: Unit) -> Cell {
 
 /// A decimal from its digits and how many of them stand after the point. It is a text: as a
 /// number, many readers of JSON would round it.
-pub(super) fn decimal(unscaled: i128, scale: i32) -> Cell {
+pub(crate) fn decimal(unscaled: i128, scale: i32) -> Cell {
     let sign = if unscaled < 0 { "-" } else { "" };
     let digits = unscaled.unsigned_abs().to_string();
     let Some(scale) = u32::try_from(scale).ok().filter(|scale| *scale <= MAX_SCALE) else {
@@ -88,7 +87,7 @@ pub(super) fn decimal(unscaled: i128, scale: i32) -> Cell {
 }
 
 /// A decimal whose digits are a big-endian number in two's complement.
-pub(super) fn decimal_of_bytes(bytes: &[u8], scale: i32) -> Cell {
+pub(crate) fn decimal_of_bytes(bytes: &[u8], scale: i32) -> Cell {
     let Some(first) = bytes.first() else { return decimal(0, scale) };
     let sign = if first & 0x80 == 0 { 0 } else { 0xFF };
     let start = bytes.iter().take_while(|byte| **byte == sign).count();
@@ -105,7 +104,7 @@ pub(super) fn decimal_of_bytes(bytes: &[u8], scale: i32) -> Cell {
 }
 
 /// Sixteen bytes as a UUID.
-pub(super) fn uuid(bytes: &[u8]) -> Cell {
+pub(crate) fn uuid(bytes: &[u8]) -> Cell {
     let Ok(bytes) = <[u8; 16]>::try_from(bytes) else { return Cell::bytes(bytes) };
     let digits = format!("{:032x}", u128::from_be_bytes(bytes));
     let mut text = String::with_capacity(36);

@@ -1,5 +1,4 @@
 //! A value of a table, on its way to JSON: fields in their order, long parts cut.
-
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
@@ -178,13 +177,13 @@ impl Serialize for Cell {
 
 /// Collects the items of a list, of which only the first are kept.
 #[derive(Debug, Default)]
-pub(super) struct Items {
+pub(crate) struct Items {
     kept: Vec<Cell>,
     more: u64,
 }
 
 impl Items {
-    pub(super) fn push(&mut self, item: Cell) {
+    pub(crate) fn push(&mut self, item: Cell) {
         if self.is_full() {
             self.count();
         } else {
@@ -193,16 +192,16 @@ impl Items {
     }
 
     /// Whether further items are only counted.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.kept.len() >= MAX_ITEMS
     }
 
     /// Counts an item that is not shown.
-    pub(super) fn count(&mut self) {
+    pub(crate) fn count(&mut self) {
         self.more += 1;
     }
 
-    pub(super) fn list(mut self) -> Cell {
+    pub(crate) fn list(mut self) -> Cell {
         if self.more > 0 {
             self.kept.push(Cell::Text(format!("… {} more items", self.more)));
         }

@@ -2,7 +2,6 @@
 //!
 //! The decoders trust what a page says of itself: they make room for as many values as it
 //! declares. So pages are found, measured and decompressed here.
-
 use bytes::Bytes;
 use parquet::basic::{Encoding, Type};
 use parquet::column::page::{Page, PageMetadata, PageReader};
@@ -12,9 +11,9 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use super::header::{Data, DataV2, Header, Kind};
 use super::measure::{after_levels, delta, encoding_of};
 use super::thrift::Fault;
-use crate::data::codec::{Codec, exactly};
-use crate::data::source::Source;
-use crate::data::table::TableError;
+use crate::codec::{Codec, exactly};
+use crate::error::TableError;
+use crate::source::Source;
 
 /// Largest page in memory.
 const MAX_PAGE_BYTES: u32 = 64 * 1024 * 1024;
@@ -139,7 +138,7 @@ impl Pages {
             if self.position >= self.end || self.values_left == 0 {
                 return Ok(None);
             }
-            self.source.call().check()?;
+            self.source.stop().check()?;
             let header = self.read_header()?;
             self.check(&header)?;
             // Some writers leave pages without values, which would look like the end.

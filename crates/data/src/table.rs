@@ -1,17 +1,11 @@
 //! A window of a table's rows, whatever its format.
-
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use super::cell::Cell;
-use super::source::{Input, Source};
-use super::{avro, parquet};
-use crate::call::{Call, Stop};
+use crate::cell::Cell;
+use crate::error::TableError;
 
 /// Most fields of a schema that are listed.
 const MAX_FIELDS: usize = 1_000;
 /// How deep a schema may nest.
-pub(super) const MAX_DEPTH: usize = 32;
+pub(crate) const MAX_DEPTH: usize = 32;
 
 /// A format of tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,70 +99,9 @@ pub struct Table {
     pub rows: Rows,
 }
 
-/// Why there is no window.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TableError {
-    /// The window would begin after the last row.
-    #[error("the table has {0} rows")]
-    PastEnd(u64),
-    /// The rows that were asked for were not reached; so many were counted.
-    #[error("only {0} rows were counted")]
-    NotReached(u64),
-    /// More than so many bytes would have to be read, or four times as many decompressed.
-    #[error("it takes more than {0} bytes")]
-    Budget(u64),
-    /// A column has more values in the rows that were read at once than there is room for.
-    #[error("column `{0}` has more than {1} values in one row")]
-    TooMany(String, usize),
-    /// The file is damaged, or uses what is not understood here.
-    #[error("{0}")]
-    Broken(String),
-    /// The call ended.
-    #[error("the call ended")]
-    Stopped(Stop),
-    /// The file could not be read.
-    #[error(transparent)]
-    Io(io::Error),
-}
-
-impl TableError {
-    pub(super) fn broken(what: impl Into<String>) -> TableError {
-        TableError::Broken(what.into())
-    }
-}
-
-impl From<Stop> for TableError {
-    fn from(stop: Stop) -> Self {
-        TableError::Stopped(stop)
-    }
-}
-
-/// Reads a window of the rows of a file of `size` bytes. A fault in a decoder is told as damage
-/// of the file.
-///
-/// # Errors
-/// [`TableError`].
-pub fn read_table(
-    kind: Kind,
-    input: Box<dyn Input>,
-    size: u64,
-    window: &Window,
-    call: &Call,
-) -> Result<Table, TableError> {
-    let source = Source::new(input, size, window.budget, call);
-    let read = || match kind {
-        Kind::Parquet => parquet::read(&source, window),
-        Kind::Avro => avro::read(&source, window),
-    };
-    // Nothing outlives the call that a decoder may have left half done.
-    catch_unwind(AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err(TableError::broken("its decoder failed on it")))
-}
-
 /// What a schema is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Plain(String),
     Struct(Vec<(String, Shape, bool)>),
     List(Box<Shape>),
@@ -176,11 +109,11 @@ pub(super) enum Shape {
 }
 
 impl Shape {
-    pub(super) fn plain(name: impl Into<String>) -> Shape {
+    pub(crate) fn plain(name: impl Into<String>) -> Shape {
         Shape::Plain(name.into())
     }
 
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Shape::Plain(name) => name.clone(),
             Shape::Struct(_) => "struct".to_owned(),
@@ -190,7 +123,7 @@ impl Shape {
     }
 
     /// The fields one below the other, and how many were left out.
-    pub(super) fn fields(&self) -> (Vec<Field>, usize) {
+    pub(crate) fn fields(&self) -> (Vec<Field>, usize) {
         let (mut fields, mut more) = (Vec::new(), 0);
         match self {
             Shape::Struct(_) => self.list("", &mut fields, &mut more),
@@ -227,7 +160,7 @@ impl Shape {
 }
 
 /// Collects rows until they cost too much.
-pub(super) struct Page<'a> {
+pub(crate) struct Page<'a> {
     window: &'a Window,
     left: usize,
     number: i64,
@@ -236,7 +169,7 @@ pub(super) struct Page<'a> {
 }
 
 impl Page<'_> {
-    pub(super) fn new(window: &Window, first: u64) -> Page<'_> {
+    pub(crate) fn new(window: &Window, first: u64) -> Page<'_> {
         Page {
             window,
             left: window.room,
@@ -247,7 +180,7 @@ impl Page<'_> {
     }
 
     /// Takes a row, or says that there is no room for it.
-    pub(super) fn push(&mut self, mut row: Cell) -> bool {
+    pub(crate) fn push(&mut self, mut row: Cell) -> bool {
         if self.is_full() {
             return false;
         }
@@ -268,25 +201,25 @@ impl Page<'_> {
         true
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.full || self.rows.len() as u64 >= self.window.limit
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.rows.len() as u64
     }
 
-    pub(super) fn rows(self) -> Vec<(Cell, String)> {
+    pub(crate) fn rows(self) -> Vec<(Cell, String)> {
         self.rows
     }
 }
 
 /// The first row that is wanted, from 1, where so many rows are known to be there.
-pub(super) fn first_row(offset: i64, rows: u64) -> Result<u64, TableError> {
+pub(crate) fn first_row(offset: i64, rows: u64) -> Result<u64, TableError> {
     if rows == 0 && offset.unsigned_abs() == 1 {
         return Ok(1);
     }

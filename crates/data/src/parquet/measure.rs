@@ -1,10 +1,9 @@
 //! What the encodings of a page declare, measured before a decoder makes room for it.
-
 use bytes::Bytes;
 use parquet::basic::Encoding;
 
 use super::thrift::Reader;
-use crate::data::table::TableError;
+use crate::error::TableError;
 
 /// What follows the levels of a data page.
 pub(super) fn after_levels(

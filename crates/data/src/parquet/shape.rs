@@ -1,12 +1,11 @@
 //! The tree of a schema, as rows are put together from it.
-
 use std::ops::Range;
 use std::sync::Arc;
 
 use parquet::basic::{ConvertedType, LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::schema::types::Type;
 
-use crate::data::table::Shape;
+use crate::table::Shape;
 
 /// A field, and where its values are.
 pub(super) struct Node {

@@ -1,21 +1,22 @@
-//! The header of a file, and the rows of its blocks.
-
-use super::blocks::{AHEAD_BYTES, Block, SYNC_BYTES};
-use super::decode::{Decoder, long};
+//! The header of a file.
+use super::decode::long;
 use super::schema::Schema;
-use crate::data::codec::{Codec, at_most};
-use crate::data::source::Source;
-use crate::data::table::{Page, TableError};
+use crate::codec::Codec;
+use crate::error::TableError;
+use crate::source::Source;
 
+/// What is read at once while blocks are small.
+pub(super) const AHEAD_BYTES: u64 = 64 * 1024;
+/// The marker that ends the header and each block.
+pub(super) const SYNC_BYTES: u64 = 16;
 /// Largest header, schema included.
 const MAX_HEADER_BYTES: u64 = 4 * 1024 * 1024;
-/// Largest block, in the file and in memory.
-const MAX_BLOCK_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What a file says of itself before its blocks.
 pub(super) struct Header {
     pub schema: Schema,
-    codec: Option<Codec>,
+    /// None where it is not understood here.
+    pub codec: Option<Codec>,
     pub codec_name: String,
     pub sync: Vec<u8>,
     pub length: u64,
@@ -86,50 +87,5 @@ impl Header {
             sync,
             length: end as u64,
         })
-    }
-
-    /// Decodes rows of a block, after the first `skip` of them, until the page is full.
-    pub(super) fn rows(
-        &self,
-        source: &Source,
-        block: &Block,
-        skip: u64,
-        page: &mut Page,
-    ) -> Result<(), TableError> {
-        let Some(codec) = self.codec else {
-            return Err(TableError::broken(format!(
-                "its compression is `{}`, which is not understood here; deflate, snappy and \
-                 zstandard are",
-                self.codec_name
-            )));
-        };
-        if block.bytes > MAX_BLOCK_BYTES {
-            return Err(TableError::broken(format!(
-                "a block has {} bytes; {MAX_BLOCK_BYTES} are the most",
-                block.bytes
-            )));
-        }
-        let stored = source.read_exact(block.position, block.bytes)?;
-        // Snappy's checksum stands behind the block.
-        let stored = match codec {
-            Codec::Snappy => stored.split_last_chunk::<4>().map_or(&[][..], |(rest, _)| rest),
-            _ => &stored,
-        };
-        let most = usize::try_from(MAX_BLOCK_BYTES).unwrap_or(usize::MAX);
-        let bytes = at_most(codec, stored, most)?;
-        source.decompress(bytes.len() as u64)?;
-        let mut decoder = Decoder::new(&bytes, &self.schema, source.call());
-        for _ in 0..skip {
-            decoder.skip_row()?;
-        }
-        for _ in skip..block.rows {
-            if page.is_full() || !page.push(decoder.row()?) {
-                return Ok(());
-            }
-        }
-        if !decoder.is_at_end() {
-            return Err(TableError::broken("a block has more in it than its rows"));
-        }
-        Ok(())
     }
 }

@@ -8,15 +8,16 @@ mod blocks;
 mod decode;
 mod header;
 mod schema;
+use mcp_workspace_stop::Stop;
 
 use self::blocks::Count;
 use self::header::Header;
-use super::source::Source;
-use super::table::{Page, Rows, Table, TableError, Window, first_row};
-use crate::call::Stop;
+use crate::error::TableError;
+use crate::source::Source;
+use crate::table::{Page, Rows, Table, Window, first_row};
 
 /// Reads a window of rows.
-pub(super) fn read(source: &Source, window: &Window) -> Result<Table, TableError> {
+pub(crate) fn read(source: &Source, window: &Window) -> Result<Table, TableError> {
     let header = Header::read(source)?;
     let (fields, more_fields) = header.schema.shape().fields();
     let Count { blocks, rows: row_count, whole, why } = Count::of(source, &header, window)?;
@@ -38,7 +39,7 @@ pub(super) fn read(source: &Source, window: &Window) -> Result<Table, TableError
         if next < start || next >= before || page.is_full() {
             continue;
         }
-        match header.rows(source, block, next - start, &mut page) {
+        match block.rows(source, &header, next - start, &mut page) {
             Ok(()) => {}
             Err(TableError::Stopped(Stop::Cancelled)) => return Err(Stop::Cancelled.into()),
             Err(error) if !page.is_empty() => {
