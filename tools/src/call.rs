@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-pub use mcp_workspace_stop::Stop;
 use mcp_workspace_stop::StopSignal;
+pub use mcp_workspace_stop::{Ended, Stop};
 
 use crate::error::{Code, ToolError};
 

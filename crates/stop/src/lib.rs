@@ -16,6 +16,22 @@ pub enum Stop {
     Cancelled,
 }
 
+/// How work ended whose results up to then are worth having.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Ended {
+    /// It was done, or whoever takes its results has enough of them.
+    Complete,
+    /// It was stopped before.
+    Stopped(Stop),
+}
+
+impl From<Result<(), Stop>> for Ended {
+    fn from(result: Result<(), Stop>) -> Ended {
+        result.map_or_else(Ended::Stopped, |()| Ended::Complete)
+    }
+}
+
 /// Says when to stop. Clones share the cancellation; each has a deadline of its own.
 #[derive(Debug, Clone)]
 pub struct StopSignal {

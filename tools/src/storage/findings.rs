@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::finding::Finding;
-use super::merged::{Filter, MergedFinding, merge_group};
 use crate::call::Call;
 use crate::error::ToolError;
 use crate::path::WorkspacePath;
+use crate::records::finding::{FORMAT, Finding};
+use crate::records::merged::{Filter, MergedFinding, merge_group};
 use crate::workspace::Scope;
 
 /// Records between two reports of progress.
@@ -207,7 +207,7 @@ impl Record {
         let bytes = scope.read_opened(&self.path, opened, call).map_err(told)?;
         let finding: Finding =
             serde_json::from_slice(&bytes).map_err(|error| format!("it is no finding: {error}"))?;
-        if finding.format != super::finding::FORMAT {
+        if finding.format != FORMAT {
             return Err(format!(
                 "its format is {}, which this version does not know",
                 finding.format

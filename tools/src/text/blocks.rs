@@ -2,9 +2,9 @@
 
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
-use super::WindowError;
 use super::encoding::Family;
 use super::lines::last_line_feed;
+use super::window::WindowError;
 use crate::call::Call;
 
 /// Bytes of one read; even, so that UTF-16 units stay whole.

@@ -18,7 +18,7 @@ use super::list_dir::directory_or_error;
 use super::selection::PathGlob;
 use super::{Effect, Tool};
 use crate::answer::{Format, Shown};
-use crate::call::{Call, Stop};
+use crate::call::{Call, Ended, Stop};
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 use crate::workspace::walk::{Options, walk};
@@ -286,7 +286,7 @@ fn search_tree(
     question: &Question,
     call: &Call,
     page: &mut Page,
-) -> Result<Result<(), Stop>, ToolError> {
+) -> Result<Ended, ToolError> {
     let options = Options {
         start: question.start.clone(),
         depth: None,
@@ -308,10 +308,10 @@ fn search_file(
     question: &Question,
     call: &Call,
     page: &mut Page,
-) -> Result<Result<(), Stop>, ToolError> {
+) -> Result<Ended, ToolError> {
     let path = &question.start;
     if question.resume.as_ref().is_some_and(|cursor| cursor.line.is_none()) {
-        return Ok(Ok(()));
+        return Ok(Ended::Complete);
     }
     let file = scope.open_file(path, call)?.file;
     let search = Search::new(question, call);
@@ -342,6 +342,6 @@ fn search_file(
         }
     };
     match page.add_file(path, searched) {
-        ControlFlow::Break(()) | ControlFlow::Continue(()) => Ok(call.check()),
+        ControlFlow::Break(()) | ControlFlow::Continue(()) => Ok(call.check().into()),
     }
 }

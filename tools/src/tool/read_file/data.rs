@@ -9,9 +9,9 @@ use super::{Args, Column, Output, binary, past_end, render};
 use crate::answer::Format;
 use crate::call::{Call, Stop};
 use crate::error::{Code, ToolError};
+use crate::hex::hex;
 use crate::path::WorkspacePath;
-use crate::records::fingerprint::hex;
-use crate::text::{self, NoVersion, Request};
+use crate::text::{self, NoVersion, Request, Version};
 use crate::workspace::{OpenFile, read_error};
 
 const BLOCK_BYTES: usize = 256 * 1024;
@@ -257,7 +257,7 @@ impl Reading<'_> {
     }
 
     /// The version of the file as it is stored.
-    fn version(&self, opened: &mut OpenFile) -> Result<Result<String, NoVersion>, ToolError> {
+    fn version(&self, opened: &mut OpenFile) -> Result<Version, ToolError> {
         let whole_bytes = self.request.whole_bytes;
         if opened.size > whole_bytes {
             return Ok(Err(NoVersion::TooLarge));

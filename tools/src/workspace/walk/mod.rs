@@ -21,7 +21,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat, statat};
 use rustix::io::Errno;
 
-use crate::call::{Call, Stop};
+use crate::call::{Call, Ended};
 use crate::error::ToolError;
 use crate::path::WorkspacePath;
 use crate::policy::Access;
@@ -208,8 +208,7 @@ struct Outcome<I> {
 
 /// Walks, and gives each find to `consume` in the order of paths until it breaks.
 ///
-/// The inner result is [`Stop`] when the call ended first; what was given until then is complete
-/// and in order.
+/// Where the call ends first, what was given until then is complete and in order.
 ///
 /// # Errors
 /// When the start cannot be opened, or a visit panicked.
@@ -219,7 +218,7 @@ pub fn walk<V: Visitor>(
     visitor: V,
     call: &Call,
     consume: &mut dyn FnMut(Found<V::Item>) -> ControlFlow<()>,
-) -> Result<Result<(), Stop>, ToolError> {
+) -> Result<Ended, ToolError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY;
     let start = scope
         .workspace()
