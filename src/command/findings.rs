@@ -10,8 +10,8 @@ use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::desk::Findings;
 use mcp_workspace_tools::records::export::{self, Export, Profile, Provenance};
 use mcp_workspace_tools::records::finding::Severity;
-use mcp_workspace_tools::records::ledger::Damaged;
 use mcp_workspace_tools::records::merged::{MergedFinding, MergedFindings, Wanted};
+use mcp_workspace_tools::storage::findings::Damaged;
 
 use crate::config::{
     ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProfileChoice, SarifOptions,

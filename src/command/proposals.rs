@@ -84,12 +84,23 @@ fn decide(
                 .context("cannot write to stdout")?;
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) => Ok(refused(&error)),
+        Err(error) => Ok(refused(&error, options)),
     }
 }
 
-fn refused(error: &ToolError) -> ExitCode {
+/// Tells the error, and which command or option helps on.
+fn refused(error: &ToolError, options: &DeciderOptions) -> ExitCode {
     eprint!("mcp-workspace: {}", block(&error.to_text(), ""));
+    let next = match error.code {
+        Code::NotFound => Some("see `mcp-workspace proposals list`"),
+        Code::Conflict => Some("see `mcp-workspace proposals show ID`"),
+        // Behind a URL the credentials say who decides.
+        Code::Denied if options.url.url.is_none() => Some("see --caller"),
+        _ => None,
+    };
+    if let Some(next) = next {
+        eprintln!("{next}");
+    }
     ExitCode::from(1)
 }
 
@@ -110,7 +121,7 @@ fn list(options: &DeciderOptions, format: ListFormat) -> anyhow::Result<ExitCode
     let (desk, call) = open(options)?;
     let Proposals { reviews, unreadable } = match desk.proposals(&call) {
         Ok(all) => all,
-        Err(error) => return Ok(refused(&error)),
+        Err(error) => return Ok(refused(&error, options)),
     };
     let text = match format {
         ListFormat::Json => serde_json::to_string_pretty(&json!({ "proposals": reviews }))? + "\n",
@@ -163,7 +174,7 @@ fn show(options: &DeciderOptions, id: &str, format: ShowFormat) -> anyhow::Resul
     let (desk, call) = open(options)?;
     let review = match desk.proposal(id, &call) {
         Ok(review) => review,
-        Err(error) => return Ok(refused(&error)),
+        Err(error) => return Ok(refused(&error, options)),
     };
     match format {
         ShowFormat::Json => print(&(serde_json::to_string_pretty(&review)? + "\n")),

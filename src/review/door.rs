@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use mcp_workspace_tools::records::fingerprint::hex;
+use mcp_workspace_tools::hex::hex;
 use sha2::{Digest, Sha256};
 
 /// What every answer carries: nothing from elsewhere, nothing inline, in nobody's frame.

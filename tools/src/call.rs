@@ -1,15 +1,16 @@
 //! The circumstances of one call: its deadline, its cancellation, its byte budget, its progress.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use mcp_workspace_stop::StopSignal;
+pub use mcp_workspace_stop::{Ended, Stop};
 
 use crate::error::{Code, ToolError};
 
 /// Longest answer in characters unless a caller asks for less: what MCP clients take whole.
 pub const DEFAULT_ANSWER_CHARS: usize = 48_000;
-/// Time for one call unless the host knows better.
-pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Receives progress: how much is done, and a sentence about it.
 pub type ProgressSink = dyn Fn(u64, &str) + Send + Sync;
@@ -17,24 +18,13 @@ pub type ProgressSink = dyn Fn(u64, &str) + Send + Sync;
 /// What surrounds one tool call. Cheap to clone; clones share the counters and the cancellation.
 #[derive(Clone)]
 pub struct Call {
-    /// When the answer must be ready.
-    pub deadline: Instant,
     /// Longest answer, in characters.
     pub answer_chars: usize,
     /// Who calls, as the host has proven it.
     pub caller: Arc<str>,
-    cancelled: Arc<AtomicBool>,
+    stop: StopSignal,
     files_touched: Arc<AtomicU64>,
     progress: Option<Arc<ProgressSink>>,
-}
-
-/// Why work stopped before it was complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// The deadline has passed.
-    Deadline,
-    /// The client went away or asked to stop.
-    Cancelled,
 }
 
 impl From<Stop> for ToolError {
@@ -51,10 +41,9 @@ impl Call {
     /// A call by `caller` that must answer within `time`.
     pub fn new(caller: &str, time: Duration) -> Self {
         Call {
-            deadline: Instant::now() + time,
             answer_chars: DEFAULT_ANSWER_CHARS,
             caller: caller.into(),
-            cancelled: Arc::default(),
+            stop: StopSignal::new(time),
             files_touched: Arc::default(),
             progress: None,
         }
@@ -69,7 +58,7 @@ impl Call {
 
     /// Asks the call to stop at its next check.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.stop.cancel();
     }
 
     /// To be asked in every loop that may be long: a blocking call cannot be stopped from outside.
@@ -77,18 +66,27 @@ impl Call {
     /// # Errors
     /// [`Stop`] once the deadline has passed or the call was cancelled.
     pub fn check(&self) -> Result<(), Stop> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            Err(Stop::Cancelled)
-        } else if Instant::now() >= self.deadline {
-            Err(Stop::Deadline)
-        } else {
-            Ok(())
-        }
+        self.stop.check()
+    }
+
+    /// What says when to stop, for work that knows nothing else of the call.
+    pub fn stop_signal(&self) -> &StopSignal {
+        &self.stop
+    }
+
+    /// When the answer must be ready.
+    pub fn deadline(&self) -> Instant {
+        self.stop.deadline()
+    }
+
+    /// Makes the deadline earlier; a later one changes nothing.
+    pub fn end_by(&mut self, deadline: Instant) {
+        self.stop.end_by(deadline);
     }
 
     /// Time left until the deadline.
     pub fn time_left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.stop.time_left()
     }
 
     /// Counts files that this call has opened, for the audit record.

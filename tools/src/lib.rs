@@ -7,17 +7,17 @@
 pub mod answer;
 pub mod call;
 pub mod contract;
-#[cfg(feature = "data")]
-pub mod data;
 pub mod decide;
 pub mod desk;
 pub mod error;
+pub mod hex;
 pub mod name;
 pub mod patch;
 pub mod path;
 pub mod policy;
 pub mod records;
 mod schema;
+pub mod storage;
 pub mod text;
 pub mod tool;
 pub mod workspace;

@@ -23,7 +23,7 @@ use mcp_workspace_tools::decide;
 use mcp_workspace_tools::error::Code;
 use mcp_workspace_tools::policy::{Policy, Subject};
 use mcp_workspace_tools::records::decision::{Action, State};
-use mcp_workspace_tools::workspace::{Decider, Moment, Workspace};
+use mcp_workspace_tools::workspace::{Decider, FaultPoint, Workspace};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -208,7 +208,7 @@ fn faulty(desk: &Desk, at: usize, dies: bool) -> (Workspace, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
     let workspace = Workspace::open_with_ambient_authority(&desk.root()).unwrap();
-    let workspace = workspace.with_faults(move |_, _: Moment| {
+    let workspace = workspace.with_faults(move |_, _: FaultPoint| {
         let now = counted.fetch_add(1, Ordering::Relaxed);
         (now == at || dies && now > at).then_some(5)
     });

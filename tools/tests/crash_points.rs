@@ -22,7 +22,7 @@ use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::tool;
-use mcp_workspace_tools::workspace::{Moment, Operation, Scope, Workspace};
+use mcp_workspace_tools::workspace::{FaultPoint, Operation, Scope, Workspace};
 use rustix::io::Errno;
 use serde_json::{Value, json};
 
@@ -190,19 +190,22 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// The operations of a write on which nothing fails.
-fn operations(write: Write) -> Vec<(Operation, Moment)> {
+fn operations(write: Write) -> Vec<(Operation, FaultPoint)> {
     let directory = prepare(write);
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
-    let workspace = open(directory.path()).with_faults(move |operation, moment| {
-        sink.lock().unwrap().push((operation, moment));
+    let workspace = open(directory.path()).with_faults(move |operation, point| {
+        sink.lock().unwrap().push((operation, point));
         None
     });
     write.run(workspace).unwrap();
     assert!(write.is_there(directory.path()));
     let seen = seen.lock().unwrap().clone();
     for needed in [Operation::SyncFile, Operation::SyncDirectory, Operation::Rename] {
-        assert!(seen.contains(&(needed, Moment::After)), "{write:?} has no {needed:?}: {seen:?}");
+        assert!(
+            seen.contains(&(needed, FaultPoint::After)),
+            "{write:?} has no {needed:?}: {seen:?}"
+        );
     }
     seen
 }

@@ -19,8 +19,8 @@ use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::desk::Findings;
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::records::finding::{FORMAT, Finding, Location, Severity, Verdict};
-use mcp_workspace_tools::records::ledger::{self, Bounds};
 use mcp_workspace_tools::records::merged::{self, Filter, MergedFinding, MergedFindings, Wanted};
+use mcp_workspace_tools::storage::findings::{self, Bounds};
 use mcp_workspace_tools::workspace::{Scope, Workspace};
 use proptest::prelude::*;
 
@@ -38,18 +38,18 @@ fn read(root: &Path, bytes: Option<usize>) -> (Findings, usize) {
     let call = Call::new("local", Duration::from_secs(60));
     let wanted = Wanted::default();
     let filter = Filter::new(&wanted).unwrap();
-    let bounds = bytes.map(|bytes| Bounds { bytes, until: call.deadline });
+    let bounds = bytes.map(|bytes| Bounds { bytes, until: call.deadline() });
     let (mut findings, mut damaged): (Vec<MergedFinding>, Vec<_>) = Default::default();
     let (mut after, mut pages) = (None, 0);
     loop {
-        let page = ledger::page(&scope, &filter, after.as_deref(), bounds, &call).unwrap();
+        let page = findings::page(&scope, &filter, after.as_deref(), bounds, &call).unwrap();
         pages += 1;
         findings.extend(page.findings);
         damaged.extend(page.damaged);
         assert!(page.done <= page.all && (page.next.is_some() || page.done == page.all));
         after = page.next;
         if after.is_none() {
-            let whole = merged::read(&scope, &call).unwrap();
+            let whole = findings::read(&scope, &call).unwrap();
             assert_eq!(
                 whole.findings.is_empty() && whole.damaged.is_empty(),
                 findings.is_empty() && damaged.is_empty()

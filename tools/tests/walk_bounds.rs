@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mcp_workspace_tools::call::{Call, Stop};
+use mcp_workspace_tools::call::{Call, Ended, Stop};
 use mcp_workspace_tools::error::Code;
 use mcp_workspace_tools::path::WorkspacePath;
 use mcp_workspace_tools::workspace::Kind;
@@ -77,9 +77,9 @@ fn deep_and_wide_trees_hold_less_than_500_handles() {
         let scope = tree.scope(mode);
         let visitor = Slow::new(Duration::from_millis(1));
         let (handles, visited) = (Arc::clone(&visitor.most_handles), Arc::clone(&visitor.visited));
-        walk(&scope, &Options::default(), visitor, &call(), &mut |_| ControlFlow::Continue(()))
-            .unwrap()
-            .unwrap();
+        let ended =
+            walk(&scope, &Options::default(), visitor, &call(), &mut |_| ControlFlow::Continue(()));
+        assert_eq!(ended.unwrap(), Ended::Complete);
         assert_eq!(visited.load(Ordering::Relaxed), 2_700, "{mode:?}");
         let most = handles.load(Ordering::Relaxed);
         assert!((1..500).contains(&most), "{most} handles, {mode:?}");
@@ -105,7 +105,7 @@ fn a_file_system_that_hangs_does_not_hold_the_answer_past_the_deadline() {
     let ended = walk(&tree.scope(MODES[0]), &Options::default(), visitor, &call, &mut |_| {
         ControlFlow::Continue(())
     });
-    assert_eq!(ended.unwrap(), Err(Stop::Deadline));
+    assert_eq!(ended.unwrap(), Ended::Stopped(Stop::Deadline));
     assert!(began.elapsed() < Duration::from_millis(1_500), "{:?}", began.elapsed());
 }
 
@@ -128,7 +128,7 @@ fn cancelling_ends_a_walk_within_moments_and_its_threads_soon() {
     let ended = walk(&tree.scope(MODES[0]), &Options::default(), visitor, &call, &mut |_| {
         ControlFlow::Continue(())
     });
-    assert_eq!(ended.unwrap(), Err(Stop::Cancelled));
+    assert_eq!(ended.unwrap(), Ended::Stopped(Stop::Cancelled));
     let late = cancelling.join().unwrap().elapsed();
     assert!(late < Duration::from_millis(500), "{late:?}");
     std::thread::sleep(Duration::from_millis(200));
@@ -148,13 +148,12 @@ fn a_consumer_that_has_enough_ends_the_walk() {
     let visitor = Slow::new(Duration::from_millis(5));
     let visited = Arc::clone(&visitor.visited);
     let mut taken = Vec::new();
-    walk(&tree.scope(MODES[0]), &Options::default(), visitor, &call(), &mut |found| {
+    let ended = walk(&tree.scope(MODES[0]), &Options::default(), visitor, &call(), &mut |found| {
         let Found::Item(path, ()) = found else { panic!() };
         taken.push(path.to_string());
         if taken.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })
-    .unwrap()
-    .unwrap();
+    });
+    assert_eq!(ended.unwrap(), Ended::Complete);
     assert_eq!(taken, ["0000", "0001", "0002"]);
     std::thread::sleep(Duration::from_millis(200));
     let visited = visited.load(Ordering::Relaxed);

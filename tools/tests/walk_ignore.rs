@@ -16,6 +16,7 @@ mod tree;
 use std::ops::ControlFlow;
 
 use ignore::WalkBuilder;
+use mcp_workspace_tools::call::Ended;
 use mcp_workspace_tools::path::WorkspacePath;
 use mcp_workspace_tools::workspace::Kind;
 use mcp_workspace_tools::workspace::walk::{Entry, Found, Options, Selection, Visitor, walk};
@@ -42,16 +43,15 @@ impl Visitor for Everything {
 fn walked(tree: &Tree, start: &str, ignore_files: bool) -> (Vec<String>, Vec<String>) {
     let options = Options { start: tree::path(start), ignore_files, ..Options::default() };
     let (mut given, mut ignored) = (Vec::new(), Vec::new());
-    walk(&tree.scope(MODES[0]), &options, Everything, &call(), &mut |found| {
+    let ended = walk(&tree.scope(MODES[0]), &options, Everything, &call(), &mut |found| {
         match found {
             Found::Item(path, ()) => given.push(path.to_string()),
             Found::Ignored(path) => ignored.push(path.to_string()),
             other => panic!("{other:?}"),
         }
         ControlFlow::Continue(())
-    })
-    .unwrap()
-    .unwrap();
+    });
+    assert_eq!(ended.unwrap(), Ended::Complete);
     (given, ignored)
 }
 

@@ -15,6 +15,7 @@ mod tree;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use mcp_workspace_tools::call::Ended;
 use mcp_workspace_tools::path::WorkspacePath;
 use mcp_workspace_tools::workspace::walk::{Entry, Found, Options, Selection, Visitor, walk};
 use mcp_workspace_tools::workspace::{Kind, Scope};
@@ -58,7 +59,7 @@ fn entries(scope: &Scope, options: &Options) -> Vec<(String, &'static str)> {
         }
         ControlFlow::Continue(())
     });
-    ended.unwrap().unwrap();
+    assert_eq!(ended.unwrap(), Ended::Complete);
     all
 }
 

@@ -6,6 +6,17 @@ use std::time::Duration;
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// How long a call may take, and how often it is tried when it surely did nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Time for one call, with its waits.
+    pub time: Duration,
+    /// Attempts.
+    pub attempts: u32,
+    /// The longest wait after the first failed attempt.
+    pub first_wait: Duration,
+}
+
 /// The wait after `failed` failed attempts: between nothing and `first` · 2^(failed - 1).
 pub fn wait(first: Duration, failed: u32) -> Duration {
     longest(first, failed).mul_f64(fastrand::f64())

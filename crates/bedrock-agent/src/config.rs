@@ -14,15 +14,16 @@ use mcp_workspace_tools::workspace::Workspace;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::backoff::Patience;
 use crate::bedrock::Bedrock;
 use crate::budget::{Budget, Prices};
-use crate::hands::{Hands, Patience, Remote};
+use crate::hands::{Hands, Remote};
 use crate::journal::Journal;
-use crate::names::Name;
 use crate::progress::{Progress, When};
 use crate::steps::Event;
 use crate::summary::Summary;
 use crate::worker::{Orders, Worker};
+use mcp_workspace_tools::name::Name;
 
 const LOCAL_POLICY: &str = include_str!("../../../policies/local.toml");
 

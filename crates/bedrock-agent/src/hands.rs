@@ -17,10 +17,10 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use local::Local;
-pub use remote::{Patience, Remote};
+pub use remote::Remote;
 
 use crate::conversation::{Image, Shown, Source, Status, ToolResult, ToolUse};
-use crate::names::Name;
+use mcp_workspace_tools::name::Name;
 
 /// Calls of one answer that are run; the model is told to ask for the others again.
 const MAX_CALLS: usize = 32;

@@ -19,9 +19,9 @@ use mcp_workspace_tools::policy::{Layout, Policy, ToolGrant};
 use mcp_workspace_tools::workspace::{Published, Scope, Workspace};
 use serde::{Deserialize, Serialize};
 
-use crate::names::Name;
 use crate::steps::Event;
 use crate::summary::Summary;
+use mcp_workspace_tools::name::Name;
 
 /// The journal of one agent in one run.
 pub struct Journal {

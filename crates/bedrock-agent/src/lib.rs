@@ -13,7 +13,6 @@ mod conversation;
 mod hands;
 mod interruption;
 mod journal;
-mod names;
 mod progress;
 mod steps;
 mod summary;

@@ -1,6 +1,6 @@
 //! What the model is told: how to work, and what is data.
 
-use crate::names::Name;
+use mcp_workspace_tools::name::Name;
 
 const INSTRUCTIONS: &str = include_str!("instructions.md");
 

@@ -11,11 +11,11 @@ use crate::bedrock::{Bedrock, Failure, Question, Reply};
 use crate::budget::Budget;
 use crate::hands::{Hands, Unreachable};
 use crate::journal::Journal;
-use crate::names::Name;
 use crate::progress::Progress;
 use crate::steps::{Course, Event, Next};
 use crate::summary::{Ending, Summary};
 use crate::task::system_prompt;
+use mcp_workspace_tools::name::Name;
 
 /// What a worker is to do, and how far it may go.
 pub(crate) struct Orders {

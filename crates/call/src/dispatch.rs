@@ -261,7 +261,7 @@ impl Dispatcher {
     fn call_of(&self, request: &Request) -> Call {
         let mut call = Call::new(&request.caller.id, self.time_for_a_call);
         if let Some(deadline) = request.deadline {
-            call.deadline = call.deadline.min(deadline);
+            call.end_by(deadline);
         }
         call
     }

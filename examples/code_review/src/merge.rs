@@ -14,6 +14,7 @@ use mcp_workspace_tools::records::export::describe::severity_name;
 use mcp_workspace_tools::records::export::{Export, Profile, Provenance, sarif};
 use mcp_workspace_tools::records::finding::Finding;
 use mcp_workspace_tools::records::merged::{self, MergedFindings};
+use mcp_workspace_tools::storage::findings;
 use mcp_workspace_tools::workspace::Scope;
 use serde::{Deserialize, Serialize};
 
@@ -155,7 +156,7 @@ fn findings(
     call: &Call,
     run: &Name,
 ) -> Result<(MergedFindings, BTreeMap<String, String>), ToolError> {
-    let ledger = merged::read(scope, call)?;
+    let ledger = findings::read(scope, call)?;
     let sources = sources_of(scope.layout(), run);
     let of_run = ledger.findings.into_iter().filter_map(|finding| of_run(finding, run, &sources));
     let damaged = ledger.damaged.into_iter().map(|damaged| (damaged.path, damaged.problem));

@@ -210,7 +210,7 @@ fn unsure(method: &Method, error: ToolError) -> ToolError {
     if *method != Method::POST {
         return error;
     }
-    error.hint("it may have been done all the same; `proposals show` tells")
+    error.hint("it may have been done all the same; the proposal's history tells")
 }
 
 /// The words of an answer that is not of the API: of AWS itself, or of another server.

@@ -15,9 +15,9 @@ use mcp_workspace_tools::desk::{Desk, Excerpt, Findings, Proposals, Verb};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::decision::Decision;
 use mcp_workspace_tools::records::export::describe::severity_name;
-use mcp_workspace_tools::records::ledger::Page;
 use mcp_workspace_tools::records::merged::{MergedFinding, Wanted};
 use mcp_workspace_tools::records::proposal::id_of;
+use mcp_workspace_tools::storage::findings::Page;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use connection::Connection;
@@ -154,7 +154,7 @@ fn check_id(id: &str) -> Result<(), ToolError> {
         return Ok(());
     }
     Err(ToolError::new(Code::NotFound, format!("no proposal `{}`", id.escape_debug()))
-        .hint("an id is hexadecimal digits; `proposals list` shows those that there are"))
+        .hint("an id is hexadecimal digits; the list of proposals shows those that there are"))
 }
 
 fn query(wanted: &Wanted) -> Vec<(&'static str, &str)> {

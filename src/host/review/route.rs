@@ -11,8 +11,8 @@ use mcp_workspace_tools::desk::{Desk, Here, Proposals, Verb};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::export::describe::{ALL_SEVERITIES, severity_name};
 use mcp_workspace_tools::records::finding::Severity;
-use mcp_workspace_tools::records::ledger::Bounds;
 use mcp_workspace_tools::records::merged::Wanted;
+use mcp_workspace_tools::storage::findings::Bounds;
 use serde::Serialize;
 
 use crate::dispatch::Right;

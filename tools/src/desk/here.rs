@@ -6,8 +6,8 @@ use crate::decide::{self, Review};
 use crate::error::{Code, ToolError};
 use crate::policy::Access;
 use crate::records::decision::Decision;
-use crate::records::ledger::{self, Bounds, Page};
 use crate::records::merged::{Filter, MergedFinding, Wanted};
+use crate::storage::findings::{self, Bounds, Page};
 use crate::workspace::{Decider, Scope};
 
 /// What a person may read and decide in a workspace that is here.
@@ -44,7 +44,7 @@ impl Here {
         call: &Call,
     ) -> Result<Page, ToolError> {
         self.must_read()?;
-        ledger::page(&self.scope, &Filter::new(wanted)?, after, bounds, call)
+        findings::page(&self.scope, &Filter::new(wanted)?, after, bounds, call)
     }
 
     /// Whether the person may see this proposal, by its whole id.
@@ -85,7 +85,7 @@ impl Desk for Here {
 
     fn finding(&self, fingerprint: &str, call: &Call) -> Result<MergedFinding, ToolError> {
         self.must_read()?;
-        ledger::one(&self.scope, fingerprint, call)?
+        findings::one(&self.scope, fingerprint, call)?
             .ok_or_else(|| ToolError::new(Code::NotFound, "there is no such finding"))
     }
 

@@ -11,8 +11,8 @@ use crate::call::Call;
 use crate::decide::{Review, Unreadable};
 use crate::error::ToolError;
 use crate::records::decision::Decision;
-use crate::records::ledger::Damaged;
 use crate::records::merged::{MergedFinding, MergedFindings, Wanted};
+use crate::storage::findings::Damaged;
 
 pub use excerpt::{Excerpt, Line};
 pub use here::Here;

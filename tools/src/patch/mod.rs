@@ -21,8 +21,8 @@ mod write;
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
 use crate::path::WorkspacePath;
-use crate::records::fingerprint::hex;
 
 pub use apply::{Applied, Moved, apply};
 pub use draft::{Base, Change, Draft, Load, Outcome};

@@ -184,7 +184,7 @@ impl State {
             (State::Rejected | State::Reverted, _) => {
                 "that is final; the change must be proposed anew, on the sources as they are"
             }
-            _ => "`proposals show` tells its history",
+            _ => "its history tells more",
         };
         Err(ToolError::new(
             Code::Conflict,

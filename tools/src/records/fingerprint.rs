@@ -5,10 +5,9 @@
 //! with its white space normalised, and which of the equal regions of the file it is. It survives
 //! lines that move and changed indentation, and tells two equal lines apart.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
 use crate::path::WorkspacePath;
 
 /// Hex digits that come from the path.
@@ -86,15 +85,6 @@ fn digest(parts: &[&str], digits: usize) -> String {
     let mut hex = hex(&hash.finalize());
     hex.truncate(digits);
     hex
-}
-
-/// Lower-case hex of bytes.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]

@@ -12,8 +12,6 @@ use serde::{Deserialize, Serialize};
 use super::finding::{Finding, Location, Severity, Verdict};
 use crate::error::ToolError;
 
-pub use super::ledger::read;
-
 /// The version of the merged form.
 pub const FORMAT: u32 = 1;
 
@@ -121,7 +119,7 @@ fn place(finding: &MergedFinding) -> impl Ord + '_ {
 }
 
 /// What was found of one fingerprint; none of nothing.
-pub(super) fn merge_group(mut group: Vec<Finding>) -> Option<MergedFinding> {
+pub(crate) fn merge_group(mut group: Vec<Finding>) -> Option<MergedFinding> {
     group.sort_by(|one, other| (&one.created, &one.id).cmp(&(&other.created, &other.id)));
     // The same record can be listed twice while it is replaced.
     group.dedup_by(|one, other| one.id == other.id);

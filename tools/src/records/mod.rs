@@ -5,7 +5,6 @@ pub mod decision;
 pub mod export;
 pub mod finding;
 pub mod fingerprint;
-pub mod ledger;
 pub mod merged;
 pub mod proposal;
 pub mod state;

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::fingerprint::hex;
+use crate::hex::hex;
 use crate::patch::Change;
 
 /// The version of the record's form.
@@ -63,6 +63,13 @@ pub struct ProposedFile {
     /// The version afterwards; none of a deleted file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_version: Option<String>,
+}
+
+impl ProposedFile {
+    /// Its paths, the old name included.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.path), self.old_path.as_ref()].into_iter().flatten().map(String::as_str)
+    }
 }
 
 /// The identity of a change: the diff, and the versions that it is made for.

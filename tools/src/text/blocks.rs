@@ -2,9 +2,9 @@
 
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
-use super::WindowError;
 use super::encoding::Family;
 use super::lines::last_line_feed;
+use super::window::WindowError;
 use crate::call::Call;
 
 /// Bytes of one read; even, so that UTF-16 units stay whole.
@@ -14,7 +14,7 @@ pub(super) const BLOCK_BYTES: usize = 256 * 1024;
 ///
 /// # Errors
 /// What the source gives.
-pub(crate) fn fill(source: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
+pub(super) fn fill(source: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(space) = block.get_mut(filled..).filter(|space| !space.is_empty()) {
         match source.read(space) {

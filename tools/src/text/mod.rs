@@ -1,17 +1,20 @@
 //! Text: encodings and windows of lines, over anything that reads and seeks.
 
-pub(crate) mod blocks;
+mod blocks;
 mod encoding;
 mod lines;
 pub mod markup;
+mod pass;
+mod read;
 mod tail;
 pub mod visible;
 mod window;
 
 pub use encoding::{Encoding, Family, HEAD_BYTES};
 pub use lines::{LineEndings, MAX_LINE_CHARS};
+pub use read::{read_head, read_window};
 pub use tail::TAIL_BYTES;
-pub use window::{NoVersion, Request, Window, WindowError, read_head, read_window};
+pub use window::{NoVersion, Request, Version, Window, WindowError};
 
 /// A whole file as text, without its byte-order mark, and the name of its encoding; none when it
 /// is binary. Windows of the same file have the same text.

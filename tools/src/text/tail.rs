@@ -7,21 +7,13 @@ use sha2::{Digest, Sha256};
 use super::blocks::{BLOCK_BYTES, Tail, fill, find_tail};
 use super::encoding::{ByteCheck, Family};
 use super::lines::{Lines, MAX_LINE_CHARS};
-use super::window::{NoVersion, Pass, Request, Window, WindowError, assemble, signed};
+use super::pass::{Pass, assemble, signed};
+use super::window::{NoVersion, Request, Window, WindowError};
 use crate::call::{Call, Stop};
-use crate::records::fingerprint::hex;
+use crate::hex::hex;
 
 /// How far from its end a file that is too large to be read whole is searched for lines.
 pub const TAIL_BYTES: u64 = 8 * 1024 * 1024;
-
-/// A place that a pass went by, from which the file can be read again.
-pub(super) struct Mark {
-    pub position: u64,
-    /// Lines that end before it.
-    pub ended: u64,
-    /// Has hashed all bytes before it.
-    pub hasher: Sha256,
-}
 
 /// The last lines of a file that a pass has counted and hashed. They are read again and hashed
 /// again, so that the window is a part of the very content that the version names.

@@ -17,7 +17,7 @@ use super::cursor::{Binding, Cursor};
 use super::selection::PathGlob;
 use super::{Effect, Tool};
 use crate::answer::{Format, Shown};
-use crate::call::{Call, Stop};
+use crate::call::{Call, Ended, Stop};
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
@@ -290,7 +290,7 @@ fn search_tree(
     question: &Question,
     call: &Call,
     page: &mut Page,
-) -> Result<Result<(), Stop>, ToolError> {
+) -> Result<Ended, ToolError> {
     let options = Options {
         start: question.start.clone(),
         depth: None,
@@ -312,10 +312,10 @@ fn search_file(
     question: &Question,
     call: &Call,
     page: &mut Page,
-) -> Result<Result<(), Stop>, ToolError> {
+) -> Result<Ended, ToolError> {
     let path = &question.start;
     if question.resume.as_ref().is_some_and(|cursor| cursor.line.is_none()) {
-        return Ok(Ok(()));
+        return Ok(Ended::Complete);
     }
     let file = opened.file;
     let search = Search::new(question, call);
@@ -346,6 +346,6 @@ fn search_file(
         }
     };
     match page.add_file(path, searched) {
-        ControlFlow::Break(()) | ControlFlow::Continue(()) => Ok(call.check()),
+        ControlFlow::Break(()) | ControlFlow::Continue(()) => Ok(call.check().into()),
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::cursor::Binding;
 use super::selection::PathGlob;
 use super::{Effect, Tool};
-use crate::call::{Call, Stop};
+use crate::call::{Call, Ended, Stop};
 use crate::error::ToolError;
 use crate::path::WorkspacePath;
 use crate::policy::Access;
@@ -239,17 +239,17 @@ impl Page {
         ControlFlow::Continue(())
     }
 
-    fn finish(mut self, ended: Result<(), Stop>, binding: &Binding) -> Result<Output, ToolError> {
+    fn finish(mut self, ended: Ended, binding: &Binding) -> Result<Output, ToolError> {
         match ended {
-            Err(Stop::Cancelled) => return Err(Stop::Cancelled.into()),
-            Err(Stop::Deadline) if self.output.entries.is_empty() => {
+            Ended::Stopped(Stop::Cancelled) => return Err(Stop::Cancelled.into()),
+            Ended::Stopped(Stop::Deadline) if self.output.entries.is_empty() => {
                 return Err(Stop::Deadline.into());
             }
-            Err(Stop::Deadline) => {
+            Ended::Stopped(Stop::Deadline) => {
                 self.output.more = true;
                 self.output.stopped = Some("deadline");
             }
-            Ok(()) => {}
+            Ended::Complete => {}
         }
         if self.output.more {
             self.output.next_cursor = self.place.as_deref().map(|place| binding.at(place, None));

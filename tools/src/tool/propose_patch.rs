@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Effect, Tool};
 use crate::call::Call;
-use crate::decide::touched;
 use crate::error::{Code, ToolError};
 use crate::patch::{self, Base, Draft, Edit, MAX_FILES, MAX_PATCH_BYTES, Outcome, Written};
 use crate::path::WorkspacePath;
@@ -110,7 +109,7 @@ impl Tool for ProposePatch {
                 outcomes.len()
             )));
         }
-        let written = patch::write(&outcomes, call.deadline)?;
+        let written = patch::write(&outcomes, call.deadline())?;
         // Past the deadline the diff is not the canonical one.
         call.check()?;
         if written.patch.len() > MAX_STORED_BYTES {
@@ -166,7 +165,7 @@ fn conflicts(scope: &Scope, id: &str, files: &[ProposedFile], call: &Call) -> Ve
         let bases_agree = one.path != other.path || one.base_version == other.base_version;
         let other = std::slice::from_ref(other);
         bases_agree
-            && touched(std::slice::from_ref(one)).any(|path| touched(other).any(|p| p == path))
+            && one.paths().any(|path| other.iter().flat_map(ProposedFile::paths).any(|p| p == path))
     };
     let read = |other: &str| -> Option<Proposal> {
         let path = directory.join(other).ok()?.join(RECORD).ok()?;

@@ -3,6 +3,8 @@
 
 mod binary;
 #[cfg(feature = "data")]
+mod compressed;
+#[cfg(feature = "data")]
 mod data;
 mod render;
 

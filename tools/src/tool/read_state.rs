@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::cursor::Binding;
 use super::{Effect, Tool};
-use crate::call::{Call, Stop};
-use crate::error::ToolError;
+use crate::call::{Call, Ended, Stop};
+use crate::error::{Code, ToolError};
 use crate::policy::Access;
-use crate::records::state::{self, Key};
+use crate::records::state::Key;
+use crate::storage::state;
 use crate::workspace::Scope;
 
 /// Keys of one page unless the caller says otherwise, and at most.
@@ -122,7 +123,11 @@ fn value(scope: &Scope, key: &str, args: &Args, call: &Call) -> Result<Output, T
     let key = Key::parse(scope.layout(), key)?;
     let stored = match args.version {
         Some(version) => state::at(scope, &key, version, call)?,
-        None => state::newest(scope, &key, call)?,
+        None => state::newest(scope, &key, call).map_err(|error| match error.code {
+            Code::NotFound => error
+                .hint("`prefix` lists keys; write_state with expected_version 0 makes a new one"),
+            _ => error,
+        })?,
     };
     Ok(Output {
         key: Some(key.as_str().to_owned()),
@@ -162,9 +167,9 @@ fn keys(scope: &Scope, prefix: &str, args: &Args, call: &Call) -> Result<Output,
     let after = after.map(|cursor| cursor.path);
     let ended = state::list(scope, prefix, after.as_deref(), call, &mut found)?;
     match ended {
-        Ok(()) => {}
-        Err(Stop::Deadline) if !keys.is_empty() => more = true,
-        Err(stop) => return Err(stop.into()),
+        Ended::Complete => {}
+        Ended::Stopped(Stop::Deadline) if !keys.is_empty() => more = true,
+        Ended::Stopped(stop) => return Err(stop.into()),
     }
     let next_cursor = keys.last().filter(|_| more).map(|last| binding.at(&last.key, None));
     Ok(Output { keys: Some(keys), more: Some(more), next_cursor, ..Output::default() })

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{Effect, Tool};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
+use crate::hex::hex;
 use crate::path::WorkspacePath;
 use crate::policy::Access;
 use crate::records::finding::{FORMAT, Finding, Location, Severity, Verdict};
@@ -245,7 +246,7 @@ fn locate(
         return Ok((Some(location), fingerprint::of_region(rule, &path, None)));
     }
     let bytes = scope.read_opened(&path, opened, call)?;
-    let version = fingerprint::hex(&Sha256::digest(&bytes));
+    let version = hex(&Sha256::digest(&bytes));
     let mut location = location(&path, Some(version));
     let Some(start) = args.start_line else {
         return Ok((Some(location), fingerprint::of_region(rule, &path, None)));

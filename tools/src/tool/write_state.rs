@@ -10,7 +10,8 @@ use crate::call::Call;
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
-use crate::records::state::{self, FORMAT, Key, MAX_VALUE_BYTES, Stored};
+use crate::records::state::{FORMAT, Key, MAX_VALUE_BYTES, Stored};
+use crate::storage::state;
 use crate::workspace::{Published, Scope};
 
 /// How often a write without `expected_version` tries to be the next.

@@ -113,7 +113,7 @@ impl Decider {
     pub fn proposal(&self, id: &str) -> Result<(Vec<u8>, Vec<u8>), ToolError> {
         let missing = || {
             ToolError::new(Code::NotFound, format!("no proposal `{id}`"))
-                .hint("`proposals list` shows those that there are")
+                .hint("the list of proposals shows those that there are")
         };
         let directory = self.layout.proposals().join(id).map_err(|_| missing())?;
         let record = self.workspace.read_record(&directory.join(proposal::RECORD)?)?;

@@ -5,6 +5,8 @@
 
 mod decider;
 mod entries;
+#[cfg(feature = "fault-injection")]
+mod faults;
 mod metadata;
 mod operations;
 pub mod probe;
@@ -18,16 +20,17 @@ mod versions;
 pub mod walk;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 
 pub use decider::{Decider, Hold};
+#[cfg(feature = "fault-injection")]
+pub use faults::FaultPoint;
 pub use metadata::{Kind, Metadata, OpenFile};
-#[doc(hidden)]
-pub use operations::{Moment, Operation};
+#[cfg(feature = "fault-injection")]
+pub use operations::Operation;
 pub use publish::{MAX_RECORD_PATH, Published};
 pub use resolve::Resolution;
 pub use scope::{Directory, Scope, Start, read_error};
@@ -45,7 +48,8 @@ pub struct Workspace {
     /// Records published through this handle.
     published: AtomicU64,
     abilities: operations::Abilities,
-    faults: operations::Faults,
+    #[cfg(feature = "fault-injection")]
+    faults: faults::Faults,
 }
 
 impl Workspace {
@@ -79,20 +83,9 @@ impl Workspace {
             io_threads: AtomicUsize::new(0),
             published: AtomicU64::new(0),
             abilities: operations::Abilities::default(),
-            faults: operations::Faults::default(),
+            #[cfg(feature = "fault-injection")]
+            faults: faults::Faults::default(),
         }
-    }
-
-    /// For tests: `decide` is asked before and after each file operation of publishing, and
-    /// makes it fail with the error number that it returns.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn with_faults(
-        mut self,
-        decide: impl Fn(Operation, Moment) -> Option<i32> + Send + Sync + 'static,
-    ) -> Workspace {
-        self.faults = operations::Faults::new(Arc::new(decide));
-        self
     }
 
     /// How paths are resolved on this machine.

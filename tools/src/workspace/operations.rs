@@ -1,9 +1,10 @@
-//! The file operations of publishing, one by one. A test can make each of them fail, or end the
-//! process there; without such a test each costs one branch more.
+//! The file operations of publishing, one by one. With the feature `fault-injection` a test can make
+//! each of them fail, or end the process there.
 
-use std::fmt;
+use std::fs::File;
+use std::io;
+#[cfg(not(feature = "fault-injection"))]
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fd::OwnedFd;
@@ -23,8 +24,10 @@ pub enum Operation {
     /// A new file is opened, which must not be there.
     CreateFile,
     /// The first half of a file is written.
+    #[cfg(feature = "fault-injection")]
     WriteFirstHalf,
     /// The rest of a file is written.
+    #[cfg(feature = "fault-injection")]
     WriteSecondHalf,
     /// A file is forced to the disk.
     SyncFile,
@@ -36,41 +39,6 @@ pub enum Operation {
     RemoveFile,
     /// An empty directory is removed.
     RemoveDirectory,
-}
-
-/// Which side of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Moment {
-    /// It has not happened.
-    Before,
-    /// It has happened.
-    After,
-}
-
-/// Decides for each operation whether it fails, and with which number of the operating system.
-type Decide = dyn Fn(Operation, Moment) -> Option<i32> + Send + Sync;
-
-/// Faults that a test injects.
-#[derive(Clone, Default)]
-pub(super) struct Faults(Option<Arc<Decide>>);
-
-impl fmt::Debug for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "injected" } else { "none" })
-    }
-}
-
-impl Faults {
-    pub(super) fn new(decide: Arc<Decide>) -> Faults {
-        Faults(Some(decide))
-    }
-
-    fn at(&self, operation: Operation, moment: Moment) -> Result<(), Errno> {
-        match self.0.as_ref().and_then(|decide| decide(operation, moment)) {
-            Some(number) => Err(Errno::from_raw_os_error(number)),
-            None => Ok(()),
-        }
-    }
 }
 
 /// Set once the file system has said that it cannot rename without replacing.
@@ -87,18 +55,18 @@ pub(super) const NEW_FILE: OFlags = OFlags::WRONLY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 
+#[cfg(not(feature = "fault-injection"))]
 impl Workspace {
-    fn act<T>(
-        &self,
-        operation: Operation,
-        act: impl FnMut() -> Result<T, Errno>,
-    ) -> Result<T, Errno> {
-        self.faults.at(operation, Moment::Before)?;
-        let done = rustix::io::retry_on_intr(act)?;
-        self.faults.at(operation, Moment::After)?;
-        Ok(done)
+    fn act<T>(&self, _: Operation, act: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+        rustix::io::retry_on_intr(act)
     }
 
+    fn write_content(&self, file: &mut File, bytes: &[u8]) -> Result<(), Errno> {
+        file.write_all(bytes).map_err(|error| errno_of(&error))
+    }
+}
+
+impl Workspace {
     pub(super) fn make_directory(&self, at: &OwnedFd, name: &str) -> Result<(), Errno> {
         self.act(Operation::MakeDirectory, || mkdirat(at, name, Mode::from_raw_mode(0o755)))
     }
@@ -126,15 +94,8 @@ impl Workspace {
         if let Some(mode) = exactly {
             fchmod(&handle, mode)?;
         }
-        let mut file = std::fs::File::from(handle);
-        let errno = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
-        if self.faults.0.is_some() {
-            let (first, second) = bytes.split_at(bytes.len() / 2);
-            self.act(Operation::WriteFirstHalf, || file.write_all(first).map_err(errno))?;
-            self.act(Operation::WriteSecondHalf, || file.write_all(second).map_err(errno))?;
-        } else {
-            file.write_all(bytes).map_err(errno)?;
-        }
+        let mut file = File::from(handle);
+        self.write_content(&mut file, bytes)?;
         self.act(Operation::SyncFile, || fsync(&file))
     }
 
@@ -182,6 +143,10 @@ impl Workspace {
     pub(super) fn remove_directory(&self, at: &OwnedFd, name: &str) -> Result<(), Errno> {
         self.act(Operation::RemoveDirectory, || unlinkat(at, name, AtFlags::REMOVEDIR))
     }
+}
+
+pub(super) fn errno_of(error: &io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
 #[allow(clippy::unnecessary_cast, reason = "the width of the field differs by platform")]

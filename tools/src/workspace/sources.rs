@@ -174,7 +174,7 @@ impl Decider {
             Code::Denied,
             format!("caller `{}` may not decide about `{path}`", self.caller()),
         )
-        .hint("the policy's `decide` list of the caller's role decides; see --caller"))
+        .hint("the policy's `decide` list of the caller's role decides"))
     }
 }
 

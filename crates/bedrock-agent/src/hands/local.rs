@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, Part};
 use crate::conversation::{Status, ToolUse};
-use crate::names::Name;
+use mcp_workspace_tools::name::Name;
 
 /// What every caller id of a worker begins with; the role's name follows.
 const CALLER_PREFIX: &str = "bedrock-worker:";

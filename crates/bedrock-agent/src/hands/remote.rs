@@ -18,22 +18,12 @@ use tokio::sync::Mutex;
 use super::session::{Session, begin, open};
 use super::transport::{Link, LinkError, cause};
 use super::{Outcome, Part, Unsent};
-use crate::backoff;
+use crate::backoff::{self, Patience};
 use crate::conversation::{Status, ToolUse};
-use crate::names::Name;
+use mcp_workspace_tools::name::Name;
 
 /// Time for a goodbye.
 const TIME_TO_CLOSE: Duration = Duration::from_secs(2);
-/// How long a call may take, and how often it is tried when it surely did nothing.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// Time for one call, with its waits.
-    pub time: Duration,
-    /// Attempts.
-    pub attempts: u32,
-    /// The longest wait after the first failed attempt.
-    pub first_wait: Duration,
-}
 
 /// A server elsewhere, and what it lists.
 pub struct Remote {

@@ -17,9 +17,8 @@ use rmcp::transport::streamable_http_client::{
 use serde_json::Value;
 
 use super::offer::Offer;
-use super::remote::Patience;
 use super::transport::{Link, LinkError};
-use crate::backoff;
+use crate::backoff::{self, Patience};
 
 /// A connection.
 pub type Session = RunningService<RoleClient, ClientConfig>;

@@ -8,8 +8,8 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
 use crate::records::finding::Severity;
-use crate::records::fingerprint::hex;
 use crate::records::merged::{MergedFinding, MergedFindings};
 
 use super::describe::{confidence, runs, severity_name};

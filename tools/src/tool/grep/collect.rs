@@ -7,7 +7,7 @@ use grep_regex::RegexMatcher;
 use grep_searcher::{Searcher, Sink, SinkContext, SinkFinish, SinkMatch};
 
 use super::Mode;
-use super::search::Search;
+use crate::call::Call;
 
 /// Longest part of a line that is kept, in characters.
 const MAX_LINE_CHARS: usize = 500;
@@ -34,9 +34,19 @@ pub(super) struct Line {
     pub is_match: bool,
 }
 
+/// What of each file fits on a page.
+pub(super) struct Wanted {
+    pub mode: Mode,
+    pub most_matches: usize,
+    pub most_chars: usize,
+    pub before: usize,
+    pub after: u64,
+}
+
 /// Takes what the searcher finds in one file.
 pub(super) struct Collector<'a> {
-    search: &'a Search,
+    wanted: &'a Wanted,
+    call: &'a Call,
     matcher: &'a RegexMatcher,
     /// Matches up to this line were on an earlier page.
     skip_to: u64,
@@ -48,9 +58,15 @@ pub(super) struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    pub(super) fn new(search: &'a Search, matcher: &'a RegexMatcher, skip_to: u64) -> Self {
+    pub(super) fn new(
+        wanted: &'a Wanted,
+        matcher: &'a RegexMatcher,
+        skip_to: u64,
+        call: &'a Call,
+    ) -> Self {
         Collector {
-            search,
+            wanted,
+            call,
             matcher,
             skip_to,
             chars: 0,
@@ -79,14 +95,14 @@ impl<'a> Collector<'a> {
     /// more lines are wanted.
     fn push_context(&mut self, number: u64, bytes: &[u8]) -> bool {
         let before_first = self.found.matches == 0;
-        if before_first && self.search.before == 0 {
+        if before_first && self.wanted.before == 0 {
             return true;
         }
         if self.is_full() && number > self.shown_to {
             return !self.found.cut;
         }
         self.push(number, bytes, false);
-        if before_first && self.found.lines.len() > self.search.before {
+        if before_first && self.found.lines.len() > self.wanted.before {
             self.found.lines.remove(0);
         }
         true
@@ -94,7 +110,7 @@ impl<'a> Collector<'a> {
 
     fn is_full(&self) -> bool {
         let matches = usize::try_from(self.found.matches).unwrap_or(usize::MAX);
-        matches >= self.search.most_matches || matches > 0 && self.chars > self.search.most_chars
+        matches >= self.wanted.most_matches || matches > 0 && self.chars > self.wanted.most_chars
     }
 }
 
@@ -106,10 +122,10 @@ impl Sink for Collector<'_> {
         if number <= self.skip_to {
             return Ok(self.push_context(number, found.bytes()));
         }
-        if self.search.call.check().is_err() {
+        if self.call.check().is_err() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        match self.search.mode {
+        match self.wanted.mode {
             Mode::Files => {
                 self.found.matches = 1;
                 Ok(false)
@@ -124,13 +140,13 @@ impl Sink for Collector<'_> {
                     return Ok(self.push_context(number, found.bytes()));
                 }
                 if self.found.matches == 0 {
-                    let near = |line: &Line| line.last + self.search.before as u64 >= number;
+                    let near = |line: &Line| line.last + self.wanted.before as u64 >= number;
                     self.found.lines.retain(near);
                 }
                 self.found.matches += 1;
                 self.push(number, found.bytes(), true);
                 let last = self.found.lines.last().map_or(number, |line| line.last);
-                self.shown_to = last + self.search.after;
+                self.shown_to = last + self.wanted.after;
                 Ok(true)
             }
         }

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::collect::{Line, Lines};
 use super::search::Searched;
 use super::{FileWithMatches, Format, Match, Mode, Output, Question, Skipped, Stopped};
-use crate::call::{Call, Stop};
+use crate::call::{Call, Ended, Stop};
 use crate::error::ToolError;
 use crate::path::WorkspacePath;
 use crate::workspace::walk::Found;
@@ -248,13 +248,13 @@ impl Page {
     /// The output but for its matches.
     pub(super) fn finish(
         &mut self,
-        ended: Result<(), Stop>,
+        ended: Ended,
         question: &Question,
     ) -> Result<Output, ToolError> {
         match ended {
-            Err(Stop::Cancelled) => return Err(Stop::Cancelled.into()),
-            Err(Stop::Deadline) => self.interrupted |= self.stopped.is_none(),
-            Ok(()) => {}
+            Ended::Stopped(Stop::Cancelled) => return Err(Stop::Cancelled.into()),
+            Ended::Stopped(Stop::Deadline) => self.interrupted |= self.stopped.is_none(),
+            Ended::Complete => {}
         }
         if self.interrupted {
             self.stopped = Some(Stopped::Deadline);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use grep_regex::RegexMatcher;
 use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder};
 
-use super::collect::{Collector, Lines};
+use super::collect::{Collector, Lines, Wanted};
 use super::{Mode, Question};
 use crate::call::Call;
 use crate::path::WorkspacePath;
@@ -24,6 +24,7 @@ const PAGE_BYTES: usize = 4_096;
 /// to fit into memory.
 const LARGE_BYTES: u64 = 1024 * 1024;
 const LARGE_AT_ONCE: usize = 4;
+
 /// What a search of one file gives.
 #[derive(Debug)]
 pub(super) enum Searched {
@@ -40,17 +41,13 @@ pub(super) enum Searched {
 pub(super) struct Search {
     glob: Option<PathGlob>,
     types: Option<ignore::types::Types>,
-    pub(super) mode: Mode,
+    wanted: Wanted,
     matcher: RegexMatcher,
     searcher: SearcherBuilder,
     max_file_bytes: u64,
-    pub(super) most_matches: usize,
-    pub(super) most_chars: usize,
-    pub(super) before: usize,
-    pub(super) after: u64,
     /// Where the page begins inside a file.
     resume: Option<(String, u64)>,
-    pub(super) call: Call,
+    call: Call,
     idle: Mutex<Vec<Worker>>,
     large: Arc<Gate>,
 }
@@ -78,14 +75,16 @@ impl Search {
         Search {
             glob: question.glob.clone(),
             types: question.types.clone(),
-            mode: question.mode,
+            wanted: Wanted {
+                mode: question.mode,
+                most_matches: question.limit,
+                most_chars: call.answer_chars,
+                before: question.before,
+                after: question.after as u64,
+            },
             matcher: question.search.matcher.clone(),
             searcher,
             max_file_bytes: question.max_file_bytes,
-            most_matches: question.limit,
-            most_chars: call.answer_chars,
-            before: question.before,
-            after: question.after as u64,
             resume: question
                 .resume
                 .as_ref()
@@ -133,7 +132,7 @@ impl Search {
             .as_ref()
             .and_then(|(resumed, line)| (resumed == path).then_some(*line))
             .unwrap_or(0);
-        let mut sink = Collector::new(self, &worker.matcher, skip_to);
+        let mut sink = Collector::new(&self.wanted, &worker.matcher, skip_to, &self.call);
         if whole {
             if length as u64 > self.max_file_bytes {
                 return Ok(Searched::TooLarge);

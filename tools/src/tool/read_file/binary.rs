@@ -10,8 +10,8 @@ use super::{Format, Output, room};
 use crate::answer::Shown;
 use crate::call::{Call, Stop};
 use crate::error::ToolError;
+use crate::hex::hex;
 use crate::path::WorkspacePath;
-use crate::records::fingerprint::hex;
 use crate::workspace::{OpenFile, read_error};
 
 /// The encoding of media.

@@ -1,18 +1,17 @@
 //! Compressed text and tables, in a server that is built for data.
-
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 
+use mcp_workspace_data::{End, Kind, Packing, Stream, Table, TableError, Window, read_table};
 use sha2::{Digest, Sha256};
 
+use super::compressed::{Stretch, read_stretch};
 use super::{Args, Column, Output, binary, past_end, render};
 use crate::answer::Format;
 use crate::call::{Call, Stop};
-use crate::data::stream::End;
-use crate::data::{Kind, Packing, Stream, Stretch, Table, TableError, Window, read_table};
 use crate::error::{Code, ToolError};
+use crate::hex::hex;
 use crate::path::WorkspacePath;
-use crate::records::fingerprint::hex;
-use crate::text::{self, NoVersion, Request};
+use crate::text::{self, NoVersion, Request, Version};
 use crate::workspace::{OpenFile, read_error};
 
 const BLOCK_BYTES: usize = 256 * 1024;
@@ -49,9 +48,10 @@ impl Reading<'_> {
     fn unpack(&self, packing: Packing, opened: &mut OpenFile) -> Result<Output, ToolError> {
         let (path, request, name) = (self.path, self.request, packing.name());
         self.rewind(opened, 0)?;
-        let mut stream = Stream::new(packing, &opened.file, request.whole_bytes, self.call);
-        let stretch =
-            stream.read_window(request, self.call).map_err(|error| read_error(path, &error))?;
+        let stop = self.call.stop_signal();
+        let mut stream = Stream::new(packing, &opened.file, request.whole_bytes, stop);
+        let stretch = read_stretch(&mut stream, request, self.call)
+            .map_err(|error| read_error(path, &error))?;
         let ((bytes, lines), limit, end) =
             (stream.progress(), stream.limit(), stream.end().clone());
         let broken = match &end {
@@ -133,7 +133,8 @@ impl Reading<'_> {
             budget: request.whole_bytes,
         };
         let file = opened.file.try_clone().map_err(|error| read_error(path, &error))?;
-        let table = match read_table(kind, Box::new(file), opened.size, &window, self.call) {
+        let stop = self.call.stop_signal();
+        let table = match read_table(kind, Box::new(file), opened.size, &window, stop) {
             Ok(table) => table,
             Err(why @ (TableError::Broken(_) | TableError::TooMany(..))) => {
                 return self.describe(opened, format!("not shown as {}: {why}", kind.name()));
@@ -256,7 +257,7 @@ impl Reading<'_> {
     }
 
     /// The version of the file as it is stored.
-    fn version(&self, opened: &mut OpenFile) -> Result<Result<String, NoVersion>, ToolError> {
+    fn version(&self, opened: &mut OpenFile) -> Result<Version, ToolError> {
         let whole_bytes = self.request.whole_bytes;
         if opened.size > whole_bytes {
             return Ok(Err(NoVersion::TooLarge));

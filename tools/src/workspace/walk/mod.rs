@@ -21,7 +21,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat, statat};
 use rustix::io::Errno;
 
-use crate::call::{Call, Stop};
+use crate::call::{Call, Ended};
 use crate::error::{Situation, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
@@ -208,8 +208,7 @@ struct Outcome<I> {
 
 /// Walks from the directory that `options` names, and gives each find to `consume` in the order of paths until it breaks.
 ///
-/// The inner result is [`Stop`] when the call ended first; what was given until then is complete
-/// and in order.
+/// Where the call ends first, what was given until then is complete and in order.
 ///
 /// # Errors
 /// When the start is no directory that the caller may see, or a visit panicked.
@@ -219,7 +218,7 @@ pub fn walk<V: Visitor>(
     visitor: V,
     call: &Call,
     consume: &mut dyn FnMut(Found<V::Item>) -> ControlFlow<()>,
-) -> Result<Result<(), Stop>, ToolError> {
+) -> Result<Ended, ToolError> {
     match scope.open_start(&options.start, call)? {
         Start::Directory(start) => walk_from(start, scope, options, visitor, call, consume),
         Start::File(_) => {
@@ -240,7 +239,7 @@ pub fn walk_from<V: Visitor>(
     visitor: V,
     call: &Call,
     consume: &mut dyn FnMut(Found<V::Item>) -> ControlFlow<()>,
-) -> Result<Result<(), Stop>, ToolError> {
+) -> Result<Ended, ToolError> {
     let Directory { path, handle } = start;
     let ignore = if options.ignore_files { IgnoreRules::above(scope, &path) } else { None };
     let walker =

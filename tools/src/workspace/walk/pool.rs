@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::call::{Call, Stop};
+use crate::call::{Call, Ended, Stop};
 use crate::error::{Code, ToolError};
 
 use super::{Found, Outcome, Task, Visitor, Walker};
@@ -50,7 +50,7 @@ pub(super) fn run<V: Visitor>(
     first: Outcome<V::Item>,
     call: &Call,
     consume: &mut dyn FnMut(Found<V::Item>) -> ControlFlow<()>,
-) -> Result<Result<(), Stop>, ToolError> {
+) -> Result<Ended, ToolError> {
     let shared = Arc::new(Shared {
         walker,
         state: Mutex::new(State {
@@ -78,7 +78,7 @@ pub(super) fn run<V: Visitor>(
         return Err(ToolError::new(Code::Internal, "a worker of the walk failed")
             .hint("tell the operator; a narrower path may avoid it"));
     }
-    Ok(ended)
+    Ok(ended.into())
 }
 
 impl<V: Visitor> Shared<V> {

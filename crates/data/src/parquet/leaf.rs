@@ -1,0 +1,294 @@
+//! The values of one column for a window of rows.
+use std::vec::IntoIter;
+
+use parquet::basic::{ConvertedType, LogicalType, TimeUnit};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
+use parquet::data_type::{AsBytes, DataType};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
+
+use super::pages::Pages;
+use crate::cell::Cell;
+use crate::error::TableError;
+use crate::source::Source;
+use crate::time::{self, Unit};
+
+/// Rows that are decoded at once, so that the call is looked at in between.
+const STEP: usize = 1_024;
+/// As many where a row may have many values, or where values multiply.
+const SMALL_STEP: usize = 16;
+/// Rows that are passed over at once where values do not multiply.
+const SKIP_STEP: usize = 64 * 1024;
+/// Most levels of a column in rows that are read at once.
+const MAX_LEVELS: usize = 2 * 1024 * 1024;
+
+/// The levels of a column, and what is at those that are there.
+pub(super) struct Leaf {
+    definitions: Vec<i16>,
+    repetitions: Vec<i16>,
+    cells: IntoIter<Cell>,
+    max_definition: i16,
+    levels: usize,
+    at: usize,
+}
+
+impl Leaf {
+    /// Reads `rows` rows after the first `skip` of a column chunk.
+    pub(super) fn read(
+        source: &Source,
+        column: &ColumnChunkMetaData,
+        skip: u64,
+        rows: usize,
+    ) -> Result<Leaf, TableError> {
+        let descriptor = column.column_descr_ptr();
+        let mut pages = Pages::new(source, column)?;
+        let nested = descriptor.max_rep_level() > 0;
+        let step = if nested || pages.chained() { SMALL_STEP } else { STEP };
+        let skip_step = if pages.chained() { SMALL_STEP } else { SKIP_STEP };
+        let skip = skip_pages(&mut pages, skip)?;
+        let step = Step { skip, skip_step, rows, step };
+        let kind = Value::of(&descriptor);
+        let reader = get_column_reader(descriptor.clone(), Box::new(pages));
+        match reader {
+            ColumnReader::BoolColumnReader(reader) => {
+                read(reader, &descriptor, source, step, |value| Cell::Bool(*value))
+            }
+            ColumnReader::Int32ColumnReader(reader) => {
+                read(reader, &descriptor, source, step, |value| kind.of_int32(*value))
+            }
+            ColumnReader::Int64ColumnReader(reader) => {
+                read(reader, &descriptor, source, step, |value| kind.of_int64(*value))
+            }
+            ColumnReader::Int96ColumnReader(reader) => {
+                read(reader, &descriptor, source, step, |value| time::int96(value.data()))
+            }
+            ColumnReader::FloatColumnReader(reader) => {
+                read(reader, &descriptor, source, step, |value| Cell::single(*value))
+            }
+            ColumnReader::DoubleColumnReader(reader) => {
+                read(reader, &descriptor, source, step, |value| Cell::Float(*value))
+            }
+            ColumnReader::ByteArrayColumnReader(reader) => {
+                read(reader, &descriptor, source, step, |value| kind.of_bytes(value.as_bytes()))
+            }
+            ColumnReader::FixedLenByteArrayColumnReader(reader) => {
+                read(reader, &descriptor, source, step, |value| kind.of_bytes(value.as_bytes()))
+            }
+        }
+    }
+
+    /// Definition and repetition level of the next value.
+    pub(super) fn levels(&self) -> Option<(i16, i16)> {
+        (self.at < self.levels).then(|| {
+            let level = |levels: &[i16], none| levels.get(self.at).copied().unwrap_or(none);
+            (level(&self.definitions, self.max_definition), level(&self.repetitions, 0))
+        })
+    }
+
+    /// Goes on to the next value, and gives this one; none where it is not there.
+    pub(super) fn take(&mut self) -> Option<Cell> {
+        let (definition, _) = self.levels()?;
+        self.at += 1;
+        if definition == self.max_definition { self.cells.next() } else { None }
+    }
+}
+
+struct Step {
+    skip: u64,
+    skip_step: usize,
+    rows: usize,
+    step: usize,
+}
+
+/// Passes over whole pages. How many rows of what follows are still to be skipped.
+fn skip_pages(pages: &mut Pages, mut skip: u64) -> Result<u64, TableError> {
+    while skip > 0
+        && let Some(rows) = pages.peek_past_dictionary()?
+        && rows <= skip
+    {
+        pages.skip_data_page()?;
+        skip -= rows;
+    }
+    Ok(skip)
+}
+
+fn read<T: DataType>(
+    mut reader: ColumnReaderImpl<T>,
+    descriptor: &ColumnDescriptor,
+    source: &Source,
+    window: Step,
+    cell: impl Fn(&T::T) -> Cell,
+) -> Result<Leaf, TableError> {
+    skip_rows(&mut reader, descriptor, source, &window)?;
+    let (mut definitions, mut repetitions) = (Vec::new(), Vec::new());
+    let (mut values, mut cells) = (Vec::new(), Vec::new());
+    let (mut rows, mut levels) = (0, 0);
+    while rows < window.rows {
+        source.stop().check()?;
+        let step = window.step.min(window.rows - rows);
+        let (records, _, new) = reader
+            .read_records(step, Some(&mut definitions), Some(&mut repetitions), &mut values)
+            .map_err(ours)?;
+        if records == 0 {
+            return Err(fewer_rows(descriptor));
+        }
+        rows += records;
+        levels += new;
+        if levels > MAX_LEVELS {
+            return Err(TableError::TooMany(descriptor.path().string(), MAX_LEVELS));
+        }
+        cells.extend(values.iter().map(&cell));
+        values.clear();
+    }
+    Ok(Leaf {
+        definitions,
+        repetitions,
+        cells: cells.into_iter(),
+        max_definition: descriptor.max_def_level(),
+        levels,
+        at: 0,
+    })
+}
+
+/// Passes over rows that are not wanted, where no whole page was to be passed over.
+fn skip_rows<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    descriptor: &ColumnDescriptor,
+    source: &Source,
+    window: &Step,
+) -> Result<(), TableError> {
+    let mut skip = window.skip;
+    let nested = descriptor.max_rep_level() > 0;
+    while skip > 0 {
+        source.stop().check()?;
+        let left = usize::try_from(skip).unwrap_or(usize::MAX);
+        // Where repetition levels end too soon, `skip_records` goes on for ever; reading notices.
+        let skipped = if nested {
+            let (mut definitions, mut repetitions) = (Vec::new(), Vec::new());
+            let (step, mut values) = (left.min(window.skip_step).min(STEP), Vec::new());
+            let levels = (Some(&mut definitions), Some(&mut repetitions));
+            reader.read_records(step, levels.0, levels.1, &mut values).map_err(ours)?.0
+        } else {
+            reader.skip_records(left.min(window.skip_step)).map_err(ours)?
+        };
+        match skipped {
+            0 => return Err(fewer_rows(descriptor)),
+            skipped => skip -= skipped as u64,
+        }
+    }
+    Ok(())
+}
+
+fn fewer_rows(column: &ColumnDescriptor) -> TableError {
+    let column = column.path().string();
+    TableError::broken(format!("column `{column}` has fewer rows than its row group"))
+}
+
+/// An error of ours comes back as it went in.
+fn ours(error: ParquetError) -> TableError {
+    match error {
+        ParquetError::External(error) => match error.downcast::<TableError>() {
+            Ok(error) => *error,
+            Err(error) => TableError::broken(error.to_string()),
+        },
+        other => TableError::broken(other.to_string()),
+    }
+}
+
+/// What the numbers or bytes of a column mean.
+#[derive(Clone, Copy)]
+enum Value {
+    Plain,
+    Unsigned,
+    Text,
+    Date,
+    Time(Unit),
+    Timestamp(Unit, bool),
+    Decimal(i32),
+    Uuid,
+    Half,
+    Bytes,
+}
+
+impl Value {
+    fn of(descriptor: &ColumnDescPtr) -> Value {
+        match descriptor.logical_type_ref() {
+            Some(LogicalType::String | LogicalType::Enum | LogicalType::Json) => Value::Text,
+            Some(LogicalType::Date) => Value::Date,
+            Some(LogicalType::Time(time)) => Value::Time(unit(&time.unit)),
+            Some(LogicalType::Timestamp(timestamp)) => {
+                Value::Timestamp(unit(&timestamp.unit), timestamp.is_adjusted_to_u_t_c)
+            }
+            Some(LogicalType::Integer(int)) if !int.is_signed => Value::Unsigned,
+            Some(LogicalType::Decimal(decimal)) => Value::Decimal(decimal.scale),
+            Some(LogicalType::Uuid) => Value::Uuid,
+            Some(LogicalType::Float16) => Value::Half,
+            Some(LogicalType::Bson) => Value::Bytes,
+            _ => match descriptor.converted_type() {
+                ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON => Value::Text,
+                ConvertedType::DATE => Value::Date,
+                ConvertedType::TIME_MILLIS => Value::Time(Unit::Millis),
+                ConvertedType::TIME_MICROS => Value::Time(Unit::Micros),
+                ConvertedType::TIMESTAMP_MILLIS => Value::Timestamp(Unit::Millis, true),
+                ConvertedType::TIMESTAMP_MICROS => Value::Timestamp(Unit::Micros, true),
+                ConvertedType::UINT_8
+                | ConvertedType::UINT_16
+                | ConvertedType::UINT_32
+                | ConvertedType::UINT_64 => Value::Unsigned,
+                ConvertedType::DECIMAL => Value::Decimal(descriptor.type_scale()),
+                _ => Value::Plain,
+            },
+        }
+    }
+
+    fn of_int32(self, value: i32) -> Cell {
+        match self {
+            Value::Unsigned => Cell::Unsigned(value.cast_unsigned().into()),
+            other => other.of_int64(value.into()),
+        }
+    }
+
+    fn of_int64(self, value: i64) -> Cell {
+        match self {
+            Value::Unsigned => Cell::Unsigned(value.cast_unsigned()),
+            Value::Date => time::date(value),
+            Value::Time(unit) => time::time_of_day(value, unit),
+            Value::Timestamp(unit, utc) => time::timestamp(value, unit, utc),
+            Value::Decimal(scale) => time::decimal(value.into(), scale),
+            _ => Cell::Int(value),
+        }
+    }
+
+    fn of_bytes(self, bytes: &[u8]) -> Cell {
+        match self {
+            Value::Text => Cell::utf8(bytes),
+            Value::Decimal(scale) => time::decimal_of_bytes(bytes, scale),
+            Value::Uuid => time::uuid(bytes),
+            Value::Half => match bytes.first_chunk::<2>() {
+                Some(half) => Cell::single(half_to_single(u16::from_le_bytes(*half))),
+                None => Cell::Null,
+            },
+            _ => Cell::bytes(bytes),
+        }
+    }
+}
+
+fn half_to_single(half: u16) -> f32 {
+    let sign = if half & 0x8000 == 0 { 1.0 } else { -1.0 };
+    let (exponent, part) = (i32::from(half >> 10 & 0x1F), f32::from(half & 0x3FF));
+    match exponent {
+        0 => sign * part * 2_f32.powi(-24),
+        31 if part == 0.0 => sign * f32::INFINITY,
+        31 => f32::NAN,
+        _ => sign * (1.0 + part / 1_024.0) * 2_f32.powi(exponent - 15),
+    }
+}
+
+fn unit(unit: &TimeUnit) -> Unit {
+    match unit {
+        TimeUnit::MILLIS => Unit::Millis,
+        TimeUnit::MICROS => Unit::Micros,
+        TimeUnit::NANOS => Unit::Nanos,
+    }
+}

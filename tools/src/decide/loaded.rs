@@ -1,0 +1,217 @@
+//! A proposal as it was read and checked: who may decide about it, how the sources differ from what
+//! it is made for, and what it would make of them.
+
+use std::collections::BTreeMap;
+
+use super::plan::{Plan, Planned};
+use crate::error::{Code, ToolError};
+use crate::patch::{self, Base, Change, ChangeKind, Draft, FileChange};
+use crate::path::WorkspacePath;
+use crate::policy::Access;
+use crate::records::proposal::{Proposal, id_of};
+use crate::workspace::{Decider, Source};
+
+/// A proposal that was read and checked: its id is the hash of what it holds.
+pub(super) struct Loaded {
+    pub proposal: Proposal,
+    pub patch: Vec<u8>,
+    changes: Vec<FileChange>,
+}
+
+impl Loaded {
+    pub fn read(decider: &Decider, id: &str) -> Result<Loaded, ToolError> {
+        let (record, patch) = decider.proposal(id)?;
+        let damaged = |what: &str| {
+            ToolError::new(Code::Io, format!("proposal {id} is damaged: {what}"))
+                .hint("nothing can be decided about it; remove its folder or restore it")
+        };
+        let proposal: Proposal = serde_json::from_slice(&record)
+            .map_err(|error| damaged(&format!("its record cannot be read: {error}")))?;
+        let changes = patch::read_stored(&patch)
+            .map_err(|error| damaged(&format!("its diff cannot be read: {}", error.message)))?;
+        // What is approved is exactly what the id names.
+        if proposal.id != id || id_of(&patch, &proposal.files) != id {
+            return Err(damaged("its id is not the hash of its diff and versions"));
+        }
+        let in_record = proposal.files.iter().map(|file| {
+            (file.path.as_str(), file.old_path.as_deref(), file.change, file.base_version.is_some())
+        });
+        let in_patch = changes.iter().map(|change| {
+            let (kind, has_base) = match change.kind {
+                ChangeKind::Create => (Change::Added, false),
+                ChangeKind::Modify => (Change::Modified, true),
+                ChangeKind::Delete => (Change::Deleted, true),
+                ChangeKind::Rename => (Change::Renamed, true),
+            };
+            let old_path = change.old_path.as_ref().map(WorkspacePath::as_str);
+            (change.path.as_str(), old_path, kind, has_base)
+        });
+        if !in_record.eq(in_patch) {
+            return Err(damaged("its record and its diff name different files"));
+        }
+        Ok(Loaded { proposal, patch, changes })
+    }
+
+    /// The role that lets the caller decide about every path that the proposal touches.
+    pub fn deciding_role(&self, decider: &Decider) -> Result<String, ToolError> {
+        let caller = decider.caller();
+        let mut role = None;
+        for path in self.paths() {
+            let rights = decider.rights();
+            let granting = rights.granting_role(Access::Decide, &path).ok_or_else(|| {
+                ToolError::new(
+                    Code::Denied,
+                    format!("caller `{caller}` may not decide about `{path}`"),
+                )
+                .hint("a role with `decide` on every file of the proposal may")
+            })?;
+            if rights.may(Access::Propose, &path) {
+                return Err(ToolError::new(
+                    Code::Denied,
+                    format!(
+                        "caller `{caller}` may propose on `{path}`, so it may not decide about it"
+                    ),
+                )
+                .hint(
+                    "who proposes does not decide: another caller must, or the policy must change",
+                ));
+            }
+            role.get_or_insert_with(|| granting.to_owned());
+        }
+        role.ok_or_else(|| ToolError::invalid("the proposal touches no file"))
+    }
+
+    /// To those who may decide about all of it, and to those who may read its folder.
+    pub fn is_visible(&self, decider: &Decider) -> Result<bool, ToolError> {
+        let record = decider.layout().proposals().join(&self.proposal.id)?;
+        let rights = decider.rights();
+        let decides = self.paths().iter().all(|path| rights.may(Access::Decide, path));
+        Ok(decides || rights.may(Access::Read, &record))
+    }
+
+    /// Every path that is touched, old names included.
+    pub fn paths(&self) -> Vec<WorkspacePath> {
+        self.changes
+            .iter()
+            .flat_map(|change| std::iter::once(&change.path).chain(&change.old_path))
+            .cloned()
+            .collect()
+    }
+
+    /// The sources that are not what the proposal is made for.
+    pub fn drift(&self, decider: &Decider) -> Result<Vec<String>, ToolError> {
+        let mut drift = Vec::new();
+        for file in &self.proposal.files {
+            let before = file.old_path.as_deref().unwrap_or(&file.path);
+            drift.extend(differs(decider, before, file.base_version.as_deref())?);
+            if file.old_path.is_some() {
+                drift.extend(differs(decider, &file.path, None)?);
+            }
+        }
+        Ok(drift)
+    }
+
+    /// Whether the sources are already as the proposal would make them.
+    pub fn is_in_effect(&self, decider: &Decider) -> Result<bool, ToolError> {
+        for file in &self.proposal.files {
+            let stays = differs(decider, &file.path, file.result_version.as_deref())?.is_none();
+            let left = match &file.old_path {
+                Some(old) => differs(decider, old, None)?.is_none(),
+                None => true,
+            };
+            if !stays || !left {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What is to be done, from the sources as they are.
+    pub fn plan(&self, decider: &Decider) -> Result<Plan, ToolError> {
+        let mut sources: BTreeMap<WorkspacePath, Option<Source>> = BTreeMap::new();
+        let mut load = |path: &WorkspacePath| {
+            let source = decider.source(path)?;
+            sources.insert(path.clone(), source.clone());
+            Ok(source
+                .map(|source| Base { executable: source.is_executable(), bytes: source.bytes }))
+        };
+        let mut draft = Draft::new(&mut load);
+        for change in &self.changes {
+            draft.apply(change)?;
+        }
+        let (outcomes, _) = draft.finish()?;
+        let mut files: BTreeMap<WorkspacePath, Planned> = BTreeMap::new();
+        for (outcome, recorded) in outcomes.iter().zip(&self.proposal.files) {
+            let version =
+                |side: &Option<Base>| side.as_ref().map(|base| patch::version(&base.bytes));
+            if version(&outcome.base) != recorded.base_version
+                || version(&outcome.result) != recorded.result_version
+            {
+                return Err(ToolError::new(
+                    Code::Conflict,
+                    format!("`{}` does not become what was proposed", outcome.path),
+                )
+                .hint("nothing was changed; propose the change anew"));
+            }
+            let from = outcome.old_path.as_ref().unwrap_or(&outcome.path);
+            let before = sources.get(from).cloned().flatten();
+            let after = outcome.result.clone().map(|result| Source {
+                mode: mode_after(before.as_ref(), result.executable),
+                bytes: result.bytes,
+            });
+            let mut add = |path: &WorkspacePath, before, after| {
+                files.insert(path.clone(), Planned { path: path.clone(), before, after });
+            };
+            if outcome.old_path.is_some() {
+                add(from, before, None);
+                add(&outcome.path, None, after);
+            } else {
+                add(&outcome.path, before, after);
+            }
+        }
+        if outcomes.len() != self.proposal.files.len() {
+            return Err(ToolError::new(
+                Code::Conflict,
+                "the proposal does not change the files that it names",
+            ));
+        }
+        Plan::new(decider, files.into_values().collect())
+    }
+}
+
+/// The permission bits afterwards: those of before, but for a change of the executable bit.
+fn mode_after(before: Option<&Source>, executable: bool) -> u32 {
+    match before {
+        Some(before) if before.is_executable() == executable => before.mode,
+        _ if executable => 0o755,
+        _ => 0o644,
+    }
+}
+
+/// How a source differs from what was expected; none when it does not.
+fn differs(
+    decider: &Decider,
+    path: &str,
+    expected: Option<&str>,
+) -> Result<Option<String>, ToolError> {
+    let found = match decider.source(&WorkspacePath::parse(path)?) {
+        Ok(source) => source.map(|source| patch::version(&source.bytes)),
+        Err(error) if matches!(error.code, Code::Conflict | Code::TooLarge) => {
+            return Ok(Some(format!("  {}", error.message)));
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(match (expected, found) {
+        (None, None) => None,
+        (Some(expected), Some(found)) if expected == found => None,
+        (Some(expected), Some(found)) => {
+            Some(format!("  `{path}`: expected version {expected}, found {found}"))
+        }
+        (Some(expected), None) => {
+            Some(format!("  `{path}`: expected version {expected}, but it is not there"))
+        }
+        (None, Some(found)) => {
+            Some(format!("  `{path}`: expected nothing there, found version {found}"))
+        }
+    })
+}
