@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::function::{Function, recorded};
 use crate::issuer::{AUDIENCE, IDP, ISSUER, Issuer, Signer, claims};
-use crate::server::Server;
+use mcp_workspace_test_support::function::{Function, recorded};
+use mcp_workspace_test_support::server::Server;
 
 /// Who may do what in these tests. Whom it does not name can be known and still do nothing.
 pub const POLICY: &str = r#"
@@ -256,10 +256,12 @@ impl Case {
         let workspace = tempfile::tempdir().unwrap();
         let server = serve(workspace.path(), &IDP);
         let credentials = self.credentials();
-        let mut headers = crate::server::JSON_HEADERS.to_vec();
+        let mut headers = mcp_workspace_test_support::server::JSON_HEADERS.to_vec();
         headers.extend(credentials.iter().map(|value| ("Authorization", value.as_str())));
         headers.extend(self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let call = crate::server::call_message("grep", json!({ "pattern": "TODO" })).to_string();
+        let call =
+            mcp_workspace_test_support::server::call_message("grep", json!({ "pattern": "TODO" }))
+                .to_string();
         let separator = if self.query.is_empty() { "" } else { "?" };
         let line = format!("POST /mcp{separator}{}", self.query);
         let answer = server.request(&line, &headers, &call);

@@ -4,9 +4,9 @@ use std::process::Output;
 
 use serde_json::json;
 
-use crate::function::{Function, recorded};
 use crate::issuer::{AUDIENCE, IDP, ISSUER};
-use crate::server::command;
+use mcp_workspace_test_support::function::{Function, recorded};
+use mcp_workspace_test_support::server::command;
 
 /// `serve` with these arguments, which must not start.
 fn refused(arguments: &[&str]) -> String {
@@ -99,7 +99,8 @@ fn empty_settings_of_a_template_are_none() {
     ];
     let names = names.map(|name| format!("MCP_WORKSPACE_{name}"));
     let settings: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
-    let mut function = Function::start_with(crate::function::POLICY, &settings);
+    let mut function =
+        Function::start_with(mcp_workspace_test_support::function::POLICY, &settings);
     let answer = function.invoke(&recorded("url-tools-call")).answer();
     assert_eq!(answer["statusCode"], 200, "{answer}");
 }

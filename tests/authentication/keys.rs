@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::case::POLICY;
-use crate::function::{Function, recorded};
 use crate::issuer::{AUDIENCE, ISSUER, Issuer, Signer, claims};
+use mcp_workspace_test_support::function::{Function, recorded};
 
 /// An issuer's web server, which says what it is told to say.
 struct Web {

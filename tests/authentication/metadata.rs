@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::case::{POLICY, serve, settings};
-use crate::function::{Function, recorded};
 use crate::issuer::{AUDIENCE, IDP, ISSUER, Signer, claims};
-use crate::server::{JSON_HEADERS, Server, call_message, command};
+use mcp_workspace_test_support::function::{Function, recorded};
+use mcp_workspace_test_support::server::{JSON_HEADERS, Server, call_message, command};
 
 const PATHS: [&str; 2] =
     ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"];

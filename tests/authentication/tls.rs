@@ -12,9 +12,9 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::case::POLICY;
-use crate::function::Function;
 use crate::issuer::{AUDIENCE, ISSUER, Issuer};
 use crate::keys::call;
+use mcp_workspace_test_support::function::Function;
 
 /// Serves `body` over TLS with a certificate for `name`; gives the port and the certificate.
 fn web(name: &str, body: String) -> (u16, String) {

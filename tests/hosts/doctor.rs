@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::server::{Server, command};
+use mcp_workspace_test_support::server::{Server, command};
 
 const POLICY: &str = r#"
 version = 1

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::server::{JSON_HEADERS, Server, call_message, command};
+use mcp_workspace_test_support::server::{JSON_HEADERS, Server, call_message, command};
 use serde_json::{Value, json};
 
 #[test]

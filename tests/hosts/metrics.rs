@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{Server, call_message};
+use mcp_workspace_test_support::server::{Server, call_message};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::server::{Server, command};
+use mcp_workspace_test_support::server::{Server, command};
 use serde_json::{Value, json};
 
 /// A reviewer who may do everything, and a reader who sees `docs` alone.

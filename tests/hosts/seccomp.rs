@@ -7,7 +7,7 @@ use std::process::Output;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use serde_json::json;
 
-use crate::server::{Server, command};
+use mcp_workspace_test_support::server::{Server, command};
 
 /// The number of `openat2` on every architecture.
 const OPENAT2: i64 = 437;

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use crate::server::command;
+use mcp_workspace_test_support::server::command;
 use serde_json::{Value, json};
 
 fn lines(messages: &[Value]) -> String {

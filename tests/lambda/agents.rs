@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::function::{Function, recorded};
+use mcp_workspace_test_support::function::{Function, recorded};
 
 /// The JSON inside an action group's answer.
 fn body(text: &Value) -> Value {

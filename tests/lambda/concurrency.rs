@@ -6,7 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::function::{PATIENCE, POLICY, RuntimeApi, accept, command, recorded};
+use mcp_workspace_test_support::function::{
+    PATIENCE, POLICY, RuntimeApi, accept, command, recorded,
+};
 
 #[test]
 fn invocations_are_served_at_once_each_as_its_own_caller() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::function::{Function, POLICY, recorded};
+use mcp_workspace_test_support::function::{Function, POLICY, recorded};
 
 #[test]
 fn metrics_come_on_stdout_only_where_they_are_configured() {

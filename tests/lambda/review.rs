@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::function::{Function, recorded};
+use mcp_workspace_test_support::function::{Function, recorded};
 
 const ACCOUNT: &str = "arn:aws:sts::123456789012:assumed-role";
 const OTHER_ORIGIN: (&str, &str) = ("origin", "https://evil.example");
@@ -307,7 +307,7 @@ fn a_proposal_is_approved_applied_and_reverted_by_the_caller_that_iam_names() {
         let expected = if verb == "apply" { "one\n2\nthree\n" } else { "one\ntwo\nthree\n" };
         assert_eq!(place.source(), expected);
     }
-    let shown = place.get("person", &format!("/proposals/{}", &place.proposal.clone()[..8]));
+    let shown = place.get("person", &format!("/proposals/{}", place.proposal.get(..8).unwrap()));
     assert_eq!(shown.body["proposal"]["state"], "reverted");
     assert_eq!(shown.body["proposal"]["history"][0]["reason"], "because");
 }

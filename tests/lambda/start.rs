@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use serde_json::json;
 
-use crate::function::{Function, RuntimeApi, command, recorded};
+use mcp_workspace_test_support::function::{Function, RuntimeApi, command, recorded};
 
 #[test]
 fn an_unknown_event_is_told_the_kinds_that_are_known() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::function::{Function, POLICY, Streamed, recorded};
+use mcp_workspace_test_support::function::{Function, POLICY, Streamed, recorded};
 
 const STREAMING: (&str, &str) = ("MCP_WORKSPACE_RESPONSE_STREAMING", "true");
 

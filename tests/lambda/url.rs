@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::function::{Function, recorded};
+use mcp_workspace_test_support::function::{Function, recorded};
 
 const REVIEWER: &str = "arn:aws:iam::123456789012:role/reviewer";
 

@@ -4,16 +4,7 @@
 //! On a disk with the whole amounts, and over two mounts of one tree, each with delays and a
 //! memory of names as of two Lambdas, with a part of them. `MCP_WORKSPACE_RECORDS_DIR` names
 //! another directory to work in.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "a test prepares workspaces and may panic"
-)]
+#![cfg(test)]
 
 mod server;
 

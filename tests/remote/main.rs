@@ -1,20 +1,7 @@
 //! `--url`: the same commands and the same page over the function URL, signed with the person's
 //! AWS credentials.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    dead_code,
-    missing_docs,
-    reason = "a test prepares workspaces and may panic, and shares files with other tests"
-)]
+#![cfg(test)]
 
-#[path = "../lambda/function.rs"]
-mod function;
 mod page;
 mod signature;
 mod url;
@@ -22,11 +9,11 @@ mod url;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use function::{Function, recorded};
+use mcp_workspace_test_support::function::{Function, recorded};
 use serde_json::{Value, json};
 use url::{KEYS, Mishap, REGION, Url};
 
-pub const PERSON: &str = "arn:aws:iam::123456789012:role/person";
+const PERSON: &str = "arn:aws:iam::123456789012:role/person";
 const POLICY: &str = r#"
 version = 1
 
@@ -53,7 +40,7 @@ deny    = ["src/secret.txt"]
 "#;
 
 /// A function behind a URL, with findings and proposals of an agent.
-pub struct Place {
+struct Place {
     pub url: Url,
     pub workspace: PathBuf,
     pub fingerprints: Vec<String>,
@@ -163,7 +150,8 @@ fn fails(command: Command, code: i32) -> String {
 #[test]
 fn what_is_read_over_the_url_is_what_is_read_beside_the_workspace() {
     let place = Place::prepared();
-    let (first, last) = (place.proposals[0].clone(), place.proposals[2][..8].to_owned());
+    let (first, last) =
+        (place.proposals[0].clone(), place.proposals[2].get(..8).unwrap().to_owned());
     let commands: &[&[&str]] = &[
         &["findings", "list"],
         &["findings", "list", "--format", "json"],
@@ -203,7 +191,7 @@ fn what_is_read_over_the_url_is_what_is_read_beside_the_workspace() {
 fn decisions_are_the_functions_and_recorded_there_alone() {
     let place = Place::prepared();
     let id = place.proposals[0].as_str();
-    let early = fails(place.far("person", &["proposals", "apply", &id[..6]]), 1);
+    let early = fails(place.far("person", &["proposals", "apply", id.get(..6).unwrap()]), 1);
     assert!(early.contains("somebody must approve it first"), "{early}");
     assert_eq!(place.url.audit()["outcome"], "conflict");
     for (arguments, done, source) in [

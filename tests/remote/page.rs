@@ -32,8 +32,8 @@ impl Page {
         let mut page = Page { child, address: address.to_owned(), cookie: String::new() };
         let (status, head, _) = page.ask(&format!("GET /enter?token={token}"), "");
         assert_eq!(status, 303, "{head}");
-        let line = head.lines().find(|line| line.starts_with("set-cookie: ")).unwrap();
-        page.cookie = line["set-cookie: ".len()..].split(';').next().unwrap().to_owned();
+        let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+        page.cookie = cookie.split(';').next().unwrap().to_owned();
         page
     }
 

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::function::{Function, recorded};
 use crate::signature::{Received, signer};
+use mcp_workspace_test_support::function::{Function, recorded};
 
 pub const REGION: &str = "eu-west-1";
 /// Access keys, their secrets, and the roles whose credentials they are.

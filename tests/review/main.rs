@@ -1,13 +1,5 @@
 //! The review page keeps out everybody but one person's browser, and shows agents' text as text.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::disallowed_methods,
-    reason = "a test prepares workspaces and may panic"
-)]
+#![cfg(test)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -15,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use mcp_workspace_test_support::server::command;
 use tempfile::TempDir;
 
 const POLICY: &str = r#"
@@ -36,17 +29,6 @@ read    = ["**"]
 decide  = ["src/**"]
 deny    = ["src/secret.txt"]
 "#;
-
-fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-workspace"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("MCP_WORKSPACE_") || name == "RUST_LOG" {
-            command.env_remove(name);
-        }
-    }
-    command.stdin(Stdio::null());
-    command
-}
 
 /// A workspace with its policy beside it.
 struct Place {
@@ -114,8 +96,8 @@ struct Answer {
 
 impl Answer {
     fn field(&self, name: &str) -> Option<String> {
-        let at = self.body.find(&format!("name=\"{name}\" value=\""))?;
-        Some(self.body[at..].split('"').nth(3)?.to_owned())
+        let (_, value) = self.body.split_once(&format!("name=\"{name}\" value=\""))?;
+        Some(value.split('"').next()?.to_owned())
     }
 }
 
@@ -161,9 +143,9 @@ impl Review {
     fn cookie(&self) -> String {
         let answer = self.request(&format!("GET /enter?token={}", self.token), &[], "");
         assert_eq!(answer.status, 303, "{}", answer.head);
-        let line = answer.head.lines().find(|line| line.starts_with("set-cookie: ")).unwrap();
+        let line = answer.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
         assert!(line.contains("httponly") && line.contains("samesite=strict"), "{line}");
-        line["set-cookie: ".len()..].split(';').next().unwrap().to_owned()
+        line.split(';').next().unwrap().to_owned()
     }
 
     fn get(&self, path: &str) -> Answer {

@@ -1,30 +1,20 @@
 //! A walk is bounded: open handles, threads, time. This file has one test that counts the
 //! process's handles, so its tests run one after the other.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "a test prepares workspaces and may panic"
-)]
-
-mod tree;
+#![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "tests make their trees with the standard library")]
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use mcp_workspace_test_support::tree::{MODES, Tree, call, run_call};
 use mcp_workspace_tools::call::{Call, Ended, Stop};
 use mcp_workspace_tools::error::Code;
 use mcp_workspace_tools::path::WorkspacePath;
 use mcp_workspace_tools::workspace::Kind;
 use mcp_workspace_tools::workspace::walk::{Entry, Found, Options, Selection, Visitor, walk};
 use serde_json::json;
-use tree::{MODES, Tree, call, run_call};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 

@@ -55,7 +55,7 @@ fn windows_are_those_of_the_text() {
                 let (is, should) =
                     (setting.try_read(arguments.clone()), plain.try_read(arguments.clone()));
                 let (is, should) = match (is, should) {
-                    (Ok(is), Ok(should)) => (is.json(), should.json()),
+                    (Ok(is), Ok(should)) => (is.into_json(), should.into_json()),
                     (Err(is), Err(should)) => {
                         assert_eq!(is.message, should.message);
                         continue;

@@ -57,7 +57,7 @@ impl Setting {
 
     pub fn json(&self, mut arguments: Value) -> Value {
         arguments["format"] = json!("json");
-        self.read(arguments).json
+        self.read(arguments).into_json()
     }
 
     pub fn text(&self, arguments: Value) -> String {

@@ -76,7 +76,7 @@ fn windows_in_sequence_are_the_table() {
     let setting = Setting::with(&bytes);
     let (mut read, mut next) = (Vec::new(), json!(1));
     while let Some(offset) = next.as_i64() {
-        let text = setting.read(json!({"offset": offset, "limit": 5})).json();
+        let text = setting.read(json!({"offset": offset, "limit": 5})).into_json();
         for line in text["content"].as_str().unwrap().lines() {
             read.push(serde_json::from_str::<Value>(line).unwrap());
         }
@@ -206,7 +206,7 @@ fn answers_keep_to_their_bound_and_continue_across_row_groups() {
         let (mut next, mut rows) = (json!(1), 0);
         while let Some(offset) = next.as_i64() {
             let answer = setting.read(json!({"offset": offset, "format": format}));
-            let length = match answer.shown {
+            let length = match &answer.shown {
                 Shown::Text(text) => text.chars().count(),
                 _ => answer.json().to_string().chars().count(),
             };

@@ -1,21 +1,6 @@
 //! The example `data_quality` finds what is seeded in its data: three agents of the real binary,
 //! each a model that knows its task and nothing of the data but what the tools return.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "a test prepares workspaces and may panic"
-)]
-
-#[path = "../worker/contract.rs"]
-mod contract;
-#[path = "../worker/http.rs"]
-mod http;
-#[path = "../worker/model.rs"]
-#[expect(dead_code, reason = "the worker's own tests need more of it")]
-mod model;
+#![cfg(test)]
 
 mod dbt_reviewer;
 mod investigator;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::model::Model;
 use crate::talk::{Mind, play};
+use mcp_workspace_test_support::model::Model;
 
 pub struct Night {
     directory: TempDir,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{Play, calls, done, results};
+use mcp_workspace_test_support::model::{Play, calls, done, results};
 
 /// What a mind does next.
 pub enum Next {

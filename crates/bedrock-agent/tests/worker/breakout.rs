@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{Model, Play, calls, done, results};
 use crate::reviewer::finding;
 use crate::setting::Setting;
+use mcp_workspace_test_support::model::{Model, Play, calls, done, results};
 
 /// What a model may try, none of which may work.
 pub fn attempts() -> Vec<(&'static str, Value)> {

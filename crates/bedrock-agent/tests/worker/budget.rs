@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use crate::model::{Model, Play, calls, done, results};
 use crate::setting::Setting;
+use mcp_workspace_test_support::model::{Model, Play, calls, done, results};
 
 /// A model that calls a tool in each answer, for ever.
 fn never_stops() -> Model {

@@ -12,8 +12,8 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use serde_json::{Value, json};
 
-use crate::http::{self, Request};
 use crate::server::Server;
+use mcp_workspace_test_support::http::{self, Request};
 
 /// What becomes of a message.
 pub enum Turn {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::model::{Model, done};
 use crate::setting::Setting;
+use mcp_workspace_test_support::model::{Model, done};
 
 #[test]
 fn a_dry_run_prints_the_request_that_would_be_sent_and_does_nothing() {
@@ -39,7 +39,11 @@ fn a_task_comes_from_a_file_too() {
 fn progress_shows_turns_tools_and_cost() {
     let setting = Setting::new();
     let model = Model::playing(|number, _| match number {
-        0 => crate::model::calls(&[("a", "read_file", serde_json::json!({ "path": "\u{1b}[2J" }))]),
+        0 => mcp_workspace_test_support::model::calls(&[(
+            "a",
+            "read_file",
+            serde_json::json!({ "path": "\u{1b}[2J" }),
+        )]),
         _ => done("ok"),
     });
     let more = ["--progress", "always", "--price-input", "1", "--price-output", "1"];

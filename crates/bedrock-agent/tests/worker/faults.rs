@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::door::{Door, Turn, welcome};
-use crate::model::{Model, calls, done, results};
 use crate::reviewer::finding;
 use crate::server::Server;
 use crate::setting::Setting;
+use mcp_workspace_test_support::model::{Model, calls, done, results};
 
 fn note() -> Value {
     json!({ "key": "notes/x", "value": "seen" })

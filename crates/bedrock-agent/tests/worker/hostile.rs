@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::door::{Door, Turn, welcome};
-use crate::model::{Model, calls, done, results};
 use crate::setting::Setting;
+use mcp_workspace_test_support::model::{Model, calls, done, results};
 
 fn tool(name: &str) -> Value {
     json!({ "name": name, "description": "d", "inputSchema": { "type": "object" } })

@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use crate::door::{Door, Turn};
-use crate::http;
-use crate::model::{Model, Play, calls, done};
 use crate::reviewer::finding;
 use crate::server::Server;
 use crate::setting::{ROLE, Setting};
+use mcp_workspace_test_support::http;
+use mcp_workspace_test_support::model::{Model, Play, calls, done};
 
 /// A function that gets these events, each with so many seconds, one after the other.
 struct Function {

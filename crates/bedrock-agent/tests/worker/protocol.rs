@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::door::{Door, Turn};
-use crate::model::{Model, calls, done, results};
 use crate::reviewer::finding;
 use crate::server::Server;
 use crate::setting::Setting;
+use mcp_workspace_test_support::model::{Model, calls, done, results};
 
 #[test]
 fn answers_may_come_as_a_stream_of_events() {

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::model::{Model, Play, calls, done, remark, results};
 use crate::reviewer::finding;
 use crate::setting::Setting;
+use mcp_workspace_test_support::model::{Model, Play, calls, done, remark, results};
 
 #[test]
 fn wrong_arguments_come_back_as_errors_and_the_model_recovers() {

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::breakout::{assert_nothing_worked, attempts, try_all};
 use crate::door::{Door, Turn, welcome};
-use crate::model::{Model, calls, done, results};
 use crate::reviewer::finding;
 use crate::server::Server;
 use crate::setting::{RECORDS, Setting};
+use mcp_workspace_test_support::model::{Model, calls, done, results};
 
 #[test]
 fn a_good_reviewer_works_through_a_server_and_its_records_stay_here() {

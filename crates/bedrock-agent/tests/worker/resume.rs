@@ -4,9 +4,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::model::{Model, Play, calls, done};
 use crate::reviewer::finding;
 use crate::setting::{RUNS, Setting};
+use mcp_workspace_test_support::model::{Model, Play, calls, done};
 
 /// A reviewer that reports two findings, one an answer, and hangs once at this request.
 fn reviewer(hangs_at: usize) -> Model {

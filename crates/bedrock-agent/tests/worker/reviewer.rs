@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{Model, calls, done, results};
 use crate::setting::{RUNS, Setting};
+use mcp_workspace_test_support::model::{Model, calls, done, results};
 
 pub fn finding(line: u32) -> Value {
     json!({
@@ -69,7 +69,7 @@ fn what_tools_return_is_marked_as_data_with_a_mark_that_no_file_can_know() {
     let setting = Setting::new();
     let mark = |request: &Value| {
         let text = results(request)[0].2.clone();
-        let mark = text.split_once('>').unwrap().0[1..].to_owned();
+        let mark = text.split_once('>').unwrap().0.get(1..).unwrap().to_owned();
         assert!(mark.starts_with("data-") && text.ends_with(&format!("</{mark}>")), "{text}");
         mark
     };
@@ -120,7 +120,7 @@ fn calls_of_one_answer_run_at_the_same_time_and_are_answered_in_order() {
 
 /// The seconds within a day of `2026-01-01T12:34:56.789Z`.
 fn seconds(timestamp: &Value) -> f64 {
-    let time = &timestamp.as_str().unwrap()[11..];
+    let time = timestamp.as_str().unwrap().get(11..).unwrap();
     let parts: Vec<f64> =
         time.trim_end_matches('Z').split(':').map(|part| part.parse().unwrap()).collect();
     parts[0] * 3600.0 + parts[1] * 60.0 + parts[2]

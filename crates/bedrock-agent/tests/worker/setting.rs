@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::model::Model;
+use mcp_workspace_test_support::model::Model;
 
 pub const ROLE: &str = "security-reviewer";
 pub const RUNS: &str = "output/runs/r1/security-reviewer";

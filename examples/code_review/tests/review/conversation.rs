@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::model::{Play, calls, done};
+use mcp_workspace_test_support::model::{Play, calls, done};
 
 /// A request, read.
 pub struct Conversation {

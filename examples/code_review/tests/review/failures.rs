@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::conversation::Conversation;
 use crate::defects;
-use crate::model::{Model, Play};
 use crate::setting::{Setting, play, team};
+use mcp_workspace_test_support::model::{Model, Play};
 
 /// Files with a finding, which is proposals that are to be expected.
 fn files() -> usize {

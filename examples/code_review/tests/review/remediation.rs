@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::conversation::Conversation;
-use crate::model::{Play, done};
+use mcp_workspace_test_support::model::{Play, done};
 
 /// What it does next.
 pub fn play(conversation: &Conversation) -> Play {

@@ -4,7 +4,7 @@ use regex::Regex;
 use serde_json::{Value, json};
 
 use crate::conversation::Conversation;
-use crate::model::{Play, done};
+use mcp_workspace_test_support::model::{Play, done};
 
 /// What a reviewer knows to be wrong.
 struct Rule {

@@ -17,8 +17,8 @@ use tempfile::TempDir;
 
 use crate::conversation::Conversation;
 use crate::defects::seeded;
-use crate::model::{Model, Play};
 use crate::{remediation, reviewers};
+use mcp_workspace_test_support::model::{Model, Play};
 
 pub const RUN: &str = "r1";
 pub const PERSON: &str = "reviewer";

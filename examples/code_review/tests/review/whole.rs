@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use crate::conversation::Conversation;
 use crate::defects::{self, seeded};
-use crate::model::{Model, Play};
 use crate::setting::{Setting, play, policy, run};
+use mcp_workspace_test_support::model::{Model, Play};
 
 const REVIEWERS: [&str; 4] =
     ["security-reviewer", "style-reviewer", "maintainability-reviewer", "infrastructure-reviewer"];

@@ -1,0 +1,209 @@
+//! What the service refuses in a Converse request: the constraints of its model (version
+//! 2023-09-30), and those that its documentation adds for messages.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+/// Most bytes of a request.
+const MAX_BODY: usize = 20_000_000;
+const MAX_IMAGES: usize = 20;
+const MAX_IMAGE_BASE64: usize = 5_000_000;
+
+/// All that is wrong with a request.
+pub fn violations(path: &str, authorization: &str, body: &[u8]) -> Vec<String> {
+    let mut wrong = Wrong(Vec::new());
+    let model = path.strip_prefix("/model/").and_then(|rest| rest.strip_suffix("/converse"));
+    wrong.unless(model.is_some_and(|id| (1..=2048).contains(&id.len())), format!("path {path}"));
+    let signed = authorization.starts_with("AWS4-HMAC-SHA256 Credential=")
+        && authorization.contains("/bedrock/aws4_request");
+    wrong.unless(signed, format!("authorization {authorization}"));
+    wrong.unless(body.len() <= MAX_BODY, format!("body of {} bytes", body.len()));
+    match serde_json::from_slice(body) {
+        Ok(request) => wrong.request(&request),
+        Err(error) => wrong.0.push(format!("body: {error}")),
+    }
+    wrong.0
+}
+
+struct Wrong(Vec<String>);
+
+impl Wrong {
+    fn unless(&mut self, holds: bool, what: impl Into<String>) {
+        if !holds {
+            self.0.push(what.into());
+        }
+    }
+
+    fn request(&mut self, request: &Value) {
+        let known = ["messages", "system", "inferenceConfig", "toolConfig"];
+        for key in request.as_object().into_iter().flat_map(|fields| fields.keys()) {
+            self.unless(known.contains(&key.as_str()), format!("unknown member {key}"));
+        }
+        for system in list(&request["system"]) {
+            self.unless(filled(&system["text"]), "blank system text");
+        }
+        let max_tokens = &request["inferenceConfig"]["maxTokens"];
+        self.unless(max_tokens.as_i64().is_some_and(|tokens| tokens >= 1), "maxTokens");
+        self.tools(&request["toolConfig"]["tools"]);
+        self.messages(list(&request["messages"]));
+    }
+
+    fn tools(&mut self, tools: &Value) {
+        self.unless(!list(tools).is_empty(), "toolConfig without tools");
+        let mut names = HashSet::new();
+        for tool in list(tools) {
+            let spec = &tool["toolSpec"];
+            let name = spec["name"].as_str().unwrap_or_default();
+            self.unless(is_tool_name(name) && names.insert(name), format!("tool name {name}"));
+            self.unless(filled(&spec["description"]), format!("description of {name}"));
+            let schema = &spec["inputSchema"]["json"];
+            self.unless(schema["type"] == "object", format!("input schema of {name}"));
+        }
+    }
+
+    fn messages(&mut self, messages: &[Value]) {
+        self.unless(!messages.is_empty(), "no messages");
+        let (mut open, mut ever, mut images) = (Vec::new(), HashSet::new(), 0);
+        for (index, message) in messages.iter().enumerate() {
+            let role = if index % 2 == 0 { "user" } else { "assistant" };
+            self.unless(message["role"] == role, format!("message {index} is not the {role}'s"));
+            let content = list(&message["content"]);
+            self.unless(!content.is_empty(), format!("message {index} is empty"));
+            let mut answered = Vec::new();
+            let mut asked = Vec::new();
+            for block in content {
+                let fields = block.as_object().map_or(0, serde_json::Map::len);
+                self.unless(fields == 1, format!("message {index}: a union of {fields} members"));
+                if block.get("text").is_some() {
+                    self.unless(filled(&block["text"]), format!("message {index}: blank text"));
+                } else if let Some(call) = block.get("toolUse") {
+                    self.unless(role == "assistant", "a tool use of the user");
+                    let id = call["toolUseId"].as_str().unwrap_or_default();
+                    self.unless(is_tool_use_id(id), format!("tool use id {id}"));
+                    self.unless(ever.insert(id.to_owned()), format!("tool use id {id} twice"));
+                    let name = call["name"].as_str().unwrap_or_default();
+                    self.unless(is_tool_name(name), format!("tool use of {name}"));
+                    self.unless(call["input"].is_object(), format!("input of {id} is no object"));
+                    asked.push(id.to_owned());
+                } else if let Some(thought) = block.get("reasoningContent") {
+                    self.unless(role == "assistant", "a thought of the user");
+                    self.unless(filled(&thought["reasoningText"]["text"]), "a blank thought");
+                } else if let Some(result) = block.get("toolResult") {
+                    self.unless(role == "user", "a tool result of the assistant");
+                    answered.push(result["toolUseId"].as_str().unwrap_or_default().to_owned());
+                    images += self.result(result);
+                } else {
+                    self.0.push(format!("message {index}: unexpected {block}"));
+                }
+            }
+            let mut expected = std::mem::replace(&mut open, asked);
+            expected.sort();
+            answered.sort();
+            self.unless(
+                expected == answered,
+                format!("message {index} answers {answered:?} where {expected:?} were asked"),
+            );
+        }
+        self.unless(messages.len() % 2 == 1, "the last message is not the user's");
+        self.unless(images <= MAX_IMAGES, format!("{images} images"));
+    }
+
+    fn result(&mut self, result: &Value) -> usize {
+        let content = list(&result["content"]);
+        self.unless(!content.is_empty(), "an empty tool result");
+        let status = &result["status"];
+        self.unless(status == "success" || status == "error", format!("status {status}"));
+        let mut images = 0;
+        for shown in content {
+            if let Some(image) = shown.get("image") {
+                let format = image["format"].as_str().unwrap_or_default();
+                self.unless(["png", "jpeg", "gif", "webp"].contains(&format), "image format");
+                let bytes = image["source"]["bytes"].as_str().unwrap_or_default();
+                self.unless((1..=MAX_IMAGE_BASE64).contains(&bytes.len()), "image size");
+                images += 1;
+            } else {
+                self.unless(filled(&shown["text"]), format!("tool result content {shown}"));
+            }
+        }
+        images
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn filled(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| !text.trim().is_empty())
+}
+
+fn is_tool_name(name: &str) -> bool {
+    let accepted = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (1..=64).contains(&name.len()) && name.chars().all(accepted)
+}
+
+fn is_tool_use_id(id: &str) -> bool {
+    let accepted = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
+    (1..=64).contains(&id.len()) && id.chars().all(accepted)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=A/20260101/eu-west-1/bedrock/aws4_request, …";
+
+    fn request(messages: Value) -> Value {
+        let tool = json!({ "name": "grep", "description": "d", "inputSchema": { "json": { "type": "object" } } });
+        json!({
+            "messages": messages,
+            "system": [{ "text": "s" }],
+            "inferenceConfig": { "maxTokens": 1 },
+            "toolConfig": { "tools": [{ "toolSpec": tool }] },
+        })
+    }
+
+    fn judge(request: &Value) -> Vec<String> {
+        violations("/model/m/converse", SIGNED, request.to_string().as_bytes())
+    }
+
+    #[test]
+    fn the_endpoint_refuses_what_the_service_refuses() {
+        let hello = json!({ "role": "user", "content": [{ "text": "hello" }] });
+        let ask = |id: &str, name: &str, input: Value| {
+            json!({ "role": "assistant", "content": [
+            { "toolUse": { "toolUseId": id, "name": name, "input": input } }] })
+        };
+        let answer = |id: &str, text: &str| {
+            json!({ "role": "user", "content": [
+            { "toolResult": { "toolUseId": id, "status": "success", "content": [{ "text": text }] } }] })
+        };
+        let sound = json!([hello, ask("a", "grep", json!({})), answer("a", "x")]);
+        assert_eq!(judge(&request(sound)), Vec::<String>::new());
+        let unsound = [
+            json!([]),
+            json!([hello, hello]),
+            json!([hello, ask("a", "grep", json!({}))]),
+            json!([hello, ask("a", "grep", json!({})), hello]),
+            json!([hello, ask("a", "grep", json!({})), answer("b", "x")]),
+            json!([hello, ask("a b", "grep", json!({})), answer("a b", "x")]),
+            json!([hello, ask("a", "rm -rf", json!({})), answer("a", "x")]),
+            json!([hello, ask("a", "grep", json!("x")), answer("a", "x")]),
+            json!([hello, ask("a", "grep", json!({})), answer("a", " ")]),
+            json!([answer("a", "x")]),
+            json!([{ "role": "user", "content": [] }]),
+            json!([{ "role": "user", "content": [{ "text": " " }] }]),
+        ];
+        for messages in unsound {
+            assert!(!judge(&request(messages.clone())).is_empty(), "{messages}");
+        }
+        let mut toolless = request(json!([hello]));
+        toolless["toolConfig"] = json!({ "tools": [] });
+        assert!(!judge(&toolless).is_empty());
+        assert!(!violations("/model//converse", SIGNED, b"{}").is_empty());
+        assert!(!violations("/model/m/converse", "", b"{}").is_empty());
+    }
+}

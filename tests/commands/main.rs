@@ -1,0 +1,8 @@
+//! The commands of the binary, as people and scripts run them, and what the build holds.
+#![cfg(test)]
+
+mod examples_run;
+mod manual;
+mod no_aws_in_the_server;
+mod scenarios;
+mod terminal;

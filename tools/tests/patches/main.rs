@@ -1,0 +1,8 @@
+//! Proposals of patches, and what becomes of them.
+#![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "tests make their trees with the standard library")]
+
+mod apply_agrees_with_git;
+mod patch_agrees_with_git;
+mod patch_attacks;
+mod patch_proposals;

@@ -1,0 +1,8 @@
+//! Records: findings, state and decisions, whoever writes and whatever fails.
+#![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "tests make their trees with the standard library")]
+
+mod crash_points;
+mod decisions_out_of_reach;
+mod findings_merge;
+mod state_versions;
