@@ -1,19 +1,46 @@
 # Short names for the checks; `just check` is what must pass before a change lands.
 
-# everything, from a clean clone
-check:
-    bash .ci/run
+# the recipes
+default:
+    @just --list --unsorted
 
-# the Rust tests
-test:
-    cargo test
+# format, lint and the tests of the library, while you work
+quick:
+    cargo fmt --all --check
+    cargo clippy --all-targets --locked -- -D warnings
+    cargo test --locked -p mcp-workspace-tools -p mcp-workspace-call
 
-# format and lint
+# the Rust tests; `just test --test scenarios` for one of them
+test *arguments:
+    cargo test {{arguments}}
+
+# the pages of every crate, with broken links as errors, and their examples
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --all-features --locked
+    cargo test --locked --doc -p mcp-workspace-tools -p mcp-workspace-call
+
+# format, then lint everything as CI does
 lint:
     cargo fmt --all
-    cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+# what tests compare with, written anew: contracts, rejected policies, scenarios and snapshots; read the difference
+bless:
+    UPDATE_CONTRACTS=1 UPDATE_POLICIES=1 cargo test -p mcp-workspace-tools --test contracts_do_not_drift --test policy_files
+    UPDATE_SCENARIOS=1 cargo test -p mcp-workspace --test scenarios
+    cargo insta test --accept -p mcp-workspace-tools
+
+# one target under the fuzzer, from its regressions on (nightly Rust, cargo-fuzz); `just fuzz patch -max_total_time=300`
+fuzz target *arguments:
+    mkdir -p fuzz/corpus/{{target}}
+    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=1 \
+        cargo +nightly fuzz run --features libfuzzer {{target}} fuzz/corpus/{{target}} fuzz/regressions/{{target}} -- {{arguments}}
 
 # real clients, ripgrep and the conformance suite; `just interop clients` for one of them
 interop *parts:
     cargo build --release --locked
     tests/interop/run {{parts}}
+
+# everything, from a clean clone
+check:
+    bash .ci/run

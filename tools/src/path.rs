@@ -12,6 +12,15 @@ pub const MOUNT_PREFIX: &str = "/mnt/workspace";
 
 /// A UTF-8 path relative to the workspace root, `/`-separated, without `.`, `..`, empty
 /// components, control characters or over-long parts. The empty path is the root itself.
+///
+/// ```
+/// use mcp_workspace_tools::path::{PathError, WorkspacePath};
+///
+/// let path = WorkspacePath::parse("src//./main.rs").unwrap();
+/// assert_eq!(path.as_str(), "src/main.rs");
+/// assert!(matches!(WorkspacePath::parse("../etc"), Err(PathError::ParentComponent(_))));
+/// assert!(matches!(WorkspacePath::parse("/etc/passwd"), Err(PathError::Absolute(_))));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WorkspacePath(String);
 

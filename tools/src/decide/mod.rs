@@ -1,7 +1,7 @@
 //! What people do with proposals: look, approve, reject, apply, revert.
 //!
 //! Every step is a record that is published exclusively, so of several people who decide at once
-//! one wins. Sources are changed by a journal ([`journal`]): all files or none, and a run that was
+//! one wins. Sources are changed by a journal: all files or none, and a run that was
 //! interrupted is finished or taken back by the next one.
 
 mod journal;

@@ -7,6 +7,24 @@
 //! ```
 //!
 //! Everything here works on bytes in memory. Nothing opens a file.
+//!
+//! ```
+//! use mcp_workspace_tools::patch::{apply, read};
+//!
+//! let diff = "\
+//! --- a/greeting.txt
+//! +++ b/greeting.txt
+//! @@ -1 +1 @@
+//! -hello
+//! +good morning
+//! ";
+//! let changes = read(diff).unwrap();
+//! let applied = apply(&changes[0].path, b"hello\n", &changes[0].hunks).unwrap();
+//! assert_eq!(applied.bytes, b"good morning\n");
+//!
+//! // A patch fits exactly or not at all.
+//! assert!(apply(&changes[0].path, b"Hello\n", &changes[0].hunks).is_err());
+//! ```
 
 mod apply;
 mod draft;

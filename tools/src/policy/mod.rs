@@ -200,6 +200,38 @@ struct Expectation {
 }
 
 /// A policy that has been checked and compiled. Cheap to clone.
+///
+/// ```
+/// use mcp_workspace_tools::policy::Policy;
+///
+/// let policy = Policy::parse(
+///     r#"
+///         version = 1
+///         [[role]]
+///         name    = "reviewer"
+///         callers = ["arn:aws:iam::123456789012:role/review-*"]
+///         tools   = ["read_file", "grep"]
+///         read    = ["src/**"]
+///         deny    = ["**/*.pem"]
+///     "#,
+///     "policy.toml",
+/// )
+/// .unwrap();
+///
+/// let caller = "arn:aws:iam::123456789012:role/review-1";
+/// assert!(policy.explain(caller, "read_file", Some("src/a.rs")).is_allowed());
+///
+/// let denied = policy.explain(caller, "read_file", Some("src/key.pem"));
+/// assert!(!denied.is_allowed());
+/// assert_eq!(denied.role(), Some("reviewer"));
+///
+/// // Nobody has a role that the policy does not name.
+/// assert!(policy.grant("local").is_none());
+///
+/// // Errors say where and what.
+/// let errors = Policy::parse("version = 1\n[[roles]]\n", "policy.toml").unwrap_err();
+/// assert!(errors.iter().any(|error| error.to_string().starts_with("policy.toml:2:3: ")));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Policy {
     file: Arc<str>,

@@ -386,7 +386,7 @@ pub(super) fn io_error(action: &str, path: &WorkspacePath, errno: Errno) -> Tool
     ToolError::new(code, format!("cannot {action} `{path}`: {what}")).hint(hint).caused_by(errno)
 }
 
-/// [`io_error`] for an error of the standard library while reading.
+/// What a caller is told of an error of the standard library while reading.
 pub fn read_error(path: &WorkspacePath, error: &std::io::Error) -> ToolError {
     io_error("read", path, Errno::from_io_error(error).unwrap_or(Errno::IO))
 }

@@ -1,10 +1,9 @@
 //! Any bytes in any encoding: decoding ends, keeps to its bound, and whole text stays whole.
-#![no_main]
 
-use libfuzzer_sys::fuzz_target;
 use mcp_workspace_tools::text::{Encoding, decode_whole};
 
-fuzz_target!(|bytes: &[u8]| {
+/// Runs the target on one input.
+pub fn run(bytes: &[u8]) {
     let _ = decode_whole(bytes);
     for encoding in [Encoding::Utf8, Encoding::Utf16Le, Encoding::Utf16Be, Encoding::Latin1] {
         for most in [0, 1, 7, 4_096] {
@@ -16,4 +15,4 @@ fuzz_target!(|bytes: &[u8]| {
         let (decoded, taken) = Encoding::Utf8.decode(bytes, usize::MAX / 8);
         assert_eq!((decoded.as_str(), taken), (text, bytes.len()));
     }
-});
+}

@@ -1,15 +1,14 @@
-//! Any JSON as arguments of any tool, cursors and findings among them: an answer or an error in
+//! Any JSON as arguments of every tool, cursors and findings among them: an answer or an error in
 //! words, and never a source that changes.
-#![no_main]
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use libfuzzer_sys::fuzz_target;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::tool;
 use mcp_workspace_tools::workspace::{Scope, Workspace};
+use serde_json::Value;
 use tempfile::TempDir;
 
 const SOURCE: &str = "one\ntwo\nthree\n";
@@ -23,18 +22,18 @@ static WORKSPACE: LazyLock<(TempDir, Arc<Workspace>, Policy)> = LazyLock::new(||
     (directory, Arc::new(workspace), policy)
 });
 
-fuzz_target!(|input: (u8, &str)| {
-    let (number, text) = input;
-    let Ok(arguments) = serde_json::from_str(text) else { return };
+/// Runs the target on one input.
+pub fn run(bytes: &[u8]) {
+    let Ok(arguments) = serde_json::from_slice::<Value>(bytes) else { return };
     let (directory, workspace, policy) = &*WORKSPACE;
-    let catalog = tool::catalog();
-    let entry = &catalog[usize::from(number) % catalog.len()];
-    let grant = policy.grant("local").unwrap().for_tool(entry.name);
-    let scope = Scope::new(Arc::clone(workspace), grant, Arc::new(policy.layout().clone()));
-    let call = Call::new("local", Duration::from_secs(5));
-    match entry.run(&scope, arguments, &call) {
-        Ok(answer) => drop(answer.json.to_string()),
-        Err(error) => assert!(!error.message.is_empty()),
+    for entry in tool::catalog() {
+        let grant = policy.grant("local").unwrap().for_tool(entry.name);
+        let scope = Scope::new(Arc::clone(workspace), grant, Arc::new(policy.layout().clone()));
+        let call = Call::new("local", Duration::from_secs(5));
+        match entry.run(&scope, arguments.clone(), &call) {
+            Ok(answer) => drop(answer.json().to_string()),
+            Err(error) => assert!(!error.message.is_empty()),
+        }
     }
     assert_eq!(std::fs::read_to_string(directory.path().join("a.txt")).unwrap(), SOURCE);
-});
+}

@@ -1,13 +1,14 @@
 //! Any text as a diff: what is read names regular files of the workspace, and applying it to any
-//! base gives a result or a mismatch.
-#![no_main]
+//! base gives a result or a mismatch. The diff ends at the first NUL, and the base follows.
 
-use libfuzzer_sys::fuzz_target;
 use mcp_workspace_tools::patch::{apply, read};
 use mcp_workspace_tools::path::WorkspacePath;
 
-fuzz_target!(|input: (&str, &[u8])| {
-    let (text, base) = input;
+/// Runs the target on one input.
+pub fn run(bytes: &[u8]) {
+    let mut parts = bytes.splitn(2, |byte| *byte == 0);
+    let Ok(text) = std::str::from_utf8(parts.next().unwrap_or_default()) else { return };
+    let base = parts.next().unwrap_or_default();
     let Ok(changes) = read(text) else { return };
     for change in changes {
         for path in std::iter::once(&change.path).chain(&change.old_path) {
@@ -15,4 +16,4 @@ fuzz_target!(|input: (&str, &[u8])| {
         }
         let _ = apply(&change.path, base, &change.hunks);
     }
-});
+}

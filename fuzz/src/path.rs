@@ -1,10 +1,10 @@
 //! Any text: a path that parses has plain components only, and parses to itself again.
-#![no_main]
 
-use libfuzzer_sys::fuzz_target;
 use mcp_workspace_tools::path::{MAX_COMPONENT_BYTES, MAX_PATH_BYTES, WorkspacePath};
 
-fuzz_target!(|text: &str| {
+/// Runs the target on one input.
+pub fn run(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(path) = WorkspacePath::parse(text) {
         assert!(path.as_str().len() <= MAX_PATH_BYTES);
         for component in path.components() {
@@ -17,4 +17,4 @@ fuzz_target!(|text: &str| {
             assert_eq!(parent.join(path.file_name().unwrap()), Ok(path));
         }
     }
-});
+}
