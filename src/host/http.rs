@@ -56,6 +56,7 @@ pub async fn serve(
         host: "http",
         dispatcher: Arc::clone(&dispatcher),
         mcp_at_root: false,
+        reviewed: false,
         stop: stop.clone(),
     };
     let Access { proving, delegation, .. } = access;

@@ -23,6 +23,9 @@ pub struct Served {
     pub dispatcher: Arc<Dispatcher>,
     /// Whether `/` is the endpoint of MCP as well.
     pub mcp_at_root: bool,
+    /// Whether people review here: over a socket the page and the commands are at hand, and nobody
+    /// on loopback is proven to be a person.
+    pub reviewed: bool,
     /// Ends streams when the server stops.
     pub stop: CancellationToken,
 }
@@ -40,11 +43,6 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Who asks.
-    pub fn caller(&self) -> &Caller {
-        &self.caller
-    }
-
     /// As the dispatcher takes it.
     pub fn to(self, host: &'static str, tool: impl Into<String>, arguments: Value) -> Request {
         Request {

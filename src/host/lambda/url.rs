@@ -85,6 +85,7 @@ impl Url {
             host: "function-url",
             dispatcher: Arc::clone(&dispatcher),
             mcp_at_root: true,
+            reviewed: true,
             stop: CancellationToken::new(),
         };
         let proving = jwt.map_or(Proving::Iam, |jwt| Proving::Jwt(Box::new(jwt)));

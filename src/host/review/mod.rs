@@ -22,7 +22,6 @@ use serde_json::json;
 
 use super::reply::{failure, json};
 use super::served::{Asked, Served};
-use crate::caller::Proof;
 use reason::reason_of;
 use route::{Query, Route};
 
@@ -115,10 +114,9 @@ async fn respond(
     query: &str,
     reason: Option<String>,
 ) -> Result<Answer, ToolError> {
-    if asked.caller().proof == Proof::Loopback {
-        // An agent on this machine reaches the same port, and would pass for the person.
-        let error = ToolError::new(Code::Denied, "people are proven here: nobody is on loopback");
-        return Err(error.hint("run `mcp-workspace review`, or serve with --tokens"));
+    if !served.reviewed {
+        let error = ToolError::new(Code::NotFound, "this server has no review API");
+        return Err(error.hint("`mcp-workspace review` shows the page"));
     }
     let query = Query::parse(&route, query)?;
     let (tool, path) = route.audited();
