@@ -15,7 +15,10 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::HeaderMap;
 use hyper::body::{Bytes, Frame};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, TRAILER};
-use lambda_runtime::{Diagnostic, StreamResponse};
+use lambda_runtime::{Diagnostic, FunctionResponse, StreamResponse};
+
+/// What came of an invocation: an answer, whole as JSON or one that streams, or a fault.
+pub type Outcome<S> = Result<FunctionResponse<Bytes, S>, Diagnostic>;
 
 /// A body that is handed in.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;

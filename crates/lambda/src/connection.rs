@@ -14,8 +14,8 @@ use lambda_runtime::{Config, Diagnostic, FunctionResponse, LambdaEvent};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::answer::{self, Body};
-use crate::{Outcome, invocation};
+use crate::answer::{self, Body, Outcome};
+use crate::invocation;
 
 const REQUEST_ID: &str = "lambda-runtime-aws-request-id";
 

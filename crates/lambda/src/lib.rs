@@ -20,11 +20,9 @@ pub use lambda_runtime::{Context, Diagnostic, FunctionResponse, LambdaEvent, Str
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+pub use answer::Outcome;
 pub use connection::{ApiError, RuntimeApi};
 pub use invocation::{UNKNOWN_EVENT, deadline};
-
-/// What came of an invocation: an answer, whole as JSON or one that streams, or a fault.
-pub type Outcome<S> = Result<FunctionResponse<Bytes, S>, Diagnostic>;
 
 /// The stream of a function that answers whole.
 pub type NoStream = futures_util::stream::Empty<Result<Bytes, std::convert::Infallible>>;
