@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use mcp_workspace_lambda::{Diagnostic, RuntimeApi};
+
 use crate::caller::jwt::Jwt;
 use crate::config::LambdaOptions;
-use crate::host::lambda::runtime_api::{Fault, RuntimeApi};
-use crate::host::lambda::{self, Function};
+use crate::host::lambda::{self, Access, Function, Url};
 use crate::metrics::Metrics;
 
 /// Serves invocations until Lambda ends the process.
@@ -20,8 +21,11 @@ pub async fn run(api: String) -> anyhow::Result<ExitCode> {
     let (function, workers) = match start() {
         Ok(started) => started,
         Err(error) => {
-            let fault = Fault { kind: "Configuration", message: format!("{error:#}") };
-            api.connect().await?.fail_to_start(&fault).await?;
+            let fault = Diagnostic {
+                error_type: "Configuration".to_owned(),
+                error_message: format!("{error:#}"),
+            };
+            api.fail_to_start(&fault).await?;
             return Err(error);
         }
     };
@@ -41,13 +45,13 @@ fn start() -> anyhow::Result<(Function, usize)> {
         issuer = jwt.as_ref().map(Jwt::issuer),
         "serving on Lambda"
     );
-    let function = Function {
-        dispatcher: Arc::new(dispatcher.measured(options.metrics.to(Metrics::Stdout))),
+    let dispatcher = Arc::new(dispatcher.measured(options.metrics.to(Metrics::Stdout)));
+    let access = Access {
         jwt,
         delegation: options.callers.delegation()?,
         allowed_hosts: options.allowed_host,
         allowed_origins: options.allowed_origin,
-        streaming: options.response_streaming,
     };
-    Ok((function, options.max_concurrency))
+    let url = Url::new(Arc::clone(&dispatcher), access, options.response_streaming);
+    Ok((Function { dispatcher, url }, options.max_concurrency))
 }

@@ -10,7 +10,8 @@ use include_dir::{Dir, include_dir};
 use tokio::net::TcpListener;
 
 use crate::config::{Opened, ServeOptions, read_text};
-use crate::host::http::{self, Access, Proving, TokenNames};
+use crate::host::http::{self, Access};
+use crate::host::identity::{Proving, TokenNames};
 use crate::metrics::Metrics;
 
 /// The example project, inside the binary.
@@ -35,6 +36,7 @@ pub async fn run(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let proving = match access.proving {
         Proving::Loopback => ("local, no token", ""),
         Proving::Tokens(_) => ("bearer tokens", " --header \"Authorization: Bearer $TOKEN\""),
+        Proving::Iam => ("IAM", ""),
         Proving::Jwt(_) => ("access tokens (OAuth); clients are told where to get them", ""),
     };
     let bundled = options.workspace.workspace.is_none();

@@ -8,7 +8,7 @@ use anyhow::bail;
 
 use crate::caller::Caller;
 use crate::config::TokenOptions;
-use crate::host::http::hash_of;
+use crate::host::identity::hash_of;
 
 /// Prints the secret and the line for the server's file.
 ///

@@ -1,8 +1,14 @@
 //! The ways in: each translates between its wire and the dispatcher.
 
-pub mod doctor;
+mod doctor;
+pub mod form;
 pub mod http;
+pub mod identity;
 pub mod lambda;
+pub mod names;
+pub mod reply;
 mod resource;
 mod review;
+mod router;
+mod served;
 pub mod stdio;

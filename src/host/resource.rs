@@ -3,12 +3,13 @@
 //!
 //! Only where access tokens are believed: clients that find metadata throw a static token away.
 
-use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{Response, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::{HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::response::Response;
 use mcp_workspace_tools::policy::Policy;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::reply::{self, refusal};
 use crate::caller::Caller;
 use crate::caller::bearer::BearerError;
 use crate::caller::jwt::{Jwt, JwtError};
@@ -33,7 +34,7 @@ impl Resource<'_> {
     }
 
     /// The metadata: where to get tokens, and which.
-    pub fn metadata(&self) -> Response<Body> {
+    pub fn metadata(&self) -> Response {
         let mut metadata = json!({
             "resource": self.url(),
             "authorization_servers": [self.jwt.issuer()],
@@ -46,11 +47,11 @@ impl Resource<'_> {
         {
             fields.insert("scopes_supported".to_owned(), json!(scopes));
         }
-        answer(StatusCode::OK, metadata)
+        reply::json(StatusCode::OK, &metadata)
     }
 
     /// The caller that the request's token proves and that has a role, or the answer.
-    pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Box<Response<Body>>> {
+    pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Box<Response>> {
         let caller = self.jwt.identify(headers).await;
         let caller = caller.map_err(|error| self.unauthorized(&error))?;
         match self.insufficient_scope(&caller) {
@@ -60,7 +61,7 @@ impl Resource<'_> {
     }
 
     /// The answer to a request whose token does not prove a caller.
-    fn unauthorized(&self, error: &JwtError) -> Response<Body> {
+    fn unauthorized(&self, error: &JwtError) -> Response {
         tracing::info!(reason = %error, "no caller");
         if *error == JwtError::NoKeys {
             let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string());
@@ -82,7 +83,7 @@ impl Resource<'_> {
     }
 
     /// The answer to a caller whom only missing scopes keep from every role; none for others.
-    fn insufficient_scope(&self, caller: &Caller) -> Option<Response<Body>> {
+    fn insufficient_scope(&self, caller: &Caller) -> Option<Response> {
         let scopes = self.policy.wanted_scopes(caller)?.join(" ");
         let text = format!("the token lacks scopes: `{scopes}` are needed for any tool");
         let response = refusal(StatusCode::FORBIDDEN, &text);
@@ -91,7 +92,7 @@ impl Resource<'_> {
     }
 
     /// A function URL renames this header, so its clients find the metadata by its path.
-    fn challenge(&self, mut response: Response<Body>, detail: &str) -> Response<Body> {
+    fn challenge(&self, mut response: Response, detail: &str) -> Response {
         let [_, path] = METADATA_PATHS;
         let url = self.url();
         let host = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -103,16 +104,4 @@ impl Resource<'_> {
         }
         response
     }
-}
-
-/// An answer that says what was wrong.
-pub fn refusal(status: StatusCode, message: &str) -> Response<Body> {
-    answer(status, json!({ "error": message }))
-}
-
-fn answer(status: StatusCode, value: Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(format!("{value}\n")));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

@@ -9,10 +9,14 @@
 use std::net::SocketAddr;
 
 use axum::body::Body;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mcp_workspace_tools::hex::hex;
 use sha2::{Digest, Sha256};
+
+use crate::host::names::Names;
+use crate::host::reply::status_of;
 
 /// What every answer carries: nothing from elsewhere, nothing inline, in nobody's frame.
 pub const HEADERS: [(HeaderName, &str); 7] = [
@@ -31,7 +35,7 @@ pub const HEADERS: [(HeaderName, &str); 7] = [
 
 /// The secrets of one run of the page.
 pub struct Door {
-    hosts: Vec<String>,
+    names: Names,
     cookie: String,
     token: String,
     session: String,
@@ -51,8 +55,11 @@ impl Door {
         };
         let port = address.port();
         let hosts = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));
+        let names = hosts.iter().fold(Names::default(), |names, host| {
+            names.host(host).origin(&format!("http://{host}"))
+        });
         Ok(Door {
-            hosts: hosts.into(),
+            names,
             // Cookies are shared by all ports of a machine.
             cookie: format!("mcp-workspace-review-{port}"),
             token: secret()?,
@@ -72,17 +79,9 @@ impl Door {
     }
 
     /// Refuses a request for another host or from another page.
-    pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
-        let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-        let host = text(header::HOST).unwrap_or_default();
-        if !self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host)) {
-            return Err(refusal(StatusCode::FORBIDDEN, "this server has another name"));
-        }
-        let own = format!("http://{host}");
-        if text(header::ORIGIN).is_some_and(|origin| !origin.eq_ignore_ascii_case(&own)) {
-            return Err(refusal(StatusCode::FORBIDDEN, "requests of other pages are refused"));
-        }
-        let site = text(HeaderName::from_static("sec-fetch-site"));
+    pub fn check_origin(&self, head: &Parts) -> Result<(), Box<Response>> {
+        self.names.check(head).map_err(|error| refusal(status_of(error.code), error.message))?;
+        let site = head.headers.get("sec-fetch-site");
         if site.is_some_and(|site| site != "same-origin" && site != "none") {
             return Err(refusal(StatusCode::FORBIDDEN, "requests of other pages are refused"));
         }
@@ -127,7 +126,7 @@ impl Door {
 const NO_SESSION: &str = "open the page by the URL that `mcp-workspace review` has printed";
 
 /// An answer of one sentence.
-pub fn refusal(status: StatusCode, text: &'static str) -> Box<Response> {
+pub fn refusal(status: StatusCode, text: impl std::fmt::Display) -> Box<Response> {
     let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     Box::new((status, kind, Body::from(format!("{text}\n"))).into_response())
 }

@@ -1,7 +1,6 @@
 //! The review page: people see findings and proposals, and decide. On loopback only.
 
 mod door;
-pub mod form;
 mod page;
 
 use std::sync::Arc;
@@ -15,11 +14,13 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::desk::Desk;
-use mcp_workspace_tools::error::{Code, ToolError};
 use tokio::net::TcpListener;
 
 pub use door::Door;
-use form::Fields;
+
+use crate::host::form::Fields;
+use crate::host::http::asked_to_stop;
+use crate::host::reply::status_of;
 
 /// Largest form; a reason is short.
 const MAX_FORM_BYTES: usize = 64 * 1024;
@@ -60,7 +61,7 @@ pub async fn serve(pages: Pages, listener: TcpListener) -> anyhow::Result<()> {
     let served = std::future::IntoFuture::into_future(axum::serve(listener, app));
     tokio::select! {
         result = served => result.context("the review page failed"),
-        () = crate::host::http::asked_to_stop() => Ok(()),
+        () = asked_to_stop() => Ok(()),
     }
 }
 
@@ -78,7 +79,7 @@ async fn answer(State(pages): State<Arc<Pages>>, request: Request) -> Response {
 
 async fn pass(pages: Arc<Pages>, request: Request) -> Result<Response, Box<Response>> {
     let (head, body) = request.into_parts();
-    pages.door.check_origin(&head.headers)?;
+    pages.door.check_origin(&head)?;
     let query = Fields::parse(head.uri.query().unwrap_or_default().as_bytes());
     let path = head.uri.path().to_owned();
     match path.as_str() {
@@ -99,7 +100,7 @@ async fn pass(pages: Arc<Pages>, request: Request) -> Result<Response, Box<Respo
     let work = tokio::task::spawn_blocking(move || {
         let call = Call::new(&pages.person, pages.time);
         page::answer(&pages, &asked, &call).unwrap_or_else(|error| {
-            let status = status_of(&error);
+            let status = status_of(error.code);
             (status, Reply::Page(page::problem(&pages, &asked.path, &error)))
         })
     });
@@ -131,18 +132,4 @@ fn asset(kind: &'static str, text: &'static str) -> Response {
 
 fn with_type(status: StatusCode, kind: &'static str, body: Body) -> Response {
     (status, [(header::CONTENT_TYPE, kind)], body).into_response()
-}
-
-/// The status that says what kind of error it is.
-pub fn status_of(error: &ToolError) -> StatusCode {
-    match error.code {
-        Code::NotFound => StatusCode::NOT_FOUND,
-        Code::Denied => StatusCode::FORBIDDEN,
-        Code::InvalidArgument => StatusCode::BAD_REQUEST,
-        Code::Conflict | Code::PatchDoesNotApply => StatusCode::CONFLICT,
-        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
-        Code::Deadline | Code::Cancelled => StatusCode::GATEWAY_TIMEOUT,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    }
 }

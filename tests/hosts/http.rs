@@ -52,6 +52,27 @@ fn pages_of_other_origins_and_other_host_names_are_refused() {
 }
 
 #[test]
+fn a_second_name_hides_behind_none_and_the_absolute_form_counts() {
+    let workspace = tempfile::tempdir().unwrap();
+    let server = Server::over(workspace.path());
+    let body = call_message("list_dir", json!({})).to_string();
+    let post = |line: &str, more: &[(&str, &str)]| {
+        let headers = [&JSON_HEADERS[..], more].concat();
+        server.request(line, &headers, &body).status
+    };
+    assert_eq!(post("POST /mcp", &[]), 200);
+    let own = "http://localhost:6274";
+    assert_eq!(post("POST /mcp", &[("Origin", own), ("Origin", "https://evil.example")]), 400);
+    assert_eq!(post("POST /mcp", &[("Host", "localhost"), ("Host", "evil.example")]), 400);
+    assert_eq!(post("POST /mcp", &[("Host", "localhost@evil.example")]), 400);
+    assert_eq!(post("POST /mcp", &[("Origin", "http://localhost@evil.example")]), 403);
+    assert_eq!(post("POST http://localhost/mcp", &[]), 200);
+    assert_eq!(post("POST http://evil.example/mcp", &[("Host", "localhost")]), 403);
+    // What the function URL has for people is not for everybody on this machine.
+    assert_eq!(server.request("GET /review/v1/findings", &[], "").status, 404);
+}
+
+#[test]
 fn a_request_that_is_too_large_is_refused() {
     let workspace = tempfile::tempdir().unwrap();
     let server = Server::over(workspace.path());

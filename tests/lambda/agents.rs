@@ -25,6 +25,20 @@ fn the_gateway_calls_a_tool_by_its_name_after_the_targets() {
 }
 
 #[test]
+fn what_the_gateway_hands_on_is_no_text_and_costs_no_call() {
+    let mut function = Function::start();
+    // Present even when it is empty.
+    for handed_on in [json!({}), json!({ "x-agent": ["one", "two"], "n": 1 }), json!(null)] {
+        let mut context = recorded("gateway-client-context");
+        for name in ["Headers", "QueryParameters"] {
+            context["custom"][format!("bedrockAgentCorePropagated{name}")] = handed_on.clone();
+        }
+        let answer = function.invoke_with(&recorded("gateway"), &context.to_string()).answer();
+        assert_eq!(answer["matches"][0]["path"], "input/main.rs", "{answer}");
+    }
+}
+
+#[test]
 fn the_gateways_model_reads_what_was_wrong() {
     let mut function = Function::start();
     let mut context = recorded("gateway-client-context");

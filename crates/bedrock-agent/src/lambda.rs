@@ -1,10 +1,12 @@
 //! The worker as a Lambda function: an event names the role, the task and the run, the answer is
 //! the run's summary. A run that does not end in time is paused; the same event goes on with it.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
 
-use anyhow::anyhow;
-use lambda_runtime::{LambdaEvent, service_fn};
+use anyhow::Context;
+use mcp_workspace_lambda::{
+    Diagnostic, FunctionResponse, LambdaEvent, NoStream, Outcome, RuntimeApi, deadline,
+};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -16,21 +18,26 @@ use crate::config::RunOptions;
 /// # Errors
 /// When no region is set, or the Runtime API fails.
 pub async fn serve() -> anyhow::Result<()> {
-    let bedrock = &Bedrock::connect(None).await?;
-    let handler = |event: LambdaEvent<Value>| async move {
-        // Whoever invokes reads this: whole, in one line.
-        invoke(bedrock, event)
-            .await
-            .map_err(|error| lambda_runtime::Error::from(format!("{error:#}")))
-    };
-    lambda_runtime::run(service_fn(handler)).await.map_err(|error| anyhow!(error))
+    let api =
+        std::env::var("AWS_LAMBDA_RUNTIME_API").context("AWS_LAMBDA_RUNTIME_API is not set")?;
+    let bedrock = Arc::new(Bedrock::connect(None).await?);
+    let function = move |event| answer(Arc::clone(&bedrock), event);
+    Ok(mcp_workspace_lambda::serve(function, &RuntimeApi::parse(&api), 1).await?)
+}
+
+async fn answer(bedrock: Arc<Bedrock>, event: LambdaEvent<Value>) -> Outcome<NoStream> {
+    match invoke(&bedrock, event).await {
+        Ok(summary) => Ok(FunctionResponse::BufferedResponse(summary.to_string().into())),
+        Err(error) => Err(Diagnostic {
+            error_type: "RunFailed".to_owned(),
+            // Whoever invokes reads this: whole, in one line.
+            error_message: format!("{error:#}"),
+        }),
+    }
 }
 
 async fn invoke(bedrock: &Bedrock, event: LambdaEvent<Value>) -> anyhow::Result<Value> {
-    let deadline = Duration::from_millis(event.context.deadline);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let deadline = Instant::now() + deadline.saturating_sub(now);
-    let options = RunOptions::of_invocation(event.payload, deadline)?;
+    let options = RunOptions::of_invocation(event.payload, deadline(&event.context))?;
     let summary = options.worker().await?.run(bedrock, CancellationToken::new()).await?;
     Ok(serde_json::to_value(summary)?)
 }

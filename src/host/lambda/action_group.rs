@@ -1,14 +1,18 @@
 //! Agents for Amazon Bedrock (Classic) with the function as an action group's executor.
 
+use std::sync::Arc;
+
+use mcp_workspace_lambda::Diagnostic;
 use mcp_workspace_tools::contract::text_arguments;
 use mcp_workspace_tools::error::Code;
 use mcp_workspace_tools::tool;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::Function;
 use super::event::{ActionGroupCall, TextValue};
-use super::runtime_api::{Fault, Invocation};
+use super::invocation::Invocation;
+use crate::dispatch::Dispatcher;
+use crate::host::reply::status_of;
 use crate::request::Request;
 
 /// Runs the tool and answers in the form in which the agent asked.
@@ -16,13 +20,13 @@ use crate::request::Request;
 /// # Errors
 /// When the event names no agent.
 pub async fn answer(
-    function: &Function,
+    dispatcher: Arc<Dispatcher>,
     mut call: ActionGroupCall,
-    invocation: &Invocation,
-) -> Result<Value, Fault> {
-    let caller = call.caller().ok_or_else(|| Fault {
-        kind: "NoCaller",
-        message: "the event names no agent by `agent.id` and `agent.alias`".to_owned(),
+    invocation: Invocation,
+) -> Result<Value, Diagnostic> {
+    let caller = call.caller().ok_or_else(|| Diagnostic {
+        error_type: "NoCaller".to_owned(),
+        error_message: "the event names no agent by `agent.id` and `agent.alias`".to_owned(),
     })?;
     // The OpenAPI document has a tool's name as its path.
     let tool = match (&call.function, &call.api_path) {
@@ -41,12 +45,12 @@ pub async fn answer(
         host: "bedrock-agent",
         arguments: text_arguments::read(tool::find(&tool), pairs),
         tool,
-        request_id: invocation.request_id.clone(),
+        request_id: invocation.request_id,
         progress: None,
         deadline: Some(invocation.deadline),
-        trace: invocation.trace.clone(),
+        trace: invocation.trace,
     };
-    let result = function.dispatcher.dispatch(request, CancellationToken::new()).await;
+    let result = dispatcher.dispatch(request, CancellationToken::new()).await;
     let (body, code) = match result {
         Ok(answer) => (answer.json_text().to_owned(), None),
         Err(error) => (json!({ "error": error }).to_string(), Some(error.code)),
@@ -65,7 +69,7 @@ fn response(call: &ActionGroupCall, body: &str, error: Option<Code>) -> Value {
             "actionGroup": call.action_group,
             "apiPath": call.api_path,
             "httpMethod": call.http_method,
-            "httpStatusCode": error.map_or(200, status),
+            "httpStatusCode": error.map_or(200, |code| status_of(code).as_u16()),
             "responseBody": { "application/json": { "body": body } },
         });
     };
@@ -81,18 +85,4 @@ fn response(call: &ActionGroupCall, body: &str, error: Option<Code>) -> Value {
         "function": function,
         "functionResponse": response,
     })
-}
-
-fn status(code: Code) -> u16 {
-    match code {
-        Code::InvalidArgument => 400,
-        Code::Denied => 403,
-        Code::NotFound | Code::UnknownTool => 404,
-        Code::Conflict => 409,
-        Code::TooLarge => 413,
-        Code::PatchDoesNotApply => 422,
-        Code::Overloaded => 503,
-        Code::Deadline | Code::Cancelled => 504,
-        _ => 500,
-    }
 }

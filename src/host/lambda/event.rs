@@ -1,10 +1,14 @@
 //! What an invocation is, told by its client context and its shape, never by a URL's path.
 
+use std::collections::HashMap;
+
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use mcp_workspace_lambda::{Context, Diagnostic, UNKNOWN_EVENT};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::runtime_api::{Fault, Invocation};
 use crate::caller::{Caller, Proof};
+use crate::host::identity::Signed;
 
 /// What separates the target's name from the tool's in the Gateway's name of a tool.
 const TARGET_SEPARATOR: &str = "___";
@@ -19,60 +23,12 @@ pub enum Event {
     ActionGroup(Box<ActionGroupCall>),
 }
 
-/// An HTTP request in payload format 2.0, as far as it is used.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A request to the URL, and what IAM says about it.
 pub struct UrlRequest {
-    /// The path, with its escapes.
-    #[serde(default, deserialize_with = "text_or_null")]
-    pub raw_path: String,
-    /// The query without its question mark; some senders write null for none.
-    #[serde(default, deserialize_with = "text_or_null")]
-    pub raw_query_string: String,
-    /// Names in lower case; several values of one name are joined by commas.
-    #[serde(default)]
-    pub headers: Map<String, Value>,
-    /// What Lambda says about the request; no client writes here.
-    pub request_context: UrlContext,
-    #[serde(default)]
-    pub body: Option<String>,
-    #[serde(default)]
-    pub is_base64_encoded: bool,
-}
-
-fn text_or_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    Ok(Option::deserialize(from)?.unwrap_or_default())
-}
-
-/// What Lambda says about an HTTP request.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct UrlContext {
-    #[serde(default)]
-    pub domain_name: Option<String>,
-    pub http: UrlMethod,
-    #[serde(default)]
-    authorizer: Option<Value>,
-}
-
-/// The request line as Lambda read it.
-#[derive(Debug, Deserialize)]
-pub struct UrlMethod {
-    pub method: String,
-}
-
-impl UrlContext {
-    /// Whether Lambda has authorized the request by IAM. Then nothing else proves a caller.
-    pub fn is_signed(&self) -> bool {
-        let iam = self.authorizer.as_ref().and_then(|authorizer| authorizer.get("iam"));
-        iam.is_some_and(|iam| !iam.is_null())
-    }
-
-    /// The IAM identity whose signature Lambda has checked.
-    pub fn caller(&self) -> Option<Caller> {
-        let arn = self.authorizer.as_ref()?.pointer("/iam/userArn")?.as_str()?;
-        Caller::from_iam(arn)
-    }
+    /// The request, without what authorized it.
+    pub request: ApiGatewayV2httpRequest,
+    /// Who has signed it, where IAM has authorized it.
+    pub signed: Option<Signed>,
 }
 
 /// A tool's call by the Gateway. The whole event is the arguments.
@@ -155,21 +111,23 @@ impl ActionGroupCall {
 ///
 /// # Errors
 /// For any other event, with the kinds that are known.
-pub fn read(invocation: &Invocation) -> Result<Event, Fault> {
-    let event: Value = serde_json::from_slice(&invocation.event)
-        .map_err(|error| unknown(format!("the event is not JSON: {error}")))?;
-    if let Some(raw) = &invocation.client_context {
-        let context: Value = serde_json::from_slice(raw)
-            .map_err(|error| unknown(format!("the client context is not JSON: {error}")))?;
-        let custom = context.get("custom").and_then(Value::as_object);
-        if let Some(custom) = custom.filter(|custom| is_gateways(custom)) {
-            return gateway_call(custom, event).map(Event::Gateway);
-        }
+pub fn read(mut event: Value, context: &Context) -> Result<Event, Diagnostic> {
+    if let Some(client) = &context.client_context
+        && client.custom.keys().any(|name| name.starts_with("bedrockAgentCore"))
+    {
+        return gateway_call(&client.custom, event).map(Event::Gateway);
     }
     if event.pointer("/requestContext/http").is_some() {
+        // No client writes into the request's context. What authorizers other than IAM say there
+        // can be anything.
+        let authorizer = event.pointer_mut("/requestContext/authorizer").map(Value::take);
+        let iam = authorizer.as_ref().and_then(|authorizer| authorizer.get("iam"));
+        let signed = iam.filter(|iam| !iam.is_null()).map(|iam| {
+            Signed(iam.get("userArn").and_then(Value::as_str).and_then(Caller::from_iam))
+        });
         let request = serde_json::from_value(event)
             .map_err(|error| unknown(format!("an HTTP request in another form: {error}")))?;
-        return Ok(Event::Url(Box::new(request)));
+        return Ok(Event::Url(Box::new(UrlRequest { request, signed })));
     }
     if event.get("messageVersion").is_some() && event.get("actionGroup").is_some() {
         let call: ActionGroupCall = serde_json::from_value(event).map_err(|error| {
@@ -189,13 +147,9 @@ pub fn read(invocation: &Invocation) -> Result<Event, Fault> {
     }))
 }
 
-fn is_gateways(custom: &Map<String, Value>) -> bool {
-    custom.keys().any(|name| name.starts_with("bedrockAgentCore"))
-}
-
-fn gateway_call(custom: &Map<String, Value>, event: Value) -> Result<GatewayCall, Fault> {
+fn gateway_call(custom: &HashMap<String, String>, event: Value) -> Result<GatewayCall, Diagnostic> {
     let text = |name: &str| {
-        custom.get(name).and_then(Value::as_str).ok_or_else(|| {
+        custom.get(name).map(String::as_str).ok_or_else(|| {
             unknown(format!("the Gateway's client context has no text under `{name}`"))
         })
     };
@@ -219,10 +173,10 @@ fn is_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-fn unknown(what: impl Into<String>) -> Fault {
-    Fault {
-        kind: "UnknownEvent",
-        message: format!(
+fn unknown(what: impl Into<String>) -> Diagnostic {
+    Diagnostic {
+        error_type: UNKNOWN_EVENT.to_owned(),
+        error_message: format!(
             "not an event of a kind that this function knows: {}. The kinds are: a request to the \
              function URL or an HTTP API (payload format 2.0), an AgentCore Gateway's call of a \
              Lambda target, a Bedrock agent's action group with function details, and one with an \

@@ -1,27 +1,33 @@
 //! AgentCore Gateway with the function as a Lambda target: arguments in, the tool's JSON out.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::Function;
 use super::event::GatewayCall;
-use super::runtime_api::Invocation;
+use super::invocation::Invocation;
+use crate::dispatch::Dispatcher;
 use crate::request::Request;
 
 /// Runs the tool. The Gateway hands on any JSON, so an error is one that its model reads:
 /// `{"error": {"code", "message", "hint"?}}`.
-pub async fn answer(function: &Function, call: GatewayCall, invocation: &Invocation) -> Value {
+pub async fn answer(
+    dispatcher: Arc<Dispatcher>,
+    call: GatewayCall,
+    invocation: Invocation,
+) -> Value {
     let request = Request {
         caller: call.caller,
         host: "agentcore-gateway",
         tool: call.tool,
         arguments: call.arguments,
-        request_id: invocation.request_id.clone(),
+        request_id: invocation.request_id,
         progress: None,
         deadline: Some(invocation.deadline),
-        trace: invocation.trace.clone(),
+        trace: invocation.trace,
     };
-    match function.dispatcher.dispatch(request, CancellationToken::new()).await {
+    match dispatcher.dispatch(request, CancellationToken::new()).await {
         Ok(answer) => answer.into_json(),
         Err(error) => json!({ "error": error }),
     }

@@ -1,221 +1,292 @@
-//! MCP over the function URL or an HTTP API: stateless, both eras of the protocol.
+//! The routes over the function URL or an HTTP API. `lambda_http` turns events into requests, and
+//! answers into what Lambda takes.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::header::{HeaderMap, HeaderName, HeaderValue};
-use axum::http::{Request, Response, StatusCode};
+use axum::extract::Request;
+use axum::http::header::{HOST, HeaderValue};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use http_body_util::{BodyExt, Full};
-use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
-use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use serde_json::{Map, Value, json};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use lambda_http::request::LambdaRequest;
+use lambda_http::tower::ServiceExt;
+use lambda_http::{Adapter, LambdaEvent, Service, StreamAdapter, service_fn};
+use mcp_workspace_lambda::{Context, Diagnostic, FunctionResponse, Outcome, StreamResponse};
+use tokio_util::sync::CancellationToken;
 
-use super::Function;
 use super::event::UrlRequest;
-use super::runtime_api::Invocation;
-use crate::dispatch::Deadline;
-use crate::host::doctor::{self, Question};
-use crate::host::resource::{METADATA_PATHS, Resource, refusal};
-use crate::host::review::{self, Ask};
-use crate::mcp::Handler;
+use super::invocation::Invocation;
+use super::size::within_limit;
+use crate::caller::delegation::Delegation;
+use crate::caller::jwt::Jwt;
+use crate::dispatch::{Deadline, Dispatcher};
+use crate::host::identity::{Identity, Proving, Signed};
+use crate::host::names::{Names, Own};
+use crate::host::reply::refusal;
+use crate::host::router::router;
+use crate::host::served::{RequestId, Served};
 
-/// Largest request; patches and findings have limits below it.
-const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
-
-/// Answers a request in payload format 2.0. Whatever is wrong with it is an HTTP status.
-pub async fn answer(
-    function: &Function,
-    event: UrlRequest,
-    invocation: &Invocation,
-) -> Response<Body> {
-    match respond(function, event, invocation).await {
-        Ok(response) => response,
-        Err(answer) => *answer,
-    }
+/// Who may call, and under which names the function is reached.
+pub struct Access {
+    /// The proof by access tokens, for a URL without IAM authorization.
+    pub jwt: Option<Jwt>,
+    /// How roles speak for others.
+    pub delegation: Delegation,
+    /// Names beside the URL's own that a `Host` header may carry.
+    pub allowed_hosts: Vec<String>,
+    /// Origins beside the URL's own that a browser's page may have.
+    pub allowed_origins: Vec<String>,
 }
 
-/// The answer whole, as a function URL takes it from a function that does not stream.
-pub async fn buffered(response: Response<Body>) -> Bytes {
-    let (parts, body) = response.into_parts();
-    let bytes = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let (body, encoded) = match String::from_utf8(bytes.into()) {
-        Ok(text) => (text, false),
-        Err(binary) => (STANDARD.encode(binary.as_bytes()), true),
-    };
-    let answer = json!({
-        "statusCode": parts.status.as_u16(),
-        "headers": headers_of(&parts.headers),
-        // Lambda needs neither; emulators take no answer without them.
-        "multiValueHeaders": {},
-        "cookies": [],
-        "body": body,
-        "isBase64Encoded": encoded,
-    });
-    answer.to_string().into()
+/// An answer while it is being made.
+pub type Streamed = BoxStream<'static, Result<Bytes, axum::Error>>;
+
+/// The function URL.
+pub struct Url {
+    routes: Router,
+    /// The names of the configuration; each request says the URL's own.
+    names: Names,
+    /// Whether answers stream, as the URL's invoke mode must say as well.
+    streaming: bool,
 }
 
-/// The answer in place of one that Lambda would not take, which it would make a 502.
-pub fn too_large(message: &str) -> Response<Body> {
-    refusal(StatusCode::PAYLOAD_TOO_LARGE, message)
+/// What is known of a request besides what a client wrote.
+#[derive(Clone)]
+struct Beside {
+    line: Line,
+    own: Own,
+    signed: Option<Signed>,
+    invocation: Invocation,
 }
 
-/// Headers as Lambda's JSON has them.
-pub fn headers_of(headers: &HeaderMap) -> Map<String, Value> {
-    headers
-        .iter()
-        .map(|(name, value)| {
-            (name.to_string(), Value::from(String::from_utf8_lossy(value.as_bytes())))
-        })
-        .collect()
+/// What is asked for and of whom, as the client wrote it: `lambda_http` would resolve `..` in the
+/// path, and it panics at a path, a query, a host or base64 that is none.
+#[derive(Clone)]
+struct Line {
+    target: Uri,
+    host: Option<HeaderValue>,
 }
 
-/// The answer to a request that reaches no tool.
-type Refused = Box<Response<Body>>;
-
-async fn respond(
-    function: &Function,
-    event: UrlRequest,
-    invocation: &Invocation,
-) -> Result<Response<Body>, Refused> {
-    let url = format!("https://{}/mcp", event.request_context.domain_name.as_deref().unwrap_or(""));
-    let resource = function.jwt.as_ref().map(|jwt| Resource {
-        jwt,
-        policy: function.dispatcher.policy(),
-        url: &url,
-    });
-    if METADATA_PATHS.contains(&event.raw_path.as_str()) {
-        // Where nobody can get a token there is no metadata to find.
-        return match resource {
-            Some(resource) => Ok(resource.metadata()),
-            None => Err(refused(StatusCode::NOT_FOUND, "nothing here; MCP is at /mcp")),
+impl Url {
+    /// The routes for whom `access` lets in.
+    pub fn new(dispatcher: Arc<Dispatcher>, access: Access, streaming: bool) -> Url {
+        let Access { jwt, delegation, allowed_hosts, allowed_origins } = access;
+        let names = allowed_hosts.iter().fold(Names::default(), |names, host| names.site(host));
+        let names = allowed_origins.iter().fold(names, |names, origin| names.origin(origin));
+        let served = Served {
+            host: "function-url",
+            dispatcher: Arc::clone(&dispatcher),
+            mcp_at_root: true,
+            reviewed: true,
+            stop: CancellationToken::new(),
         };
+        let proving = jwt.map_or(Proving::Iam, |jwt| Proving::Jwt(Box::new(jwt)));
+        let routes = router(served, Identity { proving, delegation, dispatcher });
+        Url { routes, names, streaming }
     }
-    let signed = event.request_context.is_signed();
-    let signer = event.request_context.caller();
-    let (hosts, origins) = names(function, &event);
-    // An empty list would turn rmcp's check off.
-    if hosts.is_empty() {
-        return Err(refused(
-            StatusCode::BAD_REQUEST,
-            "the event has no `requestContext.domainName`",
-        ));
-    }
-    let known = matches!(event.raw_path.as_str(), "/mcp" | "/mcp/" | "/" | doctor::PATH);
-    let asks_doctor = event.raw_path == doctor::PATH;
-    let asks_review = review::is_below(&event.raw_path);
-    let mut request = request_of(event)?;
-    let caller = match (signer, &resource) {
-        (Some(signer), _) => signer,
-        (None, Some(resource)) if !signed => resource.caller(request.headers()).await?,
-        (None, _) => {
-            return Err(refused(
-                StatusCode::UNAUTHORIZED,
-                "no caller: sign the request with IAM credentials (SigV4, service `lambda`); the \
-                 function URL's auth type must be AWS_IAM, or the function must know an issuer of \
-                 access tokens (MCP_WORKSPACE_JWT_ISSUER)",
-            ));
+
+    /// Answers a request. Whatever is wrong with it is an HTTP status.
+    pub async fn answer(&self, event: UrlRequest, context: Context) -> Outcome<Streamed> {
+        let UrlRequest { mut request, signed } = event;
+        let own = self.own(request.request_context.domain_name.as_deref().unwrap_or_default());
+        let beside = Line::taken_from(&mut request).map(|line| Beside {
+            line,
+            own,
+            signed,
+            invocation: Invocation::of(&context),
+        });
+        let routes = self.routes.clone();
+        let service = service_fn(move |request: lambda_http::Request| {
+            let (routes, beside) = (routes.clone(), beside.clone());
+            async move {
+                match beside {
+                    Ok(beside) => routes.oneshot(beside.with(request)).await,
+                    Err(wrong) => Ok(refusal(StatusCode::BAD_REQUEST, &wrong)),
+                }
+            }
+        });
+        if self.streaming {
+            let event = LambdaEvent::new(LambdaRequest::ApiGatewayV2(request), context);
+            // The adapter itself is not `Send`, what it gives is; `service_fn` is always ready.
+            let answering = StreamAdapter::from(service).call(event);
+            let Ok(answer) = answering.await;
+            return Ok(FunctionResponse::StreamingResponse(StreamResponse {
+                metadata_prelude: answer.metadata_prelude,
+                stream: answer.stream.boxed(),
+            }));
         }
-    };
-    if !known && !asks_review {
-        return Err(refused(StatusCode::NOT_FOUND, "nothing here; MCP is at /mcp"));
-    }
-    let caller = function
-        .delegation
-        .resolve(caller, request.headers(), function.dispatcher.policy())
-        .map_err(|error| refused(StatusCode::FORBIDDEN, &error.to_string()))?;
-    if asks_doctor {
-        let question = Question {
-            method: request.method(),
-            query: request.uri().query().unwrap_or_default(),
-            caller,
-            host: "function-url",
-            request_id: invocation.request_id.clone(),
-            deadline: Some(invocation.deadline),
-            trace: invocation.trace.clone(),
-        };
-        return Ok(doctor::answer(&function.dispatcher, question).await);
-    }
-    if asks_review {
-        let (head, body) = request.into_parts();
-        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-        let ask = Ask {
-            method: &head.method,
-            path: head.uri.path(),
-            query: head.uri.query().unwrap_or_default(),
-            headers: &head.headers,
-            body: &body,
-            own_hosts: &hosts,
-            caller,
-            host: "function-url",
-            request_id: invocation.request_id.clone(),
-            deadline: Some(invocation.deadline),
-            trace: invocation.trace.clone(),
-        };
-        return Ok(review::answer(&function.dispatcher, ask).await);
-    }
-    request.extensions_mut().insert(caller);
-    request.extensions_mut().insert(Deadline(invocation.deadline));
-    if let Some(trace) = &invocation.trace {
-        request.extensions_mut().insert(trace.clone());
+        whole(service, request, context).await.map(FunctionResponse::BufferedResponse)
     }
 
-    let dispatcher = Arc::clone(&function.dispatcher);
-    let config = StreamableHttpServerConfig::default()
-        .with_legacy_session_mode(false)
-        .with_json_response(true)
-        .with_allowed_hosts(hosts)
-        .with_allowed_origins(origins)
-        .with_max_request_body_bytes(MAX_REQUEST_BYTES);
-    let service = StreamableHttpService::new(
-        move || Ok(Handler::new(Arc::clone(&dispatcher), "function-url", None)),
-        Arc::new(NeverSessionManager::default()),
-        config,
-    );
-    Ok(service.handle(request).await.map(Body::new))
+    fn own(&self, domain: &str) -> Own {
+        let names = self.names.clone();
+        let names = if domain.is_empty() { names } else { names.site(domain) };
+        Own { names: Arc::new(names), url: format!("https://{domain}/mcp").into() }
+    }
 }
 
-/// The hosts and origins that are the URL's own, as Lambda says, and those of the configuration.
-fn names(function: &Function, event: &UrlRequest) -> (Vec<String>, Vec<String>) {
-    let mut hosts = function.allowed_hosts.clone();
-    let mut origins = function.allowed_origins.clone();
-    if let Some(domain) = event.request_context.domain_name.as_deref()
-        && !domain.is_empty()
-    {
-        hosts.push(domain.to_owned());
-        origins.push(format!("https://{domain}:443"));
+impl Beside {
+    fn with(self, request: lambda_http::Request) -> Request {
+        let mut request = request.map(Body::new);
+        *request.uri_mut() = self.line.target;
+        if let Some(host) = self.line.host {
+            request.headers_mut().insert(HOST, host);
+        }
+        let beside = request.extensions_mut();
+        beside.insert(self.own);
+        beside.insert(RequestId(self.invocation.request_id));
+        beside.insert(Deadline(self.invocation.deadline));
+        if let Some(signed) = self.signed {
+            beside.insert(signed);
+        }
+        if let Some(trace) = self.invocation.trace {
+            beside.insert(trace);
+        }
+        request
     }
-    (hosts, origins)
 }
 
-fn request_of(event: UrlRequest) -> Result<Request<Full<Bytes>>, Refused> {
-    let body = match event.body {
-        Some(text) if event.is_base64_encoded => STANDARD.decode(text).map_err(|_| {
-            refused(StatusCode::BAD_REQUEST, "the body is not the base64 it is said to be")
-        })?,
-        Some(text) => text.into_bytes(),
-        None => Vec::new(),
-    };
-    let query = event.raw_query_string;
-    let uri = if query.is_empty() { event.raw_path } else { format!("{}?{query}", event.raw_path) };
-    let mut request = Request::builder()
-        .method(event.request_context.http.method.as_str())
-        .uri(uri)
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|_| refused(StatusCode::BAD_REQUEST, "the request line is not one of HTTP"))?;
-    for (name, value) in event.headers {
-        let pair = HeaderName::try_from(name)
-            .ok()
-            .zip(value.as_str().and_then(|text| HeaderValue::from_str(text).ok()));
-        if let Some((name, value)) = pair {
-            // Two names that differ in case only are two headers, and one must not hide the other.
-            request.headers_mut().append(name, value);
+impl Line {
+    /// Leaves an event of which `lambda_http` can make a request.
+    fn taken_from(event: &mut ApiGatewayV2httpRequest) -> Result<Line, String> {
+        let path = event.raw_path.take().unwrap_or_default();
+        let query = event.raw_query_string.take().filter(|query| !query.is_empty());
+        let text = query.map_or(path.clone(), |query| format!("{path}?{query}"));
+        let host = event.headers.remove(HOST);
+        event.request_context.domain_name = None;
+        let base64 = event.body.as_deref().filter(|_| event.is_base64_encoded);
+        if base64.is_some_and(|body| STANDARD.decode(body).is_err()) {
+            event.is_base64_encoded = false;
+            return Err("the body is not the base64 it is said to be".to_owned());
+        }
+        let target = text.starts_with('/').then(|| Uri::try_from(text)).and_then(Result::ok);
+        let target = target.ok_or("the request line is not one of HTTP")?;
+        Ok(Line { target, host })
+    }
+}
+
+/// An HTTP answer in one piece; one that Lambda does not take, which it would make a 502, says so
+/// itself.
+async fn whole<S>(
+    service: S,
+    request: ApiGatewayV2httpRequest,
+    context: Context,
+) -> Result<Bytes, Diagnostic>
+where
+    S: Service<lambda_http::Request, Response = Response, Error = Infallible>,
+    S::Future: Send,
+{
+    let answer = as_lambda_takes_it(service, request, context.clone()).await?;
+    match within_limit(answer) {
+        Ok(answer) => Ok(answer),
+        Err(fault) => {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            let service =
+                service_fn(move |_| std::future::ready(Ok(refusal(status, &fault.error_message))));
+            as_lambda_takes_it(service, ApiGatewayV2httpRequest::default(), context).await
         }
     }
-    Ok(request)
 }
 
-fn refused(status: StatusCode, message: &str) -> Refused {
-    Box::new(refusal(status, message))
+async fn as_lambda_takes_it<S>(
+    service: S,
+    request: ApiGatewayV2httpRequest,
+    context: Context,
+) -> Result<Bytes, Diagnostic>
+where
+    S: Service<lambda_http::Request, Response = Response, Error = Infallible>,
+    S::Future: Send,
+{
+    // `lambda_http` panics at a body that breaks off.
+    let service = service.and_then(async |response: Response| {
+        let (parts, body) = response.into_parts();
+        let (parts, body) = match body.collect().await {
+            Ok(body) => (parts, body.to_bytes()),
+            Err(error) => {
+                tracing::error!(%error, "an answer broke off");
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                (refusal(status, "").into_parts().0, Bytes::new())
+            }
+        };
+        Ok::<_, Infallible>(Response::from_parts(parts, Full::new(body)))
+    });
+    let event = LambdaEvent::new(LambdaRequest::ApiGatewayV2(request), context);
+    let Ok(answer) = Adapter::from(service).oneshot(event).await;
+    serde_json::to_vec(&answer).map(Bytes::from).map_err(|error| Diagnostic {
+        error_type: "Internal".to_owned(),
+        error_message: format!("the answer could not be written as JSON: {error}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::size::MAX_ANSWER_BYTES;
+    use super::*;
+
+    /// The answer to a URL whose body has so many bytes, as Lambda gets it.
+    async fn answer_of(bytes: usize) -> (usize, Value) {
+        let service = service_fn(move |_| {
+            std::future::ready(Ok(Response::new(Body::from("x".repeat(bytes)))))
+        });
+        let answer = whole(service, Default::default(), Default::default()).await.unwrap();
+        (answer.len(), serde_json::from_slice(&answer).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_lambda_would_not_take_is_a_413_that_says_so() {
+        let (around, answer) = answer_of(0).await;
+        assert_eq!(answer["statusCode"], 200);
+        // The largest that it takes, and one byte more.
+        let most = MAX_ANSWER_BYTES - around;
+        let (length, answer) = answer_of(most).await;
+        assert_eq!((length, &answer["statusCode"]), (MAX_ANSWER_BYTES, &Value::from(200)));
+        let (length, answer) = answer_of(most + 1).await;
+        assert_eq!(answer["statusCode"], StatusCode::PAYLOAD_TOO_LARGE.as_u16());
+        assert!(length < 1_000, "{length}");
+        let told = answer["body"].as_str().unwrap();
+        assert!(told.contains("6291457 bytes") && told.contains("ask for less"), "{told}");
+    }
+
+    /// What is asked for in an event with this path and query, turned into a request all the same.
+    fn asked(path: &str, query: &str, host: &str) -> Option<String> {
+        let event = serde_json::json!({
+            "rawPath": path, "rawQueryString": query, "headers": { "host": host, "x-forwarded-proto": host },
+            "requestContext": { "domainName": host, "stage": "prod", "http": { "method": "GET" } },
+        });
+        let mut event: ApiGatewayV2httpRequest = serde_json::from_value(event).unwrap();
+        let line = Line::taken_from(&mut event).ok();
+        let request = lambda_http::Request::from(LambdaRequest::ApiGatewayV2(event));
+        assert_eq!(request.method(), "GET");
+        line.map(|line| line.target.to_string())
+    }
+
+    #[test]
+    fn no_request_line_and_no_host_breaks_the_conversion() {
+        let host = "id.lambda-url.eu-west-1.on.aws";
+        for (path, query, whole) in [
+            ("/mcp", "", "/mcp"),
+            ("/a/../mcp", "b=%2F&c", "/a/../mcp?b=%2F&c"),
+            ("//evil.example/mcp", "", "//evil.example/mcp"),
+        ] {
+            assert_eq!(asked(path, query, host).as_deref(), Some(whole));
+        }
+        let long = format!("/{}", "x".repeat(70_000));
+        for path in ["", "mcp", "@evil", ":x", "/a b", "/\u{1}", "http://evil/", &long] {
+            assert_eq!(asked(path, "", host), None, "{path:.20}");
+        }
+        assert_eq!(asked("/mcp", "a b", host), None);
+        for host in ["", "a b", ":x", "[", "a:99999", "evil@", "\u{e9}"] {
+            assert_eq!(asked("/mcp", "", host).as_deref(), Some("/mcp"), "{host}");
+        }
+    }
 }

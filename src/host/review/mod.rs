@@ -1,134 +1,127 @@
 //! `/review/v1`: findings and proposals as JSON for people whose workspace is elsewhere. Callers
 //! are proven as for MCP, judged and recorded by the dispatcher, and none of it is a tool.
 
-mod guard;
+mod reason;
 mod route;
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use axum::body::Body;
-use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS,
-};
-use axum::http::{Method, Response, StatusCode};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{FromRequestParts, Path, RawQuery, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post};
 use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::desk::Here;
-use mcp_workspace_tools::desk::message::{PATH, Refusal};
+use mcp_workspace_tools::desk::message::{PATH, is_id};
+use mcp_workspace_tools::desk::{Here, Verb};
 use mcp_workspace_tools::error::{Code, ToolError};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::caller::Caller;
-use crate::dispatch::Dispatcher;
-use crate::request::Request;
-use crate::review::status_of;
-use crate::trace::Trace;
+use super::reply::{failure, json};
+use super::served::{Asked, Served};
+use reason::reason_of;
 use route::{Query, Route};
 
-/// A request, as a host received it from a proven caller.
-pub struct Ask<'a> {
-    pub method: &'a Method,
-    pub path: &'a str,
-    pub query: &'a str,
-    pub headers: &'a HeaderMap,
-    pub body: &'a [u8],
-    /// The names that are the server's own.
-    pub own_hosts: &'a [String],
-    pub caller: Caller,
-    pub host: &'static str,
-    pub request_id: String,
-    pub deadline: Option<Instant>,
-    pub trace: Option<Trace>,
+/// The routes of the API.
+pub fn router() -> Router<Arc<Served>> {
+    let at = |rest: &str| format!("{PATH}{rest}");
+    Router::new()
+        .route(PATH, look(|_| Route::Person))
+        .route(&at("/"), look(|_| Route::Person))
+        .route(&at("/findings"), look(|_| Route::Findings))
+        .route(&at("/findings/{id}"), look(Route::Finding))
+        .route(&at("/findings/{id}/source"), look(Route::Source))
+        .route(&at("/proposals"), look(|_| Route::Proposals))
+        .route(&at("/proposals/{id}"), look(Route::Proposal))
+        .route(&at("/proposals/{id}/{verb}"), post(decide))
 }
 
-/// Whether a path belongs to this API.
-pub fn is_below(path: &str) -> bool {
-    path.strip_prefix(PATH).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// Answers GET for what the id in the path makes.
+fn look(of: fn(String) -> Route) -> MethodRouter<Arc<Served>> {
+    get(
+        move |State(served): State<Arc<Served>>,
+              Named { id, .. }: Named,
+              query: RawQuery,
+              asked: Asked| async move { answer(&served, asked, of(id), query, None).await },
+    )
+}
+
+async fn decide(
+    State(served): State<Arc<Served>>,
+    Named { id, verb }: Named,
+    query: RawQuery,
+    asked: Asked,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some(verb) = Verb::parse(&verb) else { return nothing() };
+    match reason_of(&headers, &body) {
+        Ok(reason) => answer(&served, asked, Route::Decide(id, verb), query, reason).await,
+        Err(response) => *response,
+    }
+}
+
+/// What a path names; empty where it names nothing.
+#[derive(Debug, Default)]
+struct Named {
+    id: String,
+    verb: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Response;
+
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Named, Response> {
+        let path = Path::<Vec<(String, String)>>::from_request_parts(head, state).await;
+        let Path(path) = path.map_err(|_| nothing())?;
+        let mut named = Named::default();
+        for (name, value) in path {
+            match name.as_str() {
+                "verb" => named.verb = value,
+                _ if is_id(&value) => named.id = value,
+                _ => return Err(nothing()),
+            }
+        }
+        Ok(named)
+    }
+}
+
+fn nothing() -> Response {
+    failure(&ToolError::new(Code::NotFound, format!("nothing here; see GET {PATH}")))
 }
 
 /// Answers for the caller that asks, with its own rights.
-pub async fn answer(dispatcher: &Arc<Dispatcher>, ask: Ask<'_>) -> Response<Body> {
-    match respond(dispatcher, ask).await {
-        Ok(answer) => json_response(StatusCode::OK, answer.json()),
-        Err(Refused { status, allow, error }) => {
-            let mut response = json_response(status, &json!(Refusal { error }));
-            if let Some(method) = allow {
-                response.headers_mut().insert(ALLOW, HeaderValue::from_static(method));
-            }
-            response
-        }
+async fn answer(
+    served: &Served,
+    asked: Asked,
+    route: Route,
+    RawQuery(query): RawQuery,
+    reason: Option<String>,
+) -> Response {
+    match respond(served, asked, route, &query.unwrap_or_default(), reason).await {
+        Ok(answer) => json(StatusCode::OK, answer.json()),
+        Err(error) => failure(&error),
     }
 }
 
-/// An answer of another status than 200.
-struct Refused {
-    status: StatusCode,
-    /// The method that is answered there.
-    allow: Option<&'static str>,
-    error: ToolError,
-}
-
-impl From<ToolError> for Refused {
-    fn from(error: ToolError) -> Refused {
-        Refused { status: status_of(&error), allow: None, error }
+async fn respond(
+    served: &Served,
+    asked: Asked,
+    route: Route,
+    query: &str,
+    reason: Option<String>,
+) -> Result<Answer, ToolError> {
+    if !served.reviewed {
+        let error = ToolError::new(Code::NotFound, "this server has no review API");
+        return Err(error.hint("`mcp-workspace review` shows the page"));
     }
-}
-
-async fn respond(dispatcher: &Arc<Dispatcher>, ask: Ask<'_>) -> Result<Answer, Refused> {
-    guard::check_origin(&ask)?;
-    let route = Route::of(ask.path)
-        .ok_or_else(|| ToolError::new(Code::NotFound, format!("nothing here; see GET {PATH}")))?;
-    guard::check_method(&route, ask.method)?;
-    let query = Query::parse(&route, ask.query)?;
-    let reason = match route {
-        Route::Decide(..) => guard::reason_of(&ask)?,
-        _ => None,
-    };
+    let query = Query::parse(&route, query)?;
     let (tool, path) = route.audited();
-    let request = Request {
-        caller: ask.caller,
-        host: ask.host,
-        tool,
-        arguments: json!({ "path": path }),
-        request_id: ask.request_id,
-        progress: None,
-        deadline: ask.deadline,
-        trace: ask.trace,
-    };
+    let request = asked.to(served.host, tool, json!({ "path": path }));
     let right = route.right();
     let work = move |desk: &Here, call: &Call| route.run(desk, &query, reason.as_deref(), call);
-    Ok(dispatcher.review(request, right, work).await?)
-}
-
-fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = status;
-    for (name, value) in [
-        (CONTENT_TYPE, "application/json"),
-        (CACHE_CONTROL, "no-store"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_paths_below_the_api_are_its_own() {
-        for (path, own) in [
-            ("/review/v1", true),
-            ("/review/v1/", true),
-            ("/review/v1/x", true),
-            ("/review/v10", false),
-            ("/review", false),
-            ("/mcp/review/v1", false),
-        ] {
-            assert_eq!(is_below(path), own, "{path}");
-        }
-    }
+    served.dispatcher.review(request, right, work).await
 }

@@ -4,9 +4,7 @@ use std::time::Instant;
 
 use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::desk::message::{
-    Decided, OneFinding, OneProposal, PATH, Person, ProposalsPage, is_id,
-};
+use mcp_workspace_tools::desk::message::{Decided, OneFinding, OneProposal, Person, ProposalsPage};
 use mcp_workspace_tools::desk::{Desk, Here, Proposals, Verb};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::export::describe::{ALL_SEVERITIES, severity_name};
@@ -16,7 +14,7 @@ use mcp_workspace_tools::storage::findings::Bounds;
 use serde::Serialize;
 
 use crate::dispatch::Right;
-use crate::review::form::Fields;
+use crate::host::form::Fields;
 
 /// Bytes of JSON on a page. The function writes it as a string into JSON once more, where at
 /// worst each byte is two, and Lambda takes six megabytes.
@@ -35,28 +33,6 @@ pub enum Route {
 }
 
 impl Route {
-    /// What a path names.
-    pub fn of(path: &str) -> Option<Route> {
-        let rest = path.strip_prefix(PATH)?;
-        let parts: Vec<&str> = rest.trim_matches('/').split('/').collect();
-        let id = |text: &str| is_id(text).then(|| text.to_owned());
-        Some(match parts.as_slice() {
-            [""] => Route::Person,
-            ["findings"] => Route::Findings,
-            ["findings", fingerprint] => Route::Finding(id(fingerprint)?),
-            ["findings", fingerprint, "source"] => Route::Source(id(fingerprint)?),
-            ["proposals"] => Route::Proposals,
-            ["proposals", given] => Route::Proposal(id(given)?),
-            ["proposals", given, verb] => Route::Decide(id(given)?, Verb::parse(verb)?),
-            _ => return None,
-        })
-    }
-
-    /// The one method that is answered there.
-    pub fn method(&self) -> &'static str {
-        if matches!(self, Route::Decide(..)) { "POST" } else { "GET" }
-    }
-
     /// What a caller needs for it.
     pub fn right(&self) -> Right {
         if matches!(self, Route::Decide(..)) { Right::Decide } else { Right::Look }

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Measures cold starts of the function: `cold_start.py BINARY [buffered|streaming] [STARTS]`.
+"""Measures cold starts of the function: `cold_start.py BINARY [buffered|streaming] [STARTS] [--against OTHER]`.
 
 Starts the binary against a Runtime API of its own that hands out one tool call, and takes the time
 from the start of the process to the whole answer. Prints median and worst of the starts, the time of
-a second call in the same process, the peak memory, and the size of the binary. Asserts nothing.
+a second call in the same process, the peak memory, and the size of the binary. With `--against`, the
+other binary is started in turn with it, so that both see the same machine, and the ratio of the
+medians is printed as well. Asserts nothing.
 """
 
+import argparse
 import os
 import pathlib
 import socket
@@ -90,19 +93,42 @@ def start(binary, mode, folder):
     return first * 1000, second * 1000, peak / 1024
 
 
-def main(binary, mode="buffered", starts=30):
-    with tempfile.TemporaryDirectory() as folder:
-        os.mkdir(f"{folder}/workspace")
-        pathlib.Path(f"{folder}/workspace/main.rs").write_text("// TODO: say hello\n")
-        pathlib.Path(f"{folder}/policy.toml").write_text(POLICY)
-        runs = [start(binary, mode, folder) for _ in range(int(starts))]
+def shown(binary, runs):
+    """Prints what the starts of a binary took; returns the median to its first answer."""
     first, second, peak = zip(*runs)
-    print(f"{mode}: {len(runs)} starts")
+    print(f"{binary}: {len(runs)} starts")
     print(f"  start to first answer   median {statistics.median(first):.2f} ms, worst {max(first):.2f} ms")
     print(f"  second call             median {statistics.median(second):.2f} ms, worst {max(second):.2f} ms")
     print(f"  peak memory             median {statistics.median(peak):.1f} MiB, worst {max(peak):.1f} MiB")
     print(f"  binary                  {os.path.getsize(binary):,} bytes")
+    return statistics.median(first)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("binary")
+    parser.add_argument("mode", nargs="?", choices=["buffered", "streaming"], default="buffered")
+    parser.add_argument("starts", nargs="?", type=int, default=30)
+    parser.add_argument("--against", metavar="OTHER", help="a binary to compare with, such as that of the last release")
+    given = parser.parse_args()
+    binaries = [given.binary] + ([given.against] if given.against else [])
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(f"{folder}/workspace")
+        pathlib.Path(f"{folder}/workspace/main.rs").write_text("// TODO: say hello\n")
+        pathlib.Path(f"{folder}/policy.toml").write_text(POLICY)
+        runs = [[] for _ in binaries]
+        for binary in binaries:
+            # Read from the disk once before it counts.
+            start(binary, given.mode, folder)
+        for number in range(given.starts):
+            # In turn, and each as often the first of a pair.
+            for which in (range(len(binaries)) if number % 2 == 0 else reversed(range(len(binaries)))):
+                runs[which].append(start(binaries[which], given.mode, folder))
+    print(f"{given.mode}:")
+    medians = [shown(*pair) for pair in zip(binaries, runs)]
+    if given.against:
+        print(f"ratio of the medians to first answer: {medians[0] / medians[1]:.3f}")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -57,6 +57,11 @@ impl Function {
                             "lambda-runtime-invoked-function-arn",
                             "arn:aws:lambda:eu-west-1:1:function:f",
                         ),
+                        // Whoever invokes may send one that is not all text.
+                        (
+                            "lambda-runtime-client-context",
+                            "{\"custom\":{\"bedrockAgentCorePropagatedHeaders\":{}}}",
+                        ),
                     ];
                     http::answer(&stream, 200, &headers, &event.to_string()).unwrap();
                 } else {

@@ -1,7 +1,5 @@
 //! Fields of a form or a query, as browsers send them.
 
-use percent_encoding::percent_decode;
-
 /// Names and values in the order in which they came.
 #[derive(Debug, Default)]
 pub struct Fields(Vec<(String, String)>);
@@ -9,21 +7,7 @@ pub struct Fields(Vec<(String, String)>);
 impl Fields {
     /// Reads `application/x-www-form-urlencoded`. Bytes that are no UTF-8 are replaced.
     pub fn parse(bytes: &[u8]) -> Fields {
-        let decode = |part: &[u8]| {
-            let spaced: Vec<u8> =
-                part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-            percent_decode(&spaced).decode_utf8_lossy().into_owned()
-        };
-        let fields = bytes.split(|byte| *byte == b'&').filter(|field| !field.is_empty());
-        Fields(
-            fields
-                .map(|field| {
-                    let mut parts = field.splitn(2, |byte| *byte == b'=');
-                    let name = parts.next().unwrap_or_default();
-                    (decode(name), decode(parts.next().unwrap_or_default()))
-                })
-                .collect(),
-        )
+        Fields(form_urlencoded::parse(bytes).into_owned().collect())
     }
 
     /// Names and values in the order in which they came.

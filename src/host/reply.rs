@@ -1,0 +1,48 @@
+//! Answers in JSON, and which status says what kind of error it is.
+
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::response::{IntoResponse, Response};
+use mcp_workspace_tools::error::{Code, ToolError};
+use serde_json::{Value, json};
+
+/// The status of an error, on every host.
+pub fn status_of(code: Code) -> StatusCode {
+    match code {
+        Code::InvalidArgument => StatusCode::BAD_REQUEST,
+        Code::Denied => StatusCode::FORBIDDEN,
+        Code::NotFound | Code::UnknownTool => StatusCode::NOT_FOUND,
+        // With what is stored; a patch that does not fit was wrong when it was sent.
+        Code::Conflict => StatusCode::CONFLICT,
+        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::PatchDoesNotApply => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Deadline | Code::Cancelled => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// An answer that nobody keeps and no browser takes for something else.
+pub fn json(status: StatusCode, body: &Value) -> Response {
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, body.to_string()).into_response()
+}
+
+/// The answer to a request that fails with an error: `{"error": {"code", "message", "hint"?}}`.
+pub fn failure(error: &ToolError) -> Response {
+    failure_as(status_of(error.code), error)
+}
+
+/// The same, where HTTP has a more exact status.
+pub fn failure_as(status: StatusCode, error: &ToolError) -> Response {
+    json(status, &json!({ "error": error }))
+}
+
+/// The answer to a request that reaches no tool: `{"error": "…"}`.
+pub fn refusal(status: StatusCode, message: &str) -> Response {
+    json(status, &json!({ "error": message }))
+}
