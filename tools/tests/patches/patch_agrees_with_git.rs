@@ -198,7 +198,7 @@ impl Random {
                 while !whole.is_char_boundary(end) {
                     end -= 1;
                 }
-                return whole[..end].to_owned();
+                return whole.get(..end).unwrap().to_owned();
             }
         }
         lines.concat()

@@ -359,7 +359,7 @@ fn a_crash_at_any_moment_leaves_nothing_that_readers_see_and_the_next_stage_swee
     for at in 0.. {
         let workspace = tempfile::tempdir().unwrap();
         let died = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "stages_in_a_process_that_dies"])
+            .args(["--exact", "stage::stages_in_a_process_that_dies"])
             .env("CODE_REVIEW_DIES_AT", at.to_string())
             .env("CODE_REVIEW_SOURCES", sources.path())
             .env("CODE_REVIEW_WORKSPACE", workspace.path())
