@@ -113,11 +113,12 @@ async fn trust() -> Fetched<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
-        return Err(format!(
+        return Err(
             "this machine has no root certificates: install ca-certificates, set SSL_CERT_FILE, \
              or give the keys by a file"
-        )
-        .into());
+                .to_owned()
+                .into(),
+        );
     }
     let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()?

@@ -75,17 +75,19 @@ impl KeySet {
         for value in set.keys {
             let Ok(text) = serde_json::from_value::<KeyText>(value) else { continue };
             if text.d.is_some() {
-                return Err(SetupError::Keys(format!(
+                return Err(SetupError::Keys(
                     "the JSON Web Key Set holds a private key (`d`); give the public ones only"
-                )));
+                        .to_owned(),
+                ));
             }
             keys.extend(key(text));
         }
         if keys.is_empty() {
-            return Err(SetupError::Keys(format!(
+            return Err(SetupError::Keys(
                 "the JSON Web Key Set has no key that can be used: RSA from 2,048 bits, EC on \
                  P-256 or P-384, or Ed25519, for signatures"
-            )));
+                    .to_owned(),
+            ));
         }
         Ok(KeySet { keys })
     }

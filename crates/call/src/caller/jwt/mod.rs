@@ -76,14 +76,14 @@ impl Jwt {
         let Settings { issuer, audiences, algorithms, clock_skew, resource, keys } = settings;
         check_issuer(&issuer)?;
         if audiences.is_empty() || audiences.iter().any(|audience| audience.trim().is_empty()) {
-            return Err(SetupError::Setting(format!(
-                "the audience of tokens is empty: name this server as its issuer does"
-            )));
+            return Err(SetupError::Setting(
+                "the audience of tokens is empty: name this server as its issuer does".to_owned(),
+            ));
         }
         if algorithms.is_empty() || !algorithms.iter().all(|one| signature::is_asymmetric(*one)) {
-            return Err(SetupError::Setting(format!(
-                "the algorithms of tokens must be asymmetric, such as RS256 or ES256"
-            )));
+            return Err(SetupError::Setting(
+                "the algorithms of tokens must be asymmetric, such as RS256 or ES256".to_owned(),
+            ));
         }
         if let Some(resource) = &resource {
             check_resource(resource)?;
