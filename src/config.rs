@@ -1,6 +1,7 @@
 //! The command line and the environment, read here and nowhere else.
 
 mod callers;
+mod policy;
 mod records;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use crate::dispatch::Dispatcher;
 use crate::doctor::Site;
 use crate::metrics::Metrics;
 pub use callers::CallerOptions;
+pub use policy::{ExplainOptions, PolicyCommand};
 pub use records::{
     DeciderOptions, ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProfileChoice,
     ProposalsCommand, ReviewOptions, SarifOptions, SeverityChoice, ShowFormat, UrlOptions,
@@ -80,7 +82,7 @@ pub enum Command {
     Call(CallOptions),
     Tools(ToolsOptions),
     #[command(subcommand)]
-    Policy(crate::command::policy::PolicyCommand),
+    Policy(PolicyCommand),
     Token(TokenOptions),
     #[command(subcommand)]
     Findings(FindingsCommand),
@@ -286,8 +288,23 @@ impl LambdaOptions {
   mcp-workspace tools --format agentcore > tool-schema.json")]
 pub struct ToolsOptions {
     /// Whose form the definitions have
-    #[arg(long, value_enum, default_value_t = crate::command::tools::Format::Mcp)]
-    pub format: crate::command::tools::Format,
+    #[arg(long, value_enum, default_value_t = ToolsFormat::Mcp)]
+    pub format: ToolsFormat,
+}
+
+/// Whose form the definitions have.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ToolsFormat {
+    /// Model Context Protocol: the result of `tools/list`
+    Mcp,
+    /// AgentCore Gateway: the `toolSchema` of a Lambda target
+    Agentcore,
+    /// Bedrock agents: the `functionSchema` of an action group (at most 5 arguments a tool)
+    BedrockFunctions,
+    /// Bedrock agents: the OpenAPI schema of an action group
+    BedrockOpenapi,
+    /// Bedrock's Converse: a `toolConfig`
+    Converse,
 }
 
 /// Make a bearer token: the secret for the client, the hashed line for the server's --tokens file
@@ -341,8 +358,17 @@ pub struct DoctorOptions {
     #[arg(long, value_name = "PATH")]
     pub file: Option<String>,
     /// How the checks are printed
-    #[arg(long, value_enum, default_value_t = crate::command::doctor::Format::Text)]
-    pub format: crate::command::doctor::Format,
+    #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
+    pub format: DoctorFormat,
+}
+
+/// How the checks are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DoctorFormat {
+    /// A line a check, with the fix below it
+    Text,
+    /// One JSON document
+    Json,
 }
 
 /// A policy that checks, and what to call it.

@@ -7,23 +7,13 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use clap::ValueEnum;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::tool::Catalog;
 use serde_json::json;
 
 use crate::caller::{Caller, Proof};
-use crate::config::{DoctorOptions, LambdaOptions};
+use crate::config::{DoctorFormat, DoctorOptions, LambdaOptions};
 use crate::doctor::{Check, Examination, MOUNT_FIX, Outcome, Site, no_mount};
-
-/// How the checks are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A line a check, with the fix below it
-    Text,
-    /// One JSON document
-    Json,
-}
 
 /// Prints the checks as they come; exit status 1 when one has failed.
 ///
@@ -44,13 +34,13 @@ pub fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 let detail = format!("the file system did not answer in {} s", time.as_secs());
                 checks.push(Check::failed("mount", detail, MOUNT_FIX));
-                if format == Format::Text {
+                if format == DoctorFormat::Text {
                     print(checks.last())?;
                 }
                 break;
             }
         };
-        if format == Format::Text {
+        if format == DoctorFormat::Text {
             print(Some(&check))?;
         }
         checks.push(check);
@@ -58,9 +48,9 @@ pub fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
     let failed = checks.iter().filter(|check| check.outcome == Outcome::Failed).count();
     let mut out = std::io::stdout().lock();
     match format {
-        Format::Text if failed == 0 => writeln!(out, "all is well"),
-        Format::Text => writeln!(out, "{failed} failed"),
-        Format::Json => {
+        DoctorFormat::Text if failed == 0 => writeln!(out, "all is well"),
+        DoctorFormat::Text => writeln!(out, "{failed} failed"),
+        DoctorFormat::Json => {
             let report = json!({ "ok": failed == 0, "checks": checks });
             writeln!(out, "{report:#}")
         }

@@ -8,22 +8,7 @@ use mcp_workspace_tools::contract::{agentcore, bedrock_functions, bedrock_openap
 use mcp_workspace_tools::tool::catalog;
 use serde_json::Value;
 
-use crate::config::ToolsOptions;
-
-/// Whose form the definitions have.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub enum Format {
-    /// Model Context Protocol: the result of `tools/list`
-    Mcp,
-    /// AgentCore Gateway: the `toolSchema` of a Lambda target
-    Agentcore,
-    /// Bedrock agents: the `functionSchema` of an action group (at most 5 arguments a tool)
-    BedrockFunctions,
-    /// Bedrock agents: the OpenAPI schema of an action group
-    BedrockOpenapi,
-    /// Bedrock's Converse: a `toolConfig`
-    Converse,
-}
+use crate::config::{ToolsFormat, ToolsOptions};
 
 /// Prints the definitions.
 ///
@@ -40,13 +25,13 @@ pub fn run(options: &ToolsOptions) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn definitions(format: Format) -> Value {
+fn definitions(format: ToolsFormat) -> Value {
     let tools = catalog();
     match format {
-        Format::Mcp => mcp::document(tools),
-        Format::Agentcore => agentcore::document(tools),
-        Format::BedrockFunctions => bedrock_functions::document(tools),
-        Format::BedrockOpenapi => bedrock_openapi::document(tools),
-        Format::Converse => converse::document(tools),
+        ToolsFormat::Mcp => mcp::document(tools),
+        ToolsFormat::Agentcore => agentcore::document(tools),
+        ToolsFormat::BedrockFunctions => bedrock_functions::document(tools),
+        ToolsFormat::BedrockOpenapi => bedrock_openapi::document(tools),
+        ToolsFormat::Converse => converse::document(tools),
     }
 }

@@ -300,7 +300,7 @@ impl Scope {
     /// The answer for a path that is not there, and for one that policy hides.
     pub fn not_found(&self, path: &WorkspacePath) -> ToolError {
         let error = ToolError::new(Code::NotFound, format!("no such file: {path}"));
-        match suggest::nearest(self, path) {
+        match suggest::nearest(&self.workspace, &self.grant, path) {
             Some(near) => error.hint(format!("did you mean {near}?")),
             None => error.in_situation(Situation::Missing),
         }

@@ -3,26 +3,29 @@
 use rustix::fs::OFlags;
 
 use crate::path::WorkspacePath;
-use crate::policy::Access;
+use crate::policy::{Access, ToolGrant};
 
+use super::Workspace;
 use super::entries;
 use super::metadata::Kind;
-use super::scope::Scope;
 
 /// A listing longer than this is not worth a suggestion.
 const MAX_ENTRIES: usize = 20_000;
 
 /// The nearest visible path: the deepest directory that exists, and in it the entry whose name
 /// is most like the one that was asked for. What policy hides is never suggested.
-pub(super) fn nearest(scope: &Scope, missing: &WorkspacePath) -> Option<WorkspacePath> {
+pub(super) fn nearest(
+    workspace: &Workspace,
+    grant: &ToolGrant,
+    missing: &WorkspacePath,
+) -> Option<WorkspacePath> {
     let mut wanted = missing.file_name()?;
     let mut parent = missing.parent()?;
     let components: Vec<&str> = missing.components().collect();
     let mut depth = components.len().checked_sub(1)?;
     loop {
-        if scope.grant().may(Access::Enter, &parent)
-            && let Ok(directory) =
-                scope.workspace().open(&parent, OFlags::RDONLY | OFlags::DIRECTORY)
+        if grant.may(Access::Enter, &parent)
+            && let Ok(directory) = workspace.open(&parent, OFlags::RDONLY | OFlags::DIRECTORY)
         {
             let listing = entries::read(&directory).ok()?;
             if listing.entries.len() > MAX_ENTRIES {
@@ -34,8 +37,8 @@ pub(super) fn nearest(scope: &Scope, missing: &WorkspacePath) -> Option<Workspac
                 .filter_map(|entry| {
                     let path = parent.join(&entry.name).ok()?;
                     let visible = match entry.kind {
-                        Kind::Directory => scope.grant().may(Access::Enter, &path),
-                        _ => scope.grant().may(Access::Read, &path),
+                        Kind::Directory => grant.may(Access::Enter, &path),
+                        _ => grant.may(Access::Read, &path),
                     };
                     let likeness = strsim::damerau_levenshtein(
                         &wanted.to_lowercase(),
