@@ -6,7 +6,8 @@ use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::path::WorkspacePath;
-use mcp_workspace_tools::policy::{Access, Judgement, Judgements};
+use mcp_workspace_tools::policy::{Judgement, Judgements};
+use mcp_workspace_tools::tool::Entry;
 
 use crate::caller::{Caller, Proof};
 use crate::metrics::{Measured, Metrics};
@@ -26,8 +27,8 @@ pub struct Record {
     subject: String,
     /// The judgement of the call as a whole, before any path of it was judged.
     judgement: Judgement,
-    /// What is judged while it runs, and the access that its tool is for.
-    following: Option<(Access, Judgements)>,
+    /// The tool, and what is judged while it runs.
+    following: Option<(&'static Entry, Judgements)>,
     /// Whether the tool is one that exists, and no name that a client made up.
     known: bool,
     request_id: String,
@@ -80,8 +81,8 @@ impl Record {
     }
 
     /// Records what a scope judges from now on: its judgements decide, the first refusal over all.
-    pub fn follow(&mut self, access: Access, judgements: Judgements) {
-        self.following = Some((access, judgements));
+    pub fn follow(&mut self, entry: &'static Entry, judgements: Judgements) {
+        self.following = Some((entry, judgements));
     }
 
     /// Begins the record of a person's decision about a proposal, taken in this process.
@@ -138,15 +139,15 @@ impl Record {
     /// The judgement that decided.
     fn deciding(&self) -> Judgement {
         let noted = self.following.as_ref().filter(|_| self.judgement.allowed);
-        let noted = noted.and_then(|(access, judgements)| judgements.deciding(*access));
+        let noted = noted.and_then(|(entry, judgements)| judgements.deciding(entry.access));
         noted.unwrap_or_else(|| self.judgement.clone())
     }
 
     /// What the call was about: what it says itself, else every path that was judged.
     fn path(&self) -> String {
         match &self.following {
-            Some((access, judgements)) if self.subject.is_empty() => {
-                joined(&judgements.paths(*access))
+            Some((entry, judgements)) if !entry.has_subject() => {
+                joined(&judgements.paths(entry.access))
             }
             _ => self.subject.clone(),
         }

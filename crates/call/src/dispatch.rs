@@ -182,7 +182,7 @@ impl Dispatcher {
         let grant = grant.for_tool(entry.name);
         record.judged(grant.judge_tool());
         let scope = Scope::new(Arc::clone(&self.workspace), grant, Arc::clone(&self.layout));
-        record.follow(entry.access, scope.judgements());
+        record.follow(entry, scope.judgements());
         let running = call.clone();
         let work = move || entry.run(&scope, request.arguments, &running);
         self.run(entry.name, &call, cancelled, work).await

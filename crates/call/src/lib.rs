@@ -5,7 +5,8 @@
 //! use std::time::Duration;
 //!
 //! use mcp_workspace_call::caller::{Caller, Proof};
-//! use mcp_workspace_call::dispatch::{Dispatcher, Request};
+//! use mcp_workspace_call::dispatch::Dispatcher;
+//! use mcp_workspace_call::request::Request;
 //! use mcp_workspace_tools::policy::Policy;
 //! use mcp_workspace_tools::workspace::Workspace;
 //! use serde_json::json;
@@ -47,7 +48,7 @@
 //! };
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 //! let answer = read("src/main.py").await.expect("the policy allows it");
-//! assert_eq!(answer.json["path"], "src/main.py");
+//! assert_eq!(answer.json()["path"], "src/main.py");
 //!
 //! // What policy hides is answered like what does not exist.
 //! let error = read(".env").await.expect_err("the policy denies it");

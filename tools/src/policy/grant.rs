@@ -142,7 +142,9 @@ impl ToolGrant {
             Ground::Nothing => {
                 let reason =
                     format!("no `{key}` rule of role `{}` matches", self.roles().join("`, `"));
-                judgement(false, None, None, Cow::Owned(reason))
+                // The first of the roles that were asked, though no rule of any says anything.
+                let asked = self.granting.first().map(|role| &**role);
+                judgement(false, asked, None, Cow::Owned(reason))
             }
         }
     }

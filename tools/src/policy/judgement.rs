@@ -18,7 +18,8 @@ pub struct Judgement {
     pub access: Option<Access>,
     /// What it was asked for on.
     pub path: Option<WorkspacePath>,
-    /// The role that decided; none where no role says anything.
+    /// The role that decided, or the first of those of which no rule matches; none where no role
+    /// was asked.
     pub role: Option<String>,
     /// The rule that decided, as it stands in the file: `read = "input/**"`.
     pub rule: Option<String>,
@@ -81,6 +82,11 @@ impl Judgements {
         {
             *last = judgement.clone();
         }
+    }
+
+    /// Whether nothing was judged yet.
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// The judgement that decided about the call: the first refusal, else the first about the

@@ -10,7 +10,7 @@ use super::cursor::Binding;
 use super::selection::PathGlob;
 use super::{Effect, Tool};
 use crate::call::{Call, Ended, Stop};
-use crate::error::ToolError;
+use crate::error::{Situation, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
 use crate::workspace::walk::{Entry, Found, Options, Selection, Visitor, walk};
@@ -146,8 +146,19 @@ impl Tool for ListDir {
             Options { start, depth, after: after.map(|cursor| cursor.path), ..Options::default() };
         let visitor = Lister { glob, details: args.details };
         let mut page = Page::new(limit, call.answer_chars, options.after.as_deref());
-        let ended = walk(scope, &options, visitor, call, &mut |found| page.add(found))?;
+        let ended = walk(scope, &options, visitor, call, &mut |found| page.add(found))
+            .map_err(of_a_link)?;
         page.finish(ended, &binding)
+    }
+}
+
+/// Who lists a link is told where to look, and not to list what was just asked for.
+fn of_a_link(error: ToolError) -> ToolError {
+    match error.situation {
+        Some(Situation::Link) => {
+            error.hint("list the directory that holds it to see where it points")
+        }
+        _ => error,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::answer::{Answer, Shown};
 use crate::call::Call;
 use crate::error::{Situation, ToolError};
 use crate::path::WorkspacePath;
-use crate::policy::{Access, Policy, PolicyError, ToolAccess};
+use crate::policy::{Access, Layout, Policy, PolicyError, ToolAccess};
 use crate::schema;
 use crate::workspace::Scope;
 
@@ -158,6 +158,15 @@ pub trait Tool {
         false
     }
 
+    /// The path that policy judges for what the [`Tool::SUBJECT`] says; none where a call without
+    /// it is about no path.
+    fn subject_path(
+        _layout: &Layout,
+        subject: Option<&str>,
+    ) -> Option<Result<WorkspacePath, ToolError>> {
+        Some(WorkspacePath::parse(subject.unwrap_or_default()).map_err(ToolError::from))
+    }
+
     /// The folders that this caller's records would go to, for an operator who wants to know
     /// whether they can be written; none for a tool that writes no records.
     ///
@@ -187,6 +196,7 @@ pub struct Entry {
     /// The optional arguments that matter most, in order.
     pub essential: &'static [&'static str],
     subject: Option<&'static str>,
+    subject_path: fn(&Layout, Option<&str>) -> Option<Result<WorkspacePath, ToolError>>,
     aliases: &'static [(&'static str, &'static str)],
     input_schema: fn() -> Value,
     output_schema: fn() -> Value,
@@ -209,6 +219,7 @@ impl Entry {
             structured: T::STRUCTURED,
             essential: T::ESSENTIAL,
             subject: T::SUBJECT,
+            subject_path: T::subject_path,
             aliases: T::ALIASES,
             input_schema: schema::of_input::<T::Args>,
             output_schema: schema::of_output::<T::Output>,
@@ -241,6 +252,11 @@ impl Entry {
         std::iter::once(name).chain(aliases).find_map(|name| arguments.get(name)?.as_str())
     }
 
+    /// Whether the arguments themselves say what a call is about.
+    pub fn has_subject(&self) -> bool {
+        self.subject.is_some()
+    }
+
     /// Whether calls are about a path of the workspace.
     pub fn subject_is_path(&self) -> bool {
         self.subject == Some("path")
@@ -260,7 +276,27 @@ impl Entry {
     /// # Errors
     /// A [`ToolError`] written for the model, wrong arguments included.
     pub fn run(&self, scope: &Scope, arguments: Value, call: &Call) -> Result<Answer, ToolError> {
-        (self.run)(self, scope, arguments, call)
+        let subject = match self.effect {
+            Effect::Reads => self.subject(&arguments).map(str::to_owned),
+            Effect::Records => None,
+        };
+        let result = (self.run)(self, scope, arguments, call);
+        if result.is_err() && self.effect == Effect::Reads && scope.judgements().is_empty() {
+            self.judge_unread(scope, subject.as_deref());
+        }
+        result
+    }
+
+    /// Judges what a reading call was about when it failed before it looked: the record of a call
+    /// with a wrong argument tells as well whether the caller may read there.
+    fn judge_unread(&self, scope: &Scope, subject: Option<&str>) {
+        match (self.subject_path)(scope.layout(), subject) {
+            Some(Ok(path)) => {
+                scope.judge(self.access, &path);
+            }
+            Some(Err(error)) => scope.refuse(error.message),
+            None => {}
+        }
     }
 }
 

@@ -240,11 +240,17 @@ fn draft(
     let mut draft = Draft::new(&mut load);
     match (&args.patch, args.edits.as_deref()) {
         (Some(text), None | Some([])) => {
-            for change in patch::read(text)? {
+            let changes = patch::read(text)?;
+            let paths = changes.iter().flat_map(|one| [Some(&one.path), one.old_path.as_ref()]);
+            paths.flatten().for_each(|path| judge(scope, path));
+            for change in changes {
                 draft.apply(&change)?;
             }
         }
         (None, Some(edits @ [_, ..])) => {
+            let paths = edits.iter().flat_map(|edit| [Some(&edit.path), edit.new_path.as_ref()]);
+            let paths = paths.flatten().filter_map(|path| WorkspacePath::parse(path).ok());
+            paths.for_each(|path| judge(scope, &path));
             for (index, edit) in edits.iter().enumerate() {
                 call.check()?;
                 draft.edit(index + 1, edit)?;
@@ -261,6 +267,14 @@ fn draft(
     let done = draft.finish()?;
     sources.check_the_rest()?;
     Ok(done)
+}
+
+/// Judges a file of the proposal before any of them is read, so that the audit record names all
+/// of them, whichever is refused first. The file's own reading obeys the judgement.
+fn judge(scope: &Scope, path: &WorkspacePath) {
+    if scope.judge(Access::Read, path).allowed {
+        scope.judge(Access::Propose, path);
+    }
 }
 
 /// Reads the files that a proposal touches, within the caller's rights.

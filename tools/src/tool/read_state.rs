@@ -10,7 +10,8 @@ use super::cursor::Binding;
 use super::{Effect, Tool};
 use crate::call::{Call, Ended, Stop};
 use crate::error::{Code, ToolError};
-use crate::policy::Access;
+use crate::path::WorkspacePath;
+use crate::policy::{Access, Layout};
 use crate::records::state::Key;
 use crate::storage::state;
 use crate::workspace::Scope;
@@ -91,6 +92,14 @@ impl Tool for ReadState {
     const ESSENTIAL: &'static [&'static str] = &["key", "prefix", "cursor", "version", "limit"];
     type Args = Args;
     type Output = Output;
+
+    fn subject_path(
+        layout: &Layout,
+        subject: Option<&str>,
+    ) -> Option<Result<WorkspacePath, ToolError>> {
+        let key = subject?;
+        Some(Key::parse(layout, key).map(|key| key.path().clone()))
+    }
 
     fn is_partial(output: &Output) -> bool {
         output.more == Some(true)

@@ -71,6 +71,11 @@ impl Scope {
         self.judge(access, path).allowed
     }
 
+    /// Notes that a call is refused for what it asked for, before any access could be judged.
+    pub(crate) fn refuse(&self, reason: String) {
+        self.judgements.note(&Judgement::refused(reason));
+    }
+
     /// All that was judged so far; also what is judged later.
     pub fn judgements(&self) -> Judgements {
         self.judgements.clone()
