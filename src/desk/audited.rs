@@ -3,7 +3,7 @@
 
 use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::decide::Review;
+use mcp_workspace_tools::decide::ProposalView;
 use mcp_workspace_tools::desk::{Desk, Excerpt, Findings, Here, Proposals, Verb};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::decision::Decision;
@@ -45,7 +45,7 @@ impl Desk for Audited {
         self.desk.proposals(call)
     }
 
-    fn proposal(&self, id: &str, call: &Call) -> Result<Review, ToolError> {
+    fn proposal(&self, id: &str, call: &Call) -> Result<ProposalView, ToolError> {
         self.desk.proposal(id, call)
     }
 

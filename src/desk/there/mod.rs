@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::decide::Review;
+use mcp_workspace_tools::decide::ProposalView;
 use mcp_workspace_tools::desk::message::{
     Decided, OneFinding, OneProposal, Person, ProposalsPage, Reason, is_id,
 };
@@ -100,30 +100,30 @@ impl Desk for There {
     }
 
     fn proposals(&self, call: &Call) -> Result<Proposals, ToolError> {
-        let mut all = Proposals { reviews: Vec::new(), unreadable: Vec::new() };
+        let mut all = Proposals { readable: Vec::new(), unreadable: Vec::new() };
         let (mut after, mut turned): (Option<String>, _) = (None, BTreeSet::new());
         loop {
             let from = after.iter().map(|after| ("after", after.as_str()));
             let page: ProposalsPage = self.connection.get("proposals", from, call)?;
-            all.reviews.extend(page.proposals);
+            all.readable.extend(page.proposals);
             all.unreadable.extend(page.unreadable);
             let Some(next) = page.next else { return Ok(all) };
             after = Some(turn(&mut turned, next)?);
         }
     }
 
-    fn proposal(&self, id: &str, call: &Call) -> Result<Review, ToolError> {
+    fn proposal(&self, id: &str, call: &Call) -> Result<ProposalView, ToolError> {
         check_id(id)?;
         let one: OneProposal = self.connection.get(&format!("proposals/{id}"), [], call)?;
-        let OneProposal { proposal: mut review, patch } = one;
+        let OneProposal { proposal: mut view, patch } = one;
         // What is decided about is what the id names, and so must be what is shown.
-        if !review.proposal.id.starts_with(id)
-            || id_of(&patch, &review.proposal.files) != review.proposal.id
+        if !view.proposal.id.starts_with(id)
+            || id_of(&patch, &view.proposal.files) != view.proposal.id
         {
             return Err(connection::misunderstood("the proposal is not what its id names"));
         }
-        review.patch = patch;
-        Ok(review)
+        view.patch = patch;
+        Ok(view)
     }
 
     fn decide(

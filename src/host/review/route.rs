@@ -82,9 +82,9 @@ impl Route {
             }
             Route::Proposals => as_answer(&page_of(desk.proposals(call)?, after, PAGE_BYTES)?),
             Route::Proposal(given) => {
-                let mut review = desk.proposal(&visible(desk, given)?, call)?;
-                let patch = std::mem::take(&mut review.patch);
-                as_answer(&OneProposal { proposal: review, patch })
+                let mut view = desk.proposal(&visible(desk, given)?, call)?;
+                let patch = std::mem::take(&mut view.patch);
+                as_answer(&OneProposal { proposal: view, patch })
             }
             Route::Decide(given, verb) => {
                 let decision = desk.decide(&visible(desk, given)?, *verb, reason, call)?;
@@ -117,19 +117,19 @@ fn page_of(all: Proposals, after: Option<&str>, most: usize) -> Result<Proposals
     let unreadable = if after.is_none() { all.unreadable } else { Vec::new() };
     let mut page = ProposalsPage { proposals: Vec::new(), unreadable, next: None };
     let mut bytes = 0;
-    for review in all.reviews {
-        let place = (review.proposal.created.as_str(), review.proposal.id.as_str());
+    for view in all.readable {
+        let place = (view.proposal.created.as_str(), view.proposal.id.as_str());
         if after.is_some_and(|after| place <= after) {
             continue;
         }
-        bytes += serde_json::to_vec(&review).map_or(most, |json| json.len());
+        bytes += serde_json::to_vec(&view).map_or(most, |json| json.len());
         if bytes > most
             && let Some(last) = page.proposals.last()
         {
             page.next = Some(format!("{},{}", last.proposal.created, last.proposal.id));
             break;
         }
-        page.proposals.push(review);
+        page.proposals.push(view);
     }
     Ok(page)
 }
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn proposals_come_in_pages_each_once_in_their_order() {
-        let review = |number: usize| {
+        let view = |number: usize| {
             serde_json::from_value(json!({
                 "format": 1, "id": format!("{number:032x}"), "title": "t".repeat(100),
                 "agent": "agent", "caller": "caller", "files": [], "state": "proposed",
@@ -205,12 +205,12 @@ mod tests {
             }))
             .unwrap()
         };
-        let all = || Proposals { reviews: (0..20).map(review).collect(), unreadable: Vec::new() };
+        let all = || Proposals { readable: (0..20).map(view).collect(), unreadable: Vec::new() };
         for most in [1, 1_000, 100_000] {
             let (mut ids, mut after, mut pages) = (Vec::new(), None, 0);
             loop {
                 let page = page_of(all(), after.as_deref(), most).unwrap();
-                ids.extend(page.proposals.into_iter().map(|review| review.proposal.id));
+                ids.extend(page.proposals.into_iter().map(|view| view.proposal.id));
                 pages += 1;
                 after = page.next;
                 if after.is_none() {

@@ -87,17 +87,17 @@ fn seen(body: &mut Markup, finding: &MergedFinding) {
 
 /// The proposals that answer it, as far as they can be read.
 fn answers(body: &mut Markup, pages: &Pages, finding: &MergedFinding, call: &Call) {
-    let Ok(Proposals { reviews, .. }) = pages.desk.proposals(call) else { return };
+    let Ok(Proposals { readable, .. }) = pages.desk.proposals(call) else { return };
     let names =
         |id: &String| *id == finding.fingerprint || finding.seen.iter().any(|seen| seen.id == *id);
     let mut any = false;
-    for review in reviews.iter().filter(|review| review.proposal.finding_ids.iter().any(names)) {
+    for view in readable.iter().filter(|view| view.proposal.finding_ids.iter().any(names)) {
         body.raw(if any { "" } else { "<h2>Proposals</h2>\n<ul class=\"list\" data-list>\n" });
         any = true;
-        body.raw("<li><span class=\"badge ").raw(review.state.as_str());
-        body.raw("\">").raw(review.state.as_str());
-        body.raw("</span> <a href=\"/proposal/").text(&review.proposal.id).raw("\">");
-        body.text(&shortened(&review.proposal.title)).raw("</a></li>\n");
+        body.raw("<li><span class=\"badge ").raw(view.state.as_str());
+        body.raw("\">").raw(view.state.as_str());
+        body.raw("</span> <a href=\"/proposal/").text(&view.proposal.id).raw("\">");
+        body.text(&shortened(&view.proposal.title)).raw("</a></li>\n");
     }
     body.raw(if any { "</ul>\n" } else { "" });
 }

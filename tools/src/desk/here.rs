@@ -2,7 +2,7 @@
 
 use super::{Desk, Excerpt, Findings, Proposals, Verb};
 use crate::call::Call;
-use crate::decide::{self, Review};
+use crate::decide::{self, ProposalView};
 use crate::error::{Code, ToolError};
 use crate::policy::Access;
 use crate::records::decision::Decision;
@@ -97,11 +97,11 @@ impl Desk for Here {
     }
 
     fn proposals(&self, _: &Call) -> Result<Proposals, ToolError> {
-        let (reviews, unreadable) = decide::list(&self.decider)?;
-        Ok(Proposals { reviews, unreadable })
+        let (readable, unreadable) = decide::list(&self.decider)?;
+        Ok(Proposals { readable, unreadable })
     }
 
-    fn proposal(&self, id: &str, _: &Call) -> Result<Review, ToolError> {
+    fn proposal(&self, id: &str, _: &Call) -> Result<ProposalView, ToolError> {
         decide::show(&self.decider, id)
     }
 

@@ -8,7 +8,7 @@ pub mod message;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
-use crate::decide::{Review, Unreadable};
+use crate::decide::{ProposalView, Unreadable};
 use crate::error::ToolError;
 use crate::records::decision::Decision;
 use crate::records::merged::{MergedFinding, MergedFindings, Wanted};
@@ -38,7 +38,7 @@ impl Findings {
 #[derive(Debug, Clone)]
 pub struct Proposals {
     /// Those that can be read, by time.
-    pub reviews: Vec<Review>,
+    pub readable: Vec<ProposalView>,
     /// Those that cannot.
     pub unreadable: Vec<Unreadable>,
 }
@@ -117,7 +117,7 @@ pub trait Desk: Send + Sync {
     ///
     /// # Errors
     /// When there is none.
-    fn proposal(&self, id: &str, call: &Call) -> Result<Review, ToolError>;
+    fn proposal(&self, id: &str, call: &Call) -> Result<ProposalView, ToolError>;
 
     /// Takes one step with a proposal.
     ///
