@@ -7,15 +7,15 @@ use std::time::Duration;
 use anyhow::Context;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::decide::ProposalView;
-use mcp_workspace_tools::desk::{Desk, Proposals, Verb};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::policy::Judgement;
 use mcp_workspace_tools::records::decision::{Action, State};
+use mcp_workspace_tools::review::{Proposals, Review, Verb};
 use serde_json::json;
 
 use crate::audit::Record;
 use crate::config::{DeciderOptions, ListFormat, ProposalsCommand, ShowFormat};
-use crate::desk::{self, NoRole};
+use crate::review::{self, NoRole};
 use crate::terminal::{
     BOLD, CYAN, GREEN, ProgressLine, RED, YELLOW, block, keeping_tabs, line, print, styled, table,
 };
@@ -50,9 +50,9 @@ pub fn run(command: ProposalsCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn open(options: &DeciderOptions) -> anyhow::Result<(Box<dyn Desk>, Call)> {
-    let desk = desk::open(&options.url, &options.workspace, &options.caller, HOST)?;
-    Ok((desk, Call::new(&options.caller, TIME)))
+fn open(options: &DeciderOptions) -> anyhow::Result<(Box<dyn Review>, Call)> {
+    let review = review::open(&options.url, &options.workspace, &options.caller, HOST)?;
+    Ok((review, Call::new(&options.caller, TIME)))
 }
 
 fn decide(
@@ -61,7 +61,7 @@ fn decide(
     verb: Verb,
     reason: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
-    let (desk, mut call) = match open(options) {
+    let (review, mut call) = match open(options) {
         Err(error) if error.is::<NoRole>() => {
             let call = Call::new(&options.caller, TIME);
             let mut record = Record::of_decision(&options.caller, HOST, verb.as_str(), id, &call);
@@ -75,7 +75,7 @@ fn decide(
     if let Some(line) = &progress {
         call = call.with_progress(line.sink());
     }
-    let decided = desk.decide(id, verb, reason, &call);
+    let decided = review.decide(id, verb, reason, &call);
     drop(progress);
     match decided {
         Ok(decision) => {
@@ -118,8 +118,8 @@ fn action(action: Action) -> &'static str {
 }
 
 fn list(options: &DeciderOptions, format: ListFormat) -> anyhow::Result<ExitCode> {
-    let (desk, call) = open(options)?;
-    let Proposals { readable, unreadable } = match desk.proposals(&call) {
+    let (review, call) = open(options)?;
+    let Proposals { readable, unreadable } = match review.proposals(&call) {
         Ok(all) => all,
         Err(error) => return Ok(refused(&error, options)),
     };
@@ -171,8 +171,8 @@ fn short(id: &str) -> String {
 }
 
 fn show(options: &DeciderOptions, id: &str, format: ShowFormat) -> anyhow::Result<ExitCode> {
-    let (desk, call) = open(options)?;
-    let view = match desk.proposal(id, &call) {
+    let (review, call) = open(options)?;
+    let view = match review.proposal(id, &call) {
         Ok(view) => view,
         Err(error) => return Ok(refused(&error, options)),
     };

@@ -1,15 +1,17 @@
-//! What may be asked for, and how it is answered from a desk.
+//! The requests of the review API, and how each is answered.
 
 use std::time::Instant;
 
 use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::desk::message::{Decided, OneFinding, OneProposal, Person, ProposalsPage};
-use mcp_workspace_tools::desk::{Desk, Here, Proposals, Verb};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::export::describe::{ALL_SEVERITIES, severity_name};
 use mcp_workspace_tools::records::finding::Severity;
 use mcp_workspace_tools::records::merged::Wanted;
+use mcp_workspace_tools::review::message::{
+    Decided, OneFinding, OneProposal, Person, ProposalsPage,
+};
+use mcp_workspace_tools::review::{LocalReview, Proposals, Review, Verb};
 use mcp_workspace_tools::storage::findings::Bounds;
 use serde::Serialize;
 
@@ -52,42 +54,42 @@ impl Route {
         (name.to_owned(), about)
     }
 
-    /// Does it, under the rights of the desk's person.
+    /// Does it, under the person's rights.
     ///
     /// # Errors
     /// What stands in its way.
     pub fn run(
         &self,
-        desk: &Here,
+        review: &LocalReview,
         query: &Query,
         reason: Option<&str>,
         call: &Call,
     ) -> Result<Answer, ToolError> {
         let after = query.after.as_deref();
         match self {
-            Route::Person => as_answer(&Person { caller: desk.person(call)? }),
+            Route::Person => as_answer(&Person { caller: review.person(call)? }),
             Route::Findings => {
                 // Half of the time is for reading, so that a slow mount gives a page, and the
                 // next one goes on.
                 let until = Instant::now() + call.time_left() / 2;
                 let bounds = Bounds { bytes: PAGE_BYTES, until };
-                as_answer(&desk.page(&query.wanted, after, Some(bounds), call)?)
+                as_answer(&review.page(&query.wanted, after, Some(bounds), call)?)
             }
             Route::Finding(fingerprint) => {
-                as_answer(&OneFinding { finding: desk.finding(fingerprint, call)? })
+                as_answer(&OneFinding { finding: review.finding(fingerprint, call)? })
             }
             Route::Source(fingerprint) => {
-                let finding = desk.finding(fingerprint, call)?;
-                as_answer(&desk.source(&finding, call)?)
+                let finding = review.finding(fingerprint, call)?;
+                as_answer(&review.source(&finding, call)?)
             }
-            Route::Proposals => as_answer(&page_of(desk.proposals(call)?, after, PAGE_BYTES)?),
+            Route::Proposals => as_answer(&page_of(review.proposals(call)?, after, PAGE_BYTES)?),
             Route::Proposal(given) => {
-                let mut view = desk.proposal(&visible(desk, given)?, call)?;
+                let mut view = review.proposal(&visible(review, given)?, call)?;
                 let patch = std::mem::take(&mut view.patch);
                 as_answer(&OneProposal { proposal: view, patch })
             }
             Route::Decide(given, verb) => {
-                let decision = desk.decide(&visible(desk, given)?, *verb, reason, call)?;
+                let decision = review.decide(&visible(review, given)?, *verb, reason, call)?;
                 as_answer(&Decided { decision })
             }
         }
@@ -95,9 +97,9 @@ impl Route {
 }
 
 /// The id of a proposal; one that is hidden is answered as one that is not there.
-fn visible(desk: &Here, given: &str) -> Result<String, ToolError> {
-    let id = desk.resolve(given)?;
-    if desk.may_see(&id)? {
+fn visible(review: &LocalReview, given: &str) -> Result<String, ToolError> {
+    let id = review.resolve(given)?;
+    if review.may_see(&id)? {
         return Ok(id);
     }
     Err(ToolError::new(Code::NotFound, format!("no proposal `{given}`"))

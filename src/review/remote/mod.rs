@@ -1,4 +1,5 @@
-//! The desk behind the URL of a function: every question is one signed request of its review API.
+//! A review of a workspace behind the URL of a function. Each method sends signed requests to the
+//! function's review API.
 
 mod connection;
 
@@ -8,15 +9,15 @@ use std::time::{Duration, Instant};
 
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::decide::ProposalView;
-use mcp_workspace_tools::desk::message::{
-    Decided, OneFinding, OneProposal, Person, ProposalsPage, Reason, is_id,
-};
-use mcp_workspace_tools::desk::{Desk, Excerpt, Findings, Proposals, Verb};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::decision::Decision;
 use mcp_workspace_tools::records::export::describe::severity_name;
 use mcp_workspace_tools::records::merged::{MergedFinding, Wanted};
 use mcp_workspace_tools::records::proposal::id_of;
+use mcp_workspace_tools::review::message::{
+    Decided, OneFinding, OneProposal, Person, ProposalsPage, Reason, is_id,
+};
+use mcp_workspace_tools::review::{Excerpt, Findings, Proposals, Review, Verb};
 use mcp_workspace_tools::storage::findings::Page;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -25,8 +26,8 @@ use connection::Connection;
 /// How long a list of findings is good for: a person turns its pages without reading it anew.
 const FRESH: Duration = Duration::from_secs(30);
 
-/// A function's desk.
-pub struct There {
+/// A review through a function.
+pub struct RemoteReview {
     connection: Connection,
     known: Mutex<Option<Known>>,
 }
@@ -38,13 +39,13 @@ struct Known {
     findings: Findings,
 }
 
-impl There {
+impl RemoteReview {
     /// Finds the credentials to sign with. Nothing is asked yet.
     ///
     /// # Errors
     /// When the URL is none, or there are no credentials or no region.
-    pub fn connect(url: &str, region: Option<&str>) -> anyhow::Result<There> {
-        Ok(There { connection: Connection::open(url, region)?, known: Mutex::new(None) })
+    pub fn connect(url: &str, region: Option<&str>) -> anyhow::Result<RemoteReview> {
+        Ok(RemoteReview { connection: Connection::open(url, region)?, known: Mutex::new(None) })
     }
 
     fn all_findings(&self, wanted: &Wanted, call: &Call) -> Result<Findings, ToolError> {
@@ -64,7 +65,7 @@ impl There {
     }
 }
 
-impl Desk for There {
+impl Review for RemoteReview {
     fn person(&self, call: &Call) -> Result<String, ToolError> {
         let person: Person = self.connection.get("", [], call)?;
         Ok(person.caller)

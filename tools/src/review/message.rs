@@ -1,5 +1,5 @@
-//! What the review API of a function says, in the same types on both sides. Readers pass over
-//! fields that they do not know.
+//! Messages of the review API. Function and client use the same types; both ignore fields that they
+//! do not know.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -23,7 +23,7 @@ pub fn is_id(text: &str) -> bool {
     (1..=MAX_ID).contains(&text.len()) && text.bytes().all(is_digit)
 }
 
-/// Who asks.
+/// The person who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// The caller, as the policy knows it.

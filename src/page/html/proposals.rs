@@ -1,21 +1,21 @@
 //! The list of proposals.
 
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::desk::Proposals;
 use mcp_workspace_tools::error::ToolError;
+use mcp_workspace_tools::review::Proposals;
 use mcp_workspace_tools::text::markup::Markup;
 
 use super::findings::shortened;
 use super::frame::{Part, whole};
 use super::when::when;
-use crate::review::Pages;
+use crate::page::Pages;
 
 /// The page: the undecided first, then the others, each by time.
 ///
 /// # Errors
 /// When they cannot be listed.
 pub fn page(pages: &Pages, call: &Call) -> Result<String, ToolError> {
-    let Proposals { readable, unreadable } = pages.desk.proposals(call)?;
+    let Proposals { readable, unreadable } = pages.review.proposals(call)?;
     let mut body = Markup::new();
     body.raw("<h1>Proposals</h1>\n");
     if readable.is_empty() && unreadable.is_empty() {

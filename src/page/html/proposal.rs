@@ -12,14 +12,14 @@ use super::diff;
 use super::findings::shortened;
 use super::frame::{Part, whole};
 use super::when::when;
-use crate::review::Pages;
+use crate::page::Pages;
 
 /// The page.
 ///
 /// # Errors
 /// When there is no such proposal, or the reviewer may not see it.
 pub fn page(pages: &Pages, id: &str, call: &Call) -> Result<String, ToolError> {
-    let view = pages.desk.proposal(id, call)?;
+    let view = pages.review.proposal(id, call)?;
     let proposal = &view.proposal;
     let mut body = Markup::new();
     body.raw("<h1>")
@@ -54,7 +54,7 @@ pub fn page(pages: &Pages, id: &str, call: &Call) -> Result<String, ToolError> {
 /// # Errors
 /// As [`page`].
 pub fn whole_diff(pages: &Pages, id: &str, call: &Call) -> Result<String, ToolError> {
-    let view = pages.desk.proposal(id, call)?;
+    let view = pages.review.proposal(id, call)?;
     Ok(visible(&String::from_utf8_lossy(&view.patch)).into_owned())
 }
 
@@ -100,7 +100,7 @@ fn decisions(body: &mut Markup, pages: &Pages, view: &ProposalView) {
     let mut form = |action: &'static str, name: &'static str, reason: Option<&'static str>| {
         body.raw("<form method=\"post\" action=\"/proposal/").text(&view.proposal.id).raw("/");
         body.raw(action).raw("\">\n<input type=\"hidden\" name=\"csrf\" value=\"");
-        body.text(pages.door.form_token()).raw("\">\n");
+        body.text(pages.access.form_token()).raw("\">\n");
         if let Some(required) = reason {
             body.raw(if required.is_empty() {
                 "<label>Reason"
