@@ -2,9 +2,9 @@
 
 mod command;
 mod config;
-mod desk;
 mod host;
 mod mcp;
+mod page;
 mod review;
 mod terminal;
 

@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::desk::Findings;
 use mcp_workspace_tools::records::export::{self, Export, Profile, Provenance};
 use mcp_workspace_tools::records::finding::Severity;
 use mcp_workspace_tools::records::merged::{MergedFinding, MergedFindings, Wanted};
+use mcp_workspace_tools::review::Findings;
 use mcp_workspace_tools::storage::findings::Damaged;
 
 use crate::config::{
     ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProfileChoice, SarifOptions,
     SeverityChoice,
 };
-use crate::desk;
+use crate::review;
 use crate::terminal::{ProgressLine, RED, YELLOW, block, line, print, styled, table};
 
 /// Longest time for reading them all; a person can stop it before.
@@ -65,13 +65,13 @@ fn read(options: &FindingsOptions) -> anyhow::Result<Findings> {
         agents: options.agent.clone(),
         runs: options.run.clone(),
     };
-    let desk = desk::open(&options.url, &options.workspace, &options.caller, "command")?;
+    let review = review::open(&options.url, &options.workspace, &options.caller, "command")?;
     let mut call = Call::new(&options.caller, TIME);
     let progress = ProgressLine::on_terminal();
     if let Some(line) = &progress {
         call = call.with_progress(line.sink());
     }
-    let findings = desk.findings(&wanted, &call);
+    let findings = review.findings(&wanted, &call);
     drop(progress);
     findings.map_err(|error| anyhow!("{}", block(&error.to_text(), "").trim_end()))
 }

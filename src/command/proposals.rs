@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::decide::Review;
-use mcp_workspace_tools::desk::{Desk, Proposals, Verb};
+use mcp_workspace_tools::decide::ProposalView;
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::policy::Judgement;
 use mcp_workspace_tools::records::decision::{Action, State};
+use mcp_workspace_tools::review::{Proposals, Review, Verb};
 use serde_json::json;
 
 use crate::audit::Record;
 use crate::config::{DeciderOptions, ListFormat, ProposalsCommand, ShowFormat};
-use crate::desk::{self, NoRole};
+use crate::review::{self, NoRole};
 use crate::terminal::{
     BOLD, CYAN, GREEN, ProgressLine, RED, YELLOW, block, keeping_tabs, line, print, styled, table,
 };
@@ -50,9 +50,9 @@ pub fn run(command: ProposalsCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn open(options: &DeciderOptions) -> anyhow::Result<(Box<dyn Desk>, Call)> {
-    let desk = desk::open(&options.url, &options.workspace, &options.caller, HOST)?;
-    Ok((desk, Call::new(&options.caller, TIME)))
+fn open(options: &DeciderOptions) -> anyhow::Result<(Box<dyn Review>, Call)> {
+    let review = review::open(&options.url, &options.workspace, &options.caller, HOST)?;
+    Ok((review, Call::new(&options.caller, TIME)))
 }
 
 fn decide(
@@ -61,7 +61,7 @@ fn decide(
     verb: Verb,
     reason: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
-    let (desk, mut call) = match open(options) {
+    let (review, mut call) = match open(options) {
         Err(error) if error.is::<NoRole>() => {
             let call = Call::new(&options.caller, TIME);
             let mut record = Record::of_decision(&options.caller, HOST, verb.as_str(), id, &call);
@@ -75,7 +75,7 @@ fn decide(
     if let Some(line) = &progress {
         call = call.with_progress(line.sink());
     }
-    let decided = desk.decide(id, verb, reason, &call);
+    let decided = review.decide(id, verb, reason, &call);
     drop(progress);
     match decided {
         Ok(decision) => {
@@ -118,22 +118,22 @@ fn action(action: Action) -> &'static str {
 }
 
 fn list(options: &DeciderOptions, format: ListFormat) -> anyhow::Result<ExitCode> {
-    let (desk, call) = open(options)?;
-    let Proposals { reviews, unreadable } = match desk.proposals(&call) {
+    let (review, call) = open(options)?;
+    let Proposals { readable, unreadable } = match review.proposals(&call) {
         Ok(all) => all,
         Err(error) => return Ok(refused(&error, options)),
     };
     let text = match format {
-        ListFormat::Json => serde_json::to_string_pretty(&json!({ "proposals": reviews }))? + "\n",
+        ListFormat::Json => serde_json::to_string_pretty(&json!({ "proposals": readable }))? + "\n",
         ListFormat::Table => {
             let head = ["ID", "STATE", "FILES", "AGENT", "PROPOSED", "CONFLICTS WITH", "TITLE"];
-            let rows = reviews.iter().map(|review| {
-                let proposal = &review.proposal;
-                let conflicts = review.conflicts_with.iter().map(|id| short(id));
+            let rows = readable.iter().map(|view| {
+                let proposal = &view.proposal;
+                let conflicts = view.conflicts_with.iter().map(|id| short(id));
                 let conflicts = conflicts.collect::<Vec<_>>().join(",");
                 vec![
                     short(&proposal.id),
-                    coloured(review.state),
+                    coloured(view.state),
                     proposal.files.len().to_string(),
                     line(&proposal.agent),
                     line(&proposal.created.chars().take(16).collect::<String>()),
@@ -171,29 +171,29 @@ fn short(id: &str) -> String {
 }
 
 fn show(options: &DeciderOptions, id: &str, format: ShowFormat) -> anyhow::Result<ExitCode> {
-    let (desk, call) = open(options)?;
-    let review = match desk.proposal(id, &call) {
-        Ok(review) => review,
+    let (review, call) = open(options)?;
+    let view = match review.proposal(id, &call) {
+        Ok(view) => view,
         Err(error) => return Ok(refused(&error, options)),
     };
     match format {
-        ShowFormat::Json => print(&(serde_json::to_string_pretty(&review)? + "\n")),
-        ShowFormat::Text => print(&as_text(&review)?),
+        ShowFormat::Json => print(&(serde_json::to_string_pretty(&view)? + "\n")),
+        ShowFormat::Text => print(&as_text(&view)?),
         ShowFormat::Patch => {
             use std::io::Write;
-            std::io::stdout().lock().write_all(&review.patch)
+            std::io::stdout().lock().write_all(&view.patch)
         }
     }
     .context("cannot write to stdout")?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_text(review: &Review) -> Result<String, std::fmt::Error> {
-    let proposal = &review.proposal;
+fn as_text(view: &ProposalView) -> Result<String, std::fmt::Error> {
+    let proposal = &view.proposal;
     let mut text = String::new();
     writeln!(text, "{}", styled(BOLD, &line(&proposal.title)))?;
     writeln!(text, "id        {}", line(&proposal.id))?;
-    writeln!(text, "state     {}", coloured(review.state))?;
+    writeln!(text, "state     {}", coloured(view.state))?;
     let (agent, caller) = (line(&proposal.agent), line(&proposal.caller));
     writeln!(text, "proposed  {} by {caller} as {agent}", line(&proposal.created))?;
     if let Some(run) = &proposal.run {
@@ -202,23 +202,23 @@ fn as_text(review: &Review) -> Result<String, std::fmt::Error> {
     if !proposal.finding_ids.is_empty() {
         writeln!(text, "findings  {}", line(&proposal.finding_ids.join(", ")))?;
     }
-    if !review.conflicts_with.is_empty() {
-        let others = review.conflicts_with.join(", ");
+    if !view.conflicts_with.is_empty() {
+        let others = view.conflicts_with.join(", ");
         writeln!(text, "conflicts {}", styled(YELLOW, &line(&others)))?;
     }
-    if !review.changed.is_empty() {
+    if !view.changed.is_empty() {
         writeln!(text, "the sources are not those that it is made for:")?;
-        for changed in &review.changed {
+        for changed in &view.changed {
             writeln!(text, "{}", line(changed))?;
         }
     }
     if let Some(rationale) = &proposal.rationale {
         write!(text, "\n{}", block(rationale, "    "))?;
     }
-    if !review.history.is_empty() {
+    if !view.history.is_empty() {
         writeln!(text, "\nhistory")?;
     }
-    for step in &review.history {
+    for step in &view.history {
         let (done, caller) = (action(step.action), line(&step.caller));
         writeln!(text, "  {}  {done} by {caller} as {}", line(&step.created), line(&step.role))?;
         if let Some(reason) = &step.reason {
@@ -226,7 +226,7 @@ fn as_text(review: &Review) -> Result<String, std::fmt::Error> {
         }
     }
     text.push('\n');
-    for source in String::from_utf8_lossy(&review.patch).lines() {
+    for source in String::from_utf8_lossy(&view.patch).lines() {
         let shown = keeping_tabs(source);
         let shown = match source.as_bytes() {
             [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] | [b'd', ..] => styled(BOLD, &shown),

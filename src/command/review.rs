@@ -9,11 +9,11 @@ use mcp_workspace_tools::call::Call;
 use tokio::net::TcpListener;
 
 use crate::config::ReviewOptions;
-use crate::desk;
-use crate::review::{self, Door, Pages};
+use crate::page::{self, PageAccess, Pages};
+use crate::review;
 use crate::terminal::{block, line};
 
-/// Longest time for a page, and until the desk has said who decides.
+/// Longest time for a page, and for finding out who the person is.
 const PAGE_TIME: Duration = Duration::from_secs(60);
 /// The same for a page that is asked for over a URL: a list may be many requests.
 const PAGE_TIME_OVER_URL: Duration = Duration::from_secs(10 * 60);
@@ -38,12 +38,12 @@ pub async fn run(options: ReviewOptions) -> anyhow::Result<ExitCode> {
         }
     };
     let decider = options.decider;
-    let (desk, person) = tokio::task::spawn_blocking(move || {
-        let desk = desk::open(&decider.url, &decider.workspace, &decider.caller, "review")?;
+    let (review, person) = tokio::task::spawn_blocking(move || {
+        let review = review::open(&decider.url, &decider.workspace, &decider.caller, "review")?;
         // Behind a URL this is the first question, which tells who is not let in before any page.
-        let person = desk.person(&Call::new(&decider.caller, PAGE_TIME));
+        let person = review.person(&Call::new(&decider.caller, PAGE_TIME));
         anyhow::Ok((
-            desk,
+            review,
             person.map_err(|error| anyhow!("{}", block(&error.to_text(), "").trim_end()))?,
         ))
     })
@@ -52,7 +52,7 @@ pub async fn run(options: ReviewOptions) -> anyhow::Result<ExitCode> {
         format!("cannot listen on {}; choose another with --listen", options.listen)
     })?;
     let address = listener.local_addr().context("cannot read the listener's address")?;
-    let door = Door::new(address)?;
+    let access = PageAccess::new(address)?;
     let mut out = std::io::stdout().lock();
     // A closed stdout must not end the page.
     let _ = writeln!(
@@ -60,10 +60,10 @@ pub async fn run(options: ReviewOptions) -> anyhow::Result<ExitCode> {
         "Review of {} as `{}`:\n  http://{address}/enter?token={}\n\nCtrl-C stops it.",
         line(&place),
         line(&person),
-        door.token()
+        access.token()
     )
     .and_then(|()| out.flush());
     drop(out);
-    review::serve(Pages { door, desk, person, time }, listener).await?;
+    page::serve(Pages { access, review, person, time }, listener).await?;
     Ok(ExitCode::SUCCESS)
 }

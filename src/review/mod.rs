@@ -1,135 +1,53 @@
-//! The review page: people see findings and proposals, and decide. On loopback only.
+//! Where a command finds its findings and proposals: in a workspace on this machine, or behind the
+//! URL of a function.
 
-mod door;
-mod page;
+mod audited;
+#[cfg(feature = "remote")]
+mod remote;
 
-use std::sync::Arc;
-use std::time::Duration;
+#[cfg(not(feature = "remote"))]
+use anyhow::bail;
+use mcp_workspace_tools::review::Review;
 
-use anyhow::Context;
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::desk::Desk;
-use tokio::net::TcpListener;
+use crate::caller::{Caller, Proof};
+use crate::config::{UrlOptions, WorkspaceOptions};
+use audited::AuditedReview;
 
-pub use door::Door;
-
-use crate::host::form::Fields;
-use crate::host::http::asked_to_stop;
-use crate::host::reply::status_of;
-
-/// Largest form; a reason is short.
-const MAX_FORM_BYTES: usize = 64 * 1024;
-
-/// What the pages show and do, under one person's rights.
-pub struct Pages {
-    /// Who may come in.
-    pub door: Door,
-    /// What the person sees and decides.
-    pub desk: Box<dyn Desk>,
-    /// Who that is, as the policy knows the person.
-    pub person: String,
-    /// How long a page may take.
-    pub time: Duration,
+/// The policy gives the caller no role.
+#[derive(Debug, thiserror::Error)]
+#[error("{policy} names no role for caller `{caller}`; see --caller and --policy")]
+pub struct NoRole {
+    policy: String,
+    caller: String,
 }
 
-/// What a request asks for, past the door.
-struct Asked {
-    post: bool,
-    path: String,
-    query: Fields,
-    form: Fields,
-}
-
-/// What a page answers.
-enum Reply {
-    Page(String),
-    Text(String),
-    See(String),
-}
-
-/// Serves the page until SIGINT or SIGTERM.
+/// Opens the review that the options name. Audit records of decisions give `host` as their host.
 ///
 /// # Errors
-/// When the listener fails.
-pub async fn serve(pages: Pages, listener: TcpListener) -> anyhow::Result<()> {
-    let app = Router::new().fallback(answer).with_state(Arc::new(pages));
-    let served = std::future::IntoFuture::into_future(axum::serve(listener, app));
-    tokio::select! {
-        result = served => result.context("the review page failed"),
-        () = asked_to_stop() => Ok(()),
+/// When the workspace or the policy cannot be had, the policy names no role for the caller, or
+/// the URL is none.
+pub fn open(
+    url: &UrlOptions,
+    workspace: &WorkspaceOptions,
+    caller: &str,
+    host: &'static str,
+) -> anyhow::Result<Box<dyn Review>> {
+    if let Some(place) = &url.url {
+        return remote(place, url.region.as_deref());
     }
-}
-
-async fn answer(State(pages): State<Arc<Pages>>, request: Request) -> Response {
-    let mut response = match pass(pages, request).await {
-        Ok(response) => response,
-        Err(refused) => *refused,
+    let (dispatcher, opened) = workspace.dispatcher(workspace.root_or_current())?;
+    let Some(review) = dispatcher.local_review(&Caller::new(caller, Proof::Process)) else {
+        return Err(NoRole { policy: opened.policy, caller: caller.to_owned() }.into());
     };
-    let headers = response.headers_mut();
-    for (name, value) in door::HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
+    Ok(Box::new(AuditedReview::new(review, host)))
 }
 
-async fn pass(pages: Arc<Pages>, request: Request) -> Result<Response, Box<Response>> {
-    let (head, body) = request.into_parts();
-    pages.door.check_origin(&head)?;
-    let query = Fields::parse(head.uri.query().unwrap_or_default().as_bytes());
-    let path = head.uri.path().to_owned();
-    match path.as_str() {
-        "/review.css" => return Ok(asset("text/css; charset=utf-8", include_str!("review.css"))),
-        "/review.js" => {
-            return Ok(asset("text/javascript; charset=utf-8", include_str!("review.js")));
-        }
-        "/enter" => return pages.door.enter(query.get("token")),
-        _ => pages.door.check_session(&head.headers)?,
-    }
-    let post = match head.method {
-        Method::GET | Method::HEAD => false,
-        Method::POST => true,
-        _ => return Err(door::refusal(StatusCode::METHOD_NOT_ALLOWED, "GET or POST only")),
-    };
-    let form = if post { read_form(&pages, body).await? } else { Fields::default() };
-    let asked = Asked { post, path, query, form };
-    let work = tokio::task::spawn_blocking(move || {
-        let call = Call::new(&pages.person, pages.time);
-        page::answer(&pages, &asked, &call).unwrap_or_else(|error| {
-            let status = status_of(error.code);
-            (status, Reply::Page(page::problem(&pages, &asked.path, &error)))
-        })
-    });
-    let Ok((status, reply)) = work.await else {
-        return Err(door::refusal(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "this page failed; the others go on",
-        ));
-    };
-    Ok(match reply {
-        Reply::Page(html) => with_type(status, "text/html; charset=utf-8", Body::from(html)),
-        Reply::Text(text) => with_type(status, "text/plain; charset=utf-8", Body::from(text)),
-        Reply::See(place) => (StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response(),
-    })
+#[cfg(feature = "remote")]
+fn remote(url: &str, region: Option<&str>) -> anyhow::Result<Box<dyn Review>> {
+    Ok(Box::new(remote::RemoteReview::connect(url, region)?))
 }
 
-async fn read_form(pages: &Pages, body: Body) -> Result<Fields, Box<Response>> {
-    let bytes = to_bytes(body, MAX_FORM_BYTES)
-        .await
-        .map_err(|_| door::refusal(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"))?;
-    let form = Fields::parse(&bytes);
-    pages.door.check_form(form.get("csrf"))?;
-    Ok(form)
-}
-
-fn asset(kind: &'static str, text: &'static str) -> Response {
-    with_type(StatusCode::OK, kind, Body::from(text))
-}
-
-fn with_type(status: StatusCode, kind: &'static str, body: Body) -> Response {
-    (status, [(header::CONTENT_TYPE, kind)], body).into_response()
+#[cfg(not(feature = "remote"))]
+fn remote(_: &str, _: Option<&str>) -> anyhow::Result<Box<dyn Review>> {
+    bail!("this build has no --url; install it with `cargo install --path . --features remote`")
 }

@@ -44,7 +44,7 @@ const PRUNED_AT_ONCE: usize = 32;
 const PART: usize = 20;
 
 /// The workspace, and its policy beside it.
-struct Desk {
+struct Fixture {
     // Mounts end before the directory goes.
     _mounts: Vec<Mounted>,
     _directory: tempfile::TempDir,
@@ -56,8 +56,8 @@ struct Desk {
     divisor: usize,
 }
 
-impl Desk {
-    fn on_disk() -> Desk {
+impl Fixture {
+    fn on_disk() -> Fixture {
         let directory = match std::env::var_os("MCP_WORKSPACE_RECORDS_DIR") {
             Some(parent) => tempfile::tempdir_in(parent).unwrap(),
             None => tempfile::tempdir().unwrap(),
@@ -67,19 +67,19 @@ impl Desk {
         let policy = directory.path().join("policy.toml");
         fs::write(&policy, POLICY).unwrap();
         let roots = vec![root.clone()];
-        Desk { _mounts: Vec::new(), _directory: directory, root, roots, policy, divisor: 1 }
+        Fixture { _mounts: Vec::new(), _directory: directory, root, roots, policy, divisor: 1 }
     }
 
     /// None where this machine cannot mount; that is said on the terminal.
-    fn over_two_mounts() -> Option<Desk> {
-        let mut desk = Desk::on_disk();
+    fn over_two_mounts() -> Option<Fixture> {
+        let mut fixture = Fixture::on_disk();
         let options = Options { delay: DELAY, remembered: REMEMBERED, ..Options::default() };
         for _ in 0..2 {
-            desk._mounts.push(Mounted::or_skip(&desk.root, options.clone()).unwrap()?);
+            fixture._mounts.push(Mounted::or_skip(&fixture.root, options.clone()).unwrap()?);
         }
-        desk.roots = desk._mounts.iter().map(|mount| mount.path().to_owned()).collect();
-        desk.divisor = PART;
-        Some(desk)
+        fixture.roots = fixture._mounts.iter().map(|mount| mount.path().to_owned()).collect();
+        fixture.divisor = PART;
+        Some(fixture)
     }
 
     fn fleet(&self, size: usize) -> Fleet<'_> {
@@ -103,25 +103,25 @@ const LINES: usize = 18;
 
 #[test]
 fn every_acknowledged_finding_is_there_once_whoever_is_killed() {
-    findings(&Desk::on_disk());
+    findings(&Fixture::on_disk());
 }
 
 #[test]
 fn every_acknowledged_finding_is_there_once_over_two_mounts() {
-    Desk::over_two_mounts().iter().for_each(findings);
+    Fixture::over_two_mounts().iter().for_each(findings);
 }
 
-fn findings(desk: &Desk) {
-    let (writes, processes) = (20_000 / desk.divisor, 64);
+fn findings(fixture: &Fixture) {
+    let (writes, processes) = (20_000 / fixture.divisor, 64);
     let different = writes * 9 / 10;
-    fs::create_dir(desk.root.join("src")).unwrap();
+    fs::create_dir(fixture.root.join("src")).unwrap();
     for file in 0..different.div_ceil(LINES) {
         let text: String = (0..LINES).map(|line| format!("{file} {line}\n")).collect();
-        fs::write(desk.root.join(format!("src/{file}.txt")), text).unwrap();
+        fs::write(fixture.root.join(format!("src/{file}.txt")), text).unwrap();
     }
-    let exclusive = desk.roots.len() == 1 && renames_exclusively(&desk.root);
+    let exclusive = fixture.roots.len() == 1 && renames_exclusively(&fixture.root);
     let begun = Instant::now();
-    let fleet = desk.fleet(processes);
+    let fleet = fixture.fleet(processes);
     // By number of the finding: the file that was named, and how often it was `created`.
     let acknowledged: Mutex<BTreeMap<usize, (String, usize)>> = Mutex::default();
     let (next, lost) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -165,32 +165,33 @@ fn findings(desk: &Desk) {
     assert_eq!(acknowledged.len(), different);
     let mut names = BTreeSet::new();
     for (number, (path, created)) in &acknowledged {
-        let text = fs::read(desk.root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let text =
+            fs::read(fixture.root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
         let finding: Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(finding["message"], format!("finding {number}"), "{path}");
         assert!(names.insert(path.rsplit_once('/').unwrap().1.to_owned()), "{path} is of two");
         // None when the answer to the one that was created was lost.
         assert!(*created <= 1 || !exclusive, "finding {number} was created {created} times");
     }
-    let there: BTreeSet<String> = visible(&desk.root.join("output/findings/agent"));
+    let there: BTreeSet<String> = visible(&fixture.root.join("output/findings/agent"));
     assert_eq!(there, names, "what is there and what was acknowledged");
     assert!(lost.into_inner() > 0, "nobody was killed at work; this shows nothing");
 }
 
 #[test]
 fn a_counter_loses_no_step() {
-    counter(&Desk::on_disk());
+    counter(&Fixture::on_disk());
 }
 
 #[test]
 fn a_counter_loses_no_step_over_two_mounts() {
-    Desk::over_two_mounts().iter().for_each(counter);
+    Fixture::over_two_mounts().iter().for_each(counter);
 }
 
-fn counter(desk: &Desk) {
-    let (steps, processes) = (5_000 / desk.divisor, 32);
+fn counter(fixture: &Fixture) {
+    let (steps, processes) = (5_000 / fixture.divisor, 32);
     let begun = Instant::now();
-    let fleet = desk.fleet(processes);
+    let fleet = fixture.fleet(processes);
     let (next, conflicts) = (AtomicUsize::new(0), AtomicUsize::new(0));
     fleet.run(None, MOST, |worker| {
         let mut random = Random::new();
@@ -223,21 +224,21 @@ fn counter(desk: &Desk) {
         begun.elapsed(),
         conflicts.into_inner()
     );
-    let kept = desk.root.join("state/counter/@");
+    let kept = fixture.root.join("state/counter/@");
     let newest = visible(&kept).iter().map(|name| name.parse::<usize>().unwrap()).max().unwrap();
     let value: Value =
         serde_json::from_slice(&fs::read(kept.join(format!("{newest}/value.json"))).unwrap())
             .unwrap();
     assert_eq!((newest, value["value"].as_u64()), (steps, Some(steps as u64)));
     let stay = || visible(&kept).len();
-    if desk.roots.len() > 1 {
+    if fixture.roots.len() > 1 {
         // Who prunes asks whether the version before the oldest is gone. A mount that remembers a
         // name of which the other has removed the file leaves the rest for later: for so long as
         // it remembers, and no longer. Then each time of pruning removes as many as it may.
         let late = stay();
         std::thread::sleep(REMEMBERED + REMEMBERED / 2);
         let more = PRUNED_EVERY * (late / PRUNED_AT_ONCE + 1);
-        desk.fleet(1).run(None, MOST, |worker| {
+        fixture.fleet(1).run(None, MOST, |worker| {
             for version in steps..steps + more {
                 let write =
                     json!({ "key": "counter", "value": version + 1, "expected_version": version });
@@ -252,18 +253,18 @@ fn counter(desk: &Desk) {
 
 #[test]
 fn each_task_is_claimed_once_whoever_is_killed() {
-    claims(&Desk::on_disk());
+    claims(&Fixture::on_disk());
 }
 
 #[test]
 fn each_task_is_claimed_once_over_two_mounts() {
-    Desk::over_two_mounts().iter().for_each(claims);
+    Fixture::over_two_mounts().iter().for_each(claims);
 }
 
-fn claims(desk: &Desk) {
-    let (tasks, processes) = (1_000 / desk.divisor, 16);
+fn claims(fixture: &Fixture) {
+    let (tasks, processes) = (1_000 / fixture.divisor, 16);
     let begun = Instant::now();
-    let fleet = desk.fleet(processes);
+    let fleet = fixture.fleet(processes);
     let won: Mutex<BTreeMap<usize, Vec<usize>>> = Mutex::default();
     let lost = AtomicUsize::new(0);
     fleet.run(Some(Duration::from_millis(250)), MOST, |worker| {
@@ -299,7 +300,7 @@ fn claims(desk: &Desk) {
     let mut winners = BTreeSet::new();
     for task in 0..tasks {
         let stored =
-            fs::read(desk.root.join(format!("state/tasks/{task}/@/1/value.json"))).unwrap();
+            fs::read(fixture.root.join(format!("state/tasks/{task}/@/1/value.json"))).unwrap();
         let stored: Value = serde_json::from_slice(&stored).unwrap();
         let by = won.get(&task).unwrap_or_else(|| panic!("nobody has task {task}"));
         assert_eq!(by.len(), 1, "task {task} has {by:?}");

@@ -9,9 +9,9 @@ use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::workspace::Workspace;
 
 use crate::config::LimitOptions;
-use crate::hands::Hands;
 use crate::journal::Journal;
 use crate::progress::{Progress, Watch};
+use crate::tool_calls::ToolRunner;
 use crate::worker::Worker;
 
 /// What one agent is to do, with the tools in this process.
@@ -48,10 +48,10 @@ impl Assignment<'_> {
         let workspace = Workspace::open_with_ambient_authority(root)
             .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
         let dispatcher = Dispatcher::new(workspace, policy.clone(), limits.time_for_a_call());
-        let hands = Hands::new(dispatcher, role, run, agent);
+        let runner = ToolRunner::new(dispatcher, role, run, agent);
         let task = self.task.trim().to_owned();
         let mut orders = limits.orders(role.clone(), agent.clone(), run.clone(), task);
         self.model.clone_into(&mut orders.model);
-        Worker::new(orders, hands, journal, &events, Progress::watched(agent.as_str(), self.watch))
+        Worker::new(orders, runner, journal, &events, Progress::watched(agent.as_str(), self.watch))
     }
 }

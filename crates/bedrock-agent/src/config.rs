@@ -17,11 +17,11 @@ use serde_json::Value;
 use crate::backoff::Patience;
 use crate::bedrock::Bedrock;
 use crate::budget::{Budget, Prices};
-use crate::hands::{Hands, Remote};
 use crate::journal::Journal;
 use crate::progress::{Progress, When};
 use crate::steps::Event;
 use crate::summary::Summary;
+use crate::tool_calls::{RemoteTools, ToolRunner};
 use crate::worker::{Orders, Worker};
 use mcp_workspace_tools::name::Name;
 
@@ -264,10 +264,10 @@ impl RunOptions {
         };
         let agent = self.agent.clone().unwrap_or_else(|| self.role.clone());
         let task = self.task()?;
-        let (hands, (journal, events)) = match self.mcp_url() {
+        let (runner, (journal, events)) = match self.mcp_url() {
             Some(url) => {
                 let journal = self.records(&run, &agent)?;
-                (Hands::remote(self.remote(&url).await?), journal)
+                (ToolRunner::remote(self.remote(&url).await?), journal)
             }
             None if self.records.is_some() => {
                 bail!("--records goes with --mcp; in a workspace, runs lie in its output")
@@ -288,11 +288,15 @@ impl RunOptions {
             attempts: self.limits.max_attempts,
             first_wait: Duration::from_millis(self.limits.first_wait_ms),
         };
-        Worker::new(orders, hands, journal, &events, progress)
+        Worker::new(orders, runner, journal, &events, progress)
     }
 
     /// The tools in this process, and the journal in the workspace.
-    fn local(&self, run: &Name, agent: &Name) -> anyhow::Result<(Hands, (Journal, Vec<Event>))> {
+    fn local(
+        &self,
+        run: &Name,
+        agent: &Name,
+    ) -> anyhow::Result<(ToolRunner, (Journal, Vec<Event>))> {
         let root = self.workspace.clone().or_else(|| path_in("MCP_WORKSPACE_ROOT"));
         let root = root.unwrap_or_else(|| PathBuf::from("."));
         let policy = self.policy()?;
@@ -301,11 +305,11 @@ impl RunOptions {
             .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
         let time_for_a_call = Duration::from_secs(self.limits.timeout);
         let dispatcher = Dispatcher::new(workspace, policy, time_for_a_call);
-        Ok((Hands::new(dispatcher, &self.role, run, agent), journal))
+        Ok((ToolRunner::new(dispatcher, &self.role, run, agent), journal))
     }
 
     /// The tools of a server.
-    async fn remote(&self, url: &str) -> anyhow::Result<Remote> {
+    async fn remote(&self, url: &str) -> anyhow::Result<RemoteTools> {
         let token = std::env::var("BEDROCK_AGENT_MCP_TOKEN").ok().filter(|token| !token.is_empty());
         let link = if let Some(token) = token {
             mcp_workspace_remote::Remote::with_token(url, &token)?
@@ -320,7 +324,7 @@ impl RunOptions {
             attempts: self.limits.max_attempts,
             first_wait: Duration::from_millis(self.limits.first_wait_ms),
         };
-        Remote::connect(link, &self.role, patience).await
+        RemoteTools::connect(link, &self.role, patience).await
     }
 
     /// The journal on this machine.

@@ -10,13 +10,13 @@ mod backoff;
 mod bedrock;
 mod budget;
 mod conversation;
-mod hands;
 mod interruption;
 mod journal;
 mod progress;
 mod steps;
 mod summary;
 mod task;
+mod tool_calls;
 mod worker;
 
 pub mod config;

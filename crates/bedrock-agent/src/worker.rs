@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff;
 use crate::bedrock::{Bedrock, Failure, Question, Reply};
 use crate::budget::Budget;
-use crate::hands::{Hands, Unreachable};
 use crate::journal::Journal;
 use crate::progress::Progress;
 use crate::steps::{Course, Event, Next};
 use crate::summary::{Ending, Summary};
 use crate::task::system_prompt;
+use crate::tool_calls::{ToolRunner, Unreachable};
 use mcp_workspace_tools::name::Name;
 
 /// What a worker is to do, and how far it may go.
@@ -41,7 +41,7 @@ pub struct Worker {
     orders: Orders,
     system: String,
     tools: Vec<serde_json::Value>,
-    hands: Hands,
+    runner: ToolRunner,
     journal: Journal,
     course: Course,
     progress: Progress,
@@ -63,16 +63,16 @@ impl Worker {
     /// When policy grants the role no tools, or the journal is that of another task.
     pub(crate) fn new(
         orders: Orders,
-        hands: Hands,
+        runner: ToolRunner,
         journal: Journal,
         events: &[Event],
         progress: Progress,
     ) -> anyhow::Result<Worker> {
-        let tools = hands.tools();
+        let tools = runner.tools();
         if tools.is_empty() {
-            bail!("{}", hands.without_tools());
+            bail!("{}", runner.without_tools());
         }
-        for line in hands.left_out() {
+        for line in runner.left_out() {
             progress.line(line);
             tracing::warn!("{line}");
         }
@@ -81,7 +81,7 @@ impl Worker {
             course.apply(event);
         }
         if let Some(Event::Begin { caller, task, .. }) = events.first()
-            && (caller != hands.caller() || *task != orders.task)
+            && (caller != runner.caller() || *task != orders.task)
         {
             bail!(
                 "the run `{}` of agent `{}` has begun with another task or role, see `{}`; give \
@@ -93,7 +93,7 @@ impl Worker {
         }
         let system = system_prompt(&orders.role, &orders.run);
         let began = Instant::now();
-        Ok(Worker { orders, system, tools, hands, journal, course, progress, began })
+        Ok(Worker { orders, system, tools, runner, journal, course, progress, began })
     }
 
     /// The next request as JSON, which is the first one of a new run.
@@ -117,9 +117,9 @@ impl Worker {
         bedrock: &Bedrock,
         interrupted: CancellationToken,
     ) -> anyhow::Result<Summary> {
-        let hands = self.hands.clone();
+        let runner = self.runner.clone();
         let summary = self.work(bedrock, interrupted).await;
-        hands.close().await;
+        runner.close().await;
         summary
     }
 
@@ -157,7 +157,7 @@ impl Worker {
                 Next::RunTools => {
                     let images = self.course.conversation.images();
                     let calls = std::mem::take(&mut self.course.pending);
-                    let running = self.hands.run(&calls, images, self.orders.until);
+                    let running = self.runner.run(&calls, images, self.orders.until);
                     let results = tokio::select! {
                         results = running => results,
                         () = interrupted.cancelled() => return self.pause("interrupted"),
@@ -261,7 +261,7 @@ impl Worker {
         let summary = Summary {
             run: self.orders.run.to_string(),
             agent: self.orders.agent.to_string(),
-            caller: self.hands.caller().to_owned(),
+            caller: self.runner.caller().to_owned(),
             model: self.orders.model,
             ending,
             reason,
@@ -303,7 +303,7 @@ impl Worker {
         Event::Begin {
             run: self.orders.run.to_string(),
             agent: self.orders.agent.to_string(),
-            caller: self.hands.caller().to_owned(),
+            caller: self.runner.caller().to_owned(),
             model: self.orders.model.clone(),
             task: self.orders.task.clone(),
         }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::desk::Here;
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::policy::{Judgement, Layout, Policy};
+use mcp_workspace_tools::review::LocalReview;
 use mcp_workspace_tools::tool::{Catalog, Entry};
 use mcp_workspace_tools::workspace::{Decider, Scope, Workspace};
 use serde_json::{Value, json};
@@ -38,12 +38,12 @@ pub enum Right {
 
 impl Right {
     /// The judgement that gives it; none where no role does.
-    fn judge(self, desk: &Here) -> Option<Judgement> {
+    fn judge(self, review: &LocalReview) -> Option<Judgement> {
         let by = |role: Option<&str>, rule| role.map(|role| Judgement::by_role(role, Some(rule)));
-        let deciding = by(desk.deciding_role(), "decide");
+        let deciding = by(review.deciding_role(), "decide");
         match self {
             Right::Decide => deciding,
-            Right::Look => by(desk.reading_role(), "read").or(deciding),
+            Right::Look => by(review.reading_role(), "read").or(deciding),
         }
     }
 
@@ -122,12 +122,12 @@ impl Dispatcher {
         self
     }
 
-    /// What a person may read and decide; none without a role.
-    pub fn desk(&self, caller: &Caller) -> Option<Here> {
+    /// The review of a person over this workspace; none without a role.
+    pub fn local_review(&self, caller: &Caller) -> Option<LocalReview> {
         let grant = self.policy.grant(caller)?;
         let (workspace, layout) = (Arc::clone(&self.workspace), Arc::clone(&self.layout));
         let scope = Scope::new(Arc::clone(&workspace), grant.for_decisions(), Arc::clone(&layout));
-        Some(Here::new(scope, Decider::new(workspace, &grant, layout, &caller.id)))
+        Some(LocalReview::new(scope, Decider::new(workspace, &grant, layout, &caller.id)))
     }
 
     /// Where records lie in the workspace.
@@ -234,18 +234,18 @@ impl Dispatcher {
         &self,
         request: Request,
         right: Right,
-        work: impl FnOnce(&Here, &Call) -> Result<Answer, ToolError> + Send + 'static,
+        work: impl FnOnce(&LocalReview, &Call) -> Result<Answer, ToolError> + Send + 'static,
     ) -> Result<Answer, ToolError> {
         let call = self.call_of(&request);
         let mut record = Record::begin(&request, &call, self.metrics);
-        let desk = self.desk(&request.caller);
-        let judgement = desk.as_ref().and_then(|desk| right.judge(desk));
-        let result = match desk.zip(judgement) {
+        let review = self.local_review(&request.caller);
+        let judgement = review.as_ref().and_then(|review| right.judge(review));
+        let result = match review.zip(judgement) {
             None => Err(right.missing(&request.caller, &self.layout)),
-            Some((desk, judgement)) => {
+            Some((review, judgement)) => {
                 record.judged(judgement);
                 let running = call.clone();
-                let work = move || work(&desk, &running);
+                let work = move || work(&review, &running);
                 self.run(&request.tool, &call, CancellationToken::new(), work).await
             }
         };

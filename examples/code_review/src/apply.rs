@@ -47,15 +47,15 @@ pub fn apply(
     caller: &str,
 ) -> Result<Applied, DecisionsError> {
     let decider = rights::decider(root, policy, caller)?;
-    let (reviews, _) =
+    let (readable, _) =
         decide::list(&decider).map_err(|cause| DecisionsError::List { run: run.clone(), cause })?;
     let sources = sources_of(policy.layout(), run);
     let mut outcome = Applied::default();
-    for review in reviews.into_iter().filter(|review| is_about(review, &sources)) {
-        let (id, title) = (review.proposal.id, review.proposal.title);
+    for view in readable.into_iter().filter(|view| is_about(view, &sources)) {
+        let (id, title) = (view.proposal.id, view.proposal.title);
         // A step that is recorded counts, whatever the sources look like at this moment: an
         // approved proposal that conflicts with one applied before it is to be told.
-        match State::after(&review.history) {
+        match State::after(&view.history) {
             State::Approved | State::Applying => {}
             State::Applied | State::Reverting => {
                 outcome.applied.push(id);
@@ -67,7 +67,7 @@ pub fn apply(
             }
             _ => continue,
         }
-        let approver = review.history.iter().rev().find(|step| step.action == Action::Approved);
+        let approver = view.history.iter().rev().find(|step| step.action == Action::Approved);
         let refused = match approver {
             Some(step) if step.caller == caller => Some(format!(
                 "`{caller}` approved it, who applies it; somebody else must approve it"

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mcp_workspace_tools::decide::{self, Review};
+use mcp_workspace_tools::decide::{self, ProposalView};
 use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::name::Name;
 use mcp_workspace_tools::path::WorkspacePath;
@@ -102,15 +102,15 @@ pub fn standing(
     caller: &str,
 ) -> Result<Standing, DecisionsError> {
     let decider = rights::decider(root, policy, caller)?;
-    let (reviews, unreadable) =
+    let (readable, unreadable) =
         decide::list(&decider).map_err(|cause| DecisionsError::List { run: run.clone(), cause })?;
     let mut standing = Standing {
         unreadable: unreadable.into_iter().map(|bad| (bad.id, bad.error.message)).collect(),
         ..Standing::default()
     };
     let sources = sources_of(policy.layout(), run);
-    for review in reviews.into_iter().filter(|review| is_about(review, &sources)) {
-        let list = match review.state {
+    for view in readable.into_iter().filter(|view| is_about(view, &sources)) {
+        let list = match view.state {
             State::Proposed => &mut standing.proposed,
             // An apply that somebody is at is as good as approved; a revert as good as applied.
             State::Approved | State::Applying => &mut standing.approved,
@@ -120,7 +120,7 @@ pub fn standing(
             State::Conflicted => &mut standing.conflicted,
             State::Superseded => &mut standing.superseded,
         };
-        list.push(listed(review));
+        list.push(listed(view));
     }
     Ok(standing)
 }
@@ -132,23 +132,23 @@ pub(crate) fn sources_of(layout: &Layout, run: &Name) -> Option<WorkspacePath> {
 }
 
 /// Whether a proposal touches these sources and nothing else.
-pub(crate) fn is_about(review: &Review, sources: &Option<WorkspacePath>) -> bool {
+pub(crate) fn is_about(view: &ProposalView, sources: &Option<WorkspacePath>) -> bool {
     let within = |path: &String| {
         sources.as_ref().is_some_and(|sources| {
             WorkspacePath::parse(path).is_ok_and(|path| path.is_within(sources))
         })
     };
-    let files = &review.proposal.files;
+    let files = &view.proposal.files;
     files.iter().flat_map(|file| std::iter::once(&file.path).chain(&file.old_path)).all(within)
 }
 
-fn listed(review: Review) -> Listed {
-    let paths = review.proposal.files.into_iter().map(|file| file.path).collect();
+fn listed(view: ProposalView) -> Listed {
+    let paths = view.proposal.files.into_iter().map(|file| file.path).collect();
     Listed {
-        id: review.proposal.id,
-        title: review.proposal.title,
+        id: view.proposal.id,
+        title: view.proposal.title,
         paths,
-        decided_by: review.history.last().map(|step| step.caller.clone()),
-        changed: review.changed,
+        decided_by: view.history.last().map(|step| step.caller.clone()),
+        changed: view.changed,
     }
 }

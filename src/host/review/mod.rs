@@ -15,9 +15,9 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::desk::message::{PATH, is_id};
-use mcp_workspace_tools::desk::{Here, Verb};
 use mcp_workspace_tools::error::{Code, ToolError};
+use mcp_workspace_tools::review::message::{PATH, is_id};
+use mcp_workspace_tools::review::{LocalReview, Verb};
 use serde_json::json;
 
 use super::reply::{failure, json};
@@ -122,6 +122,7 @@ async fn respond(
     let (tool, path) = route.audited();
     let request = asked.to(served.host, tool, json!({ "path": path }));
     let right = route.right();
-    let work = move |desk: &Here, call: &Call| route.run(desk, &query, reason.as_deref(), call);
+    let work =
+        move |review: &LocalReview, call: &Call| route.run(review, &query, reason.as_deref(), call);
     served.dispatcher.review(request, right, work).await
 }

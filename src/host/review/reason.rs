@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderMap};
 use axum::response::Response;
-use mcp_workspace_tools::desk::message::Reason;
 use mcp_workspace_tools::error::{Code, ToolError};
+use mcp_workspace_tools::review::message::Reason;
 use serde_json::{Map, Value};
 
 use crate::host::reply::{failure, failure_as};

@@ -1,15 +1,17 @@
-//! What may be asked for, and how it is answered from a desk.
+//! The requests of the review API, and how each is answered.
 
 use std::time::Instant;
 
 use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::desk::message::{Decided, OneFinding, OneProposal, Person, ProposalsPage};
-use mcp_workspace_tools::desk::{Desk, Here, Proposals, Verb};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::export::describe::{ALL_SEVERITIES, severity_name};
 use mcp_workspace_tools::records::finding::Severity;
 use mcp_workspace_tools::records::merged::Wanted;
+use mcp_workspace_tools::review::message::{
+    Decided, OneFinding, OneProposal, Person, ProposalsPage,
+};
+use mcp_workspace_tools::review::{LocalReview, Proposals, Review, Verb};
 use mcp_workspace_tools::storage::findings::Bounds;
 use serde::Serialize;
 
@@ -52,42 +54,42 @@ impl Route {
         (name.to_owned(), about)
     }
 
-    /// Does it, under the rights of the desk's person.
+    /// Does it, under the person's rights.
     ///
     /// # Errors
     /// What stands in its way.
     pub fn run(
         &self,
-        desk: &Here,
+        review: &LocalReview,
         query: &Query,
         reason: Option<&str>,
         call: &Call,
     ) -> Result<Answer, ToolError> {
         let after = query.after.as_deref();
         match self {
-            Route::Person => as_answer(&Person { caller: desk.person(call)? }),
+            Route::Person => as_answer(&Person { caller: review.person(call)? }),
             Route::Findings => {
                 // Half of the time is for reading, so that a slow mount gives a page, and the
                 // next one goes on.
                 let until = Instant::now() + call.time_left() / 2;
                 let bounds = Bounds { bytes: PAGE_BYTES, until };
-                as_answer(&desk.page(&query.wanted, after, Some(bounds), call)?)
+                as_answer(&review.page(&query.wanted, after, Some(bounds), call)?)
             }
             Route::Finding(fingerprint) => {
-                as_answer(&OneFinding { finding: desk.finding(fingerprint, call)? })
+                as_answer(&OneFinding { finding: review.finding(fingerprint, call)? })
             }
             Route::Source(fingerprint) => {
-                let finding = desk.finding(fingerprint, call)?;
-                as_answer(&desk.source(&finding, call)?)
+                let finding = review.finding(fingerprint, call)?;
+                as_answer(&review.source(&finding, call)?)
             }
-            Route::Proposals => as_answer(&page_of(desk.proposals(call)?, after, PAGE_BYTES)?),
+            Route::Proposals => as_answer(&page_of(review.proposals(call)?, after, PAGE_BYTES)?),
             Route::Proposal(given) => {
-                let mut review = desk.proposal(&visible(desk, given)?, call)?;
-                let patch = std::mem::take(&mut review.patch);
-                as_answer(&OneProposal { proposal: review, patch })
+                let mut view = review.proposal(&visible(review, given)?, call)?;
+                let patch = std::mem::take(&mut view.patch);
+                as_answer(&OneProposal { proposal: view, patch })
             }
             Route::Decide(given, verb) => {
-                let decision = desk.decide(&visible(desk, given)?, *verb, reason, call)?;
+                let decision = review.decide(&visible(review, given)?, *verb, reason, call)?;
                 as_answer(&Decided { decision })
             }
         }
@@ -95,9 +97,9 @@ impl Route {
 }
 
 /// The id of a proposal; one that is hidden is answered as one that is not there.
-fn visible(desk: &Here, given: &str) -> Result<String, ToolError> {
-    let id = desk.resolve(given)?;
-    if desk.may_see(&id)? {
+fn visible(review: &LocalReview, given: &str) -> Result<String, ToolError> {
+    let id = review.resolve(given)?;
+    if review.may_see(&id)? {
         return Ok(id);
     }
     Err(ToolError::new(Code::NotFound, format!("no proposal `{given}`"))
@@ -117,19 +119,19 @@ fn page_of(all: Proposals, after: Option<&str>, most: usize) -> Result<Proposals
     let unreadable = if after.is_none() { all.unreadable } else { Vec::new() };
     let mut page = ProposalsPage { proposals: Vec::new(), unreadable, next: None };
     let mut bytes = 0;
-    for review in all.reviews {
-        let place = (review.proposal.created.as_str(), review.proposal.id.as_str());
+    for view in all.readable {
+        let place = (view.proposal.created.as_str(), view.proposal.id.as_str());
         if after.is_some_and(|after| place <= after) {
             continue;
         }
-        bytes += serde_json::to_vec(&review).map_or(most, |json| json.len());
+        bytes += serde_json::to_vec(&view).map_or(most, |json| json.len());
         if bytes > most
             && let Some(last) = page.proposals.last()
         {
             page.next = Some(format!("{},{}", last.proposal.created, last.proposal.id));
             break;
         }
-        page.proposals.push(review);
+        page.proposals.push(view);
     }
     Ok(page)
 }
@@ -197,7 +199,7 @@ mod tests {
 
     #[test]
     fn proposals_come_in_pages_each_once_in_their_order() {
-        let review = |number: usize| {
+        let view = |number: usize| {
             serde_json::from_value(json!({
                 "format": 1, "id": format!("{number:032x}"), "title": "t".repeat(100),
                 "agent": "agent", "caller": "caller", "files": [], "state": "proposed",
@@ -205,12 +207,12 @@ mod tests {
             }))
             .unwrap()
         };
-        let all = || Proposals { reviews: (0..20).map(review).collect(), unreadable: Vec::new() };
+        let all = || Proposals { readable: (0..20).map(view).collect(), unreadable: Vec::new() };
         for most in [1, 1_000, 100_000] {
             let (mut ids, mut after, mut pages) = (Vec::new(), None, 0);
             loop {
                 let page = page_of(all(), after.as_deref(), most).unwrap();
-                ids.extend(page.proposals.into_iter().map(|review| review.proposal.id));
+                ids.extend(page.proposals.into_iter().map(|view| view.proposal.id));
                 pages += 1;
                 after = page.next;
                 if after.is_none() {

@@ -7,8 +7,8 @@
 mod journal;
 mod loaded;
 mod plan;
-mod review;
 mod step;
+mod view;
 
 use crate::error::{Code, ToolError};
 use crate::records::decision::{Action, Decision, State};
@@ -19,7 +19,7 @@ use loaded::Loaded;
 use plan::Plan;
 use step::{next_step, take};
 
-pub use review::{Review, Unreadable, list, may_see, resolve, show};
+pub use view::{ProposalView, Unreadable, list, may_see, resolve, show};
 
 /// Approves a proposal, so that it can be applied.
 ///
@@ -39,9 +39,9 @@ pub fn approve(decider: &Decider, id: &str, reason: Option<&str>) -> Result<Deci
     }
     let hold = hold(decider, &id)?;
     let history = journal::recover(decider, &loaded, &hold)?.history;
-    let review = Review::of(decider, &loaded, history)?;
-    review.admit(Action::Approved)?;
-    let step = next_step(decider, &id, &review.history, Action::Approved, &role, reason)?;
+    let view = ProposalView::of(decider, &loaded, history)?;
+    view.admit(Action::Approved)?;
+    let step = next_step(decider, &id, &view.history, Action::Approved, &role, reason)?;
     take(decider, step, &[])
 }
 
@@ -78,14 +78,14 @@ pub fn apply(decider: &Decider, id: &str) -> Result<Decision, ToolError> {
     if let Some(applied) = ended.filter(|end| end.action == Action::Applied) {
         return Ok(applied);
     }
-    let review = Review::of(decider, &loaded, history)?;
-    review.admit(Action::Applying)?;
+    let view = ProposalView::of(decider, &loaded, history)?;
+    view.admit(Action::Applying)?;
     let plan = loaded.plan(decider)?;
     let (journal, saved) = plan.save();
-    let mut intent = next_step(decider, &id, &review.history, Action::Applying, &role, None)?;
+    let mut intent = next_step(decider, &id, &view.history, Action::Applying, &role, None)?;
     intent.journal = Some(journal);
     let intent = take(decider, intent, &saved)?;
-    let mut history = review.history;
+    let mut history = view.history;
     history.push(intent);
     journal::carry_out(decider, &id, &plan, history, &role)
 }

@@ -383,7 +383,7 @@ fn the_second_proposal_on_a_file_is_told_and_conflicts_once_the_first_is_applied
     let (one, two) = (first["id"].as_str().unwrap(), second["id"].as_str().unwrap());
     let anna = decider(&checkout, "anna");
     let (listed, _) = decide::list(&anna).unwrap();
-    let of = |id: &str| listed.iter().find(|review| review.proposal.id == id).unwrap();
+    let of = |id: &str| listed.iter().find(|view| view.proposal.id == id).unwrap();
     assert_eq!(of(one).conflicts_with, [two]);
     decide::approve(&anna, one, None).unwrap();
     decide::apply(&anna, one).unwrap();

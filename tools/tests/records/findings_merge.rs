@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use mcp_workspace_test_support::cases::cases;
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::desk::Findings;
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::records::finding::{FORMAT, Finding, Location, Severity, Verdict};
 use mcp_workspace_tools::records::merged::{self, Filter, MergedFinding, MergedFindings, Wanted};
+use mcp_workspace_tools::review::Findings;
 use mcp_workspace_tools::storage::findings::{self, Bounds};
 use mcp_workspace_tools::workspace::{Scope, Workspace};
 use proptest::prelude::*;

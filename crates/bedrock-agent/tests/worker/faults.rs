@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::door::{Door, Turn, welcome};
+use crate::proxy::{ScriptedProxy, Turn, welcome};
 use crate::reviewer::finding;
 use crate::server::Server;
 use crate::setting::Setting;
@@ -17,10 +17,10 @@ fn note() -> Value {
     json!({ "key": "notes/x", "value": "seen" })
 }
 
-/// A door at which the first call of this tool has this fate.
-fn once(server: &Server, tool: &'static str, fate: fn() -> Turn) -> Door {
+/// A proxy at which the first call of this tool has this fate.
+fn once(server: &Server, tool: &'static str, fate: fn() -> Turn) -> ScriptedProxy {
     let calls = AtomicUsize::new(0);
-    Door::before(server, move |_, message, _| {
+    ScriptedProxy::before(server, move |_, message, _| {
         let this = message["method"] == "tools/call" && message["params"]["name"] == tool;
         if this && calls.fetch_add(1, Ordering::SeqCst) == 0 { fate() } else { Turn::Through }
     })
@@ -41,7 +41,7 @@ fn what_does_no_harm_twice_is_done_again_when_its_answer_was_lost() {
         {
             let setting = Setting::new();
             let server = Server::over(&setting);
-            let door = once(&server, tool, fate);
+            let proxy = once(&server, tool, fate);
             let model = Model::playing(move |number, request| match number {
                 0 => calls(&[("a", tool, input.clone())]),
                 _ => {
@@ -49,10 +49,10 @@ fn what_does_no_harm_twice_is_done_again_when_its_answer_was_lost() {
                     done("ok")
                 }
             });
-            let outcome = setting.run_remotely(&model, &door.url(), &[]);
+            let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
             assert_eq!(outcome.status, Some(0), "{outcome:?}");
             assert_eq!(model.requests().len(), 2);
-            assert_eq!(door.calls().len(), 2, "{tool}");
+            assert_eq!(proxy.calls().len(), 2, "{tool}");
             assert!(setting.findings().len() <= 1);
         }
     }
@@ -69,7 +69,7 @@ fn what_may_not_be_done_twice_is_told_as_unknown() {
     for fate in fates {
         let setting = Setting::new();
         let server = Server::over(&setting);
-        let door = once(&server, "write_state", fate);
+        let proxy = once(&server, "write_state", fate);
         let model = Model::playing(|number, request| match number {
             0 => calls(&[("a", "write_state", note())]),
             1 => {
@@ -80,9 +80,10 @@ fn what_may_not_be_done_twice_is_told_as_unknown() {
             }
             _ => done("looked"),
         });
-        let outcome = setting.run_remotely(&model, &door.url(), &[]);
+        let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
         assert_eq!(outcome.status, Some(0), "{outcome:?}");
-        let sent: Vec<_> = door.calls().iter().map(|call| call["params"]["name"].clone()).collect();
+        let sent: Vec<_> =
+            proxy.calls().iter().map(|call| call["params"]["name"].clone()).collect();
         assert_eq!(sent, ["write_state", "read_state"]);
         assert_eq!(model.requests().len(), 3);
     }
@@ -92,7 +93,7 @@ fn what_may_not_be_done_twice_is_told_as_unknown() {
 fn the_rest_of_an_answer_is_fetched_where_the_server_keeps_it() {
     let setting = Setting::new();
     let asked = Mutex::new(Value::Null);
-    let door = Door::alone(move |_, message, request| {
+    let proxy = ScriptedProxy::alone(move |_, message, request| {
         let mut asked = asked.lock().unwrap();
         if request.method == "GET" {
             assert_eq!(request.headers["last-event-id"], "7");
@@ -120,9 +121,9 @@ fn the_rest_of_an_answer_is_fetched_where_the_server_keeps_it() {
             done("ok")
         }
     });
-    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
-    assert_eq!(door.calls().len(), 1);
+    assert_eq!(proxy.calls().len(), 1);
 }
 
 #[test]
@@ -130,7 +131,7 @@ fn what_was_refused_before_it_began_is_tried_again_whatever_it_is() {
     let setting = Setting::new();
     let server = Server::over(&setting);
     let asked = AtomicUsize::new(0);
-    let door = Door::before(&server, move |_, message, _| {
+    let proxy = ScriptedProxy::before(&server, move |_, message, _| {
         let busy = message["method"] == "tools/call" && asked.fetch_add(1, Ordering::SeqCst) < 3;
         if busy { Turn::Http(429, "Rate Exceeded.".to_owned()) } else { Turn::Through }
     });
@@ -141,9 +142,9 @@ fn what_was_refused_before_it_began_is_tried_again_whatever_it_is() {
             done("ok")
         }
     });
-    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
-    assert_eq!(door.calls().len(), 4);
+    assert_eq!(proxy.calls().len(), 4);
     assert_eq!(model.requests().len(), 2);
     server.audit(1);
 }
@@ -152,18 +153,18 @@ fn what_was_refused_before_it_began_is_tried_again_whatever_it_is() {
 fn a_server_that_is_busy_at_the_start_is_asked_again() {
     let setting = Setting::new();
     let server = Server::over(&setting);
-    let door = Door::before(&server, |number, _, _| match number {
+    let proxy = ScriptedProxy::before(&server, |number, _, _| match number {
         0 | 2 => Turn::Http(429, "Rate Exceeded.".to_owned()),
         1 => Turn::Http(503, String::new()),
         4 => Turn::Http(502, String::new()),
         _ => Turn::Through,
     });
     let model = Model::playing(|_, _| done("ok"));
-    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
-    assert_eq!(door.messages().len(), 7);
+    assert_eq!(proxy.messages().len(), 7);
 
-    let busy = Door::alone(|_, _, _| Turn::Http(429, "Rate Exceeded.".to_owned()));
+    let busy = ScriptedProxy::alone(|_, _, _| Turn::Http(429, "Rate Exceeded.".to_owned()));
     let outcome = setting.run_remotely(&model, &busy.url(), &["--max-attempts", "3"]);
     assert_eq!(outcome.status, Some(2), "{outcome:?}");
     assert!(outcome.stderr.contains("HTTP 429: Rate Exceeded."), "{outcome:?}");
@@ -174,13 +175,13 @@ fn a_server_that_is_busy_at_the_start_is_asked_again() {
 fn a_run_whose_server_has_gone_ends_and_the_same_command_goes_on() {
     let setting = Setting::new();
     let server = Server::over(&setting);
-    let door = Arc::new(Door::before(&server, |_, _, _| Turn::Through));
-    let url = door.url();
-    let doors = Arc::clone(&door);
+    let proxy = Arc::new(ScriptedProxy::before(&server, |_, _, _| Turn::Through));
+    let url = proxy.url();
+    let same = Arc::clone(&proxy);
     let model = Model::playing(move |number, request| match number {
         0 => calls(&[("a", "write_finding", finding(2))]),
         1 => {
-            doors.shut();
+            same.shut();
             calls(&[("b", "write_finding", finding(3)), ("c", "list_dir", json!({}))])
         }
         _ => {
@@ -199,7 +200,7 @@ fn a_run_whose_server_has_gone_ends_and_the_same_command_goes_on() {
     // While it is away, the command says so and changes nothing.
     let outcome = setting.run_remotely(&model, &url, &["--max-attempts", "1"]);
     assert_eq!(outcome.status, Some(2), "{outcome:?}");
-    door.reopen();
+    proxy.reopen();
     let outcome = setting.run_remotely(&model, &url, &[]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     // The model was not asked again for what it had asked for.
@@ -212,15 +213,15 @@ fn a_run_whose_server_has_gone_ends_and_the_same_command_goes_on() {
 fn an_answer_that_tells_that_rights_were_lost_ends_the_run_and_not_the_model() {
     let setting = Setting::new();
     let server = Server::over(&setting);
-    let door = once(&server, "list_dir", || Turn::Http(403, "expired".to_owned()));
+    let proxy = once(&server, "list_dir", || Turn::Http(403, "expired".to_owned()));
     let model = Model::playing(|number, _| match number {
         0 => calls(&[("a", "list_dir", json!({}))]),
         _ => done("ok"),
     });
-    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
     assert_eq!(outcome.status, Some(1), "{outcome:?}");
     assert!(outcome.stdout.contains("HTTP 403: expired"), "{outcome:?}");
-    assert_eq!(setting.run_remotely(&model, &door.url(), &[]).status, Some(0));
+    assert_eq!(setting.run_remotely(&model, &proxy.url(), &[]).status, Some(0));
     assert_eq!(model.requests().len(), 2);
 }
 
@@ -228,12 +229,13 @@ fn an_answer_that_tells_that_rights_were_lost_ends_the_run_and_not_the_model() {
 fn a_call_that_hangs_ends_in_time_and_is_told_for_what_it_is() {
     let setting = Setting::new();
     let server = Server::over(&setting);
-    let door = Door::before(&server, |_, message, _| match message["params"]["name"].as_str() {
-        Some("read_file" | "write_state") => Turn::Hang,
-        _ => Turn::Through,
-    });
-    let door = Arc::new(door);
-    let seen = Arc::clone(&door);
+    let proxy =
+        ScriptedProxy::before(&server, |_, message, _| match message["params"]["name"].as_str() {
+            Some("read_file" | "write_state") => Turn::Hang,
+            _ => Turn::Through,
+        });
+    let proxy = Arc::new(proxy);
+    let seen = Arc::clone(&proxy);
     let model = Model::playing(move |number, request| match number {
         0 => calls(&[
             ("a", "read_file", json!({ "path": "input/src/auth.py" })),
@@ -250,7 +252,7 @@ fn a_call_that_hangs_ends_in_time_and_is_told_for_what_it_is() {
             done("ok")
         }
     });
-    let outcome = setting.run_remotely(&model, &door.url(), &["--timeout", "2"]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &["--timeout", "2"]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert_eq!(model.requests().len(), 2);
 }
@@ -259,7 +261,7 @@ fn a_call_that_hangs_ends_in_time_and_is_told_for_what_it_is() {
 fn a_worker_that_is_asked_to_stop_while_the_server_works_pauses_and_goes_on() {
     let setting = Setting::new();
     let server = Server::over(&setting);
-    let door = once(&server, "read_file", || Turn::Hang);
+    let proxy = once(&server, "read_file", || Turn::Hang);
     let model = Model::playing(|number, request| match number {
         0 => calls(&[("a", "read_file", json!({ "path": "input/src/auth.py" }))]),
         _ => {
@@ -267,13 +269,13 @@ fn a_worker_that_is_asked_to_stop_while_the_server_works_pauses_and_goes_on() {
             done("ok")
         }
     });
-    let child = setting.remotely(&model, &door.url(), &[]).spawn().unwrap();
-    door.wait_for_calls(1);
+    let child = setting.remotely(&model, &proxy.url(), &[]).spawn().unwrap();
+    proxy.wait_for_calls(1);
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     let outcome = setting.end_of(child);
     assert_eq!(outcome.status, Some(3), "{outcome:?}");
     assert_eq!(setting.summary()["reason"], "interrupted");
-    assert_eq!(setting.run_remotely(&model, &door.url(), &[]).status, Some(0));
+    assert_eq!(setting.run_remotely(&model, &proxy.url(), &[]).status, Some(0));
     assert_eq!(model.requests().len(), 2);
 }
 
@@ -282,8 +284,8 @@ fn a_run_stays_with_its_server() {
     let setting = Setting::new();
     let server = Server::over(&setting);
     let (one, other) = (
-        Door::before(&server, |_, _, _| Turn::Through),
-        Door::before(&server, |_, _, _| Turn::Through),
+        ScriptedProxy::before(&server, |_, _, _| Turn::Through),
+        ScriptedProxy::before(&server, |_, _, _| Turn::Through),
     );
     let model = Model::playing(|_, _| calls(&[("a", "list_dir", json!({}))]));
     let less = ["--max-turns", "1"];
@@ -298,7 +300,7 @@ fn a_run_stays_with_its_server() {
 fn a_worker_that_was_killed_when_the_server_had_done_its_call_doubles_nothing() {
     let setting = Setting::new();
     let server = Server::over(&setting);
-    let door = once(&server, "write_finding", || Turn::Kept);
+    let proxy = once(&server, "write_finding", || Turn::Kept);
     let model = Model::playing(|number, request| match number {
         0 => calls(&[("a", "write_finding", finding(3)), ("b", "list_dir", json!({}))]),
         _ => {
@@ -308,12 +310,12 @@ fn a_worker_that_was_killed_when_the_server_had_done_its_call_doubles_nothing() 
             done("ok")
         }
     });
-    let mut child = setting.remotely(&model, &door.url(), &[]).spawn().unwrap();
+    let mut child = setting.remotely(&model, &proxy.url(), &[]).spawn().unwrap();
     server.audit(2);
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(setting.findings().len(), 1);
-    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert_eq!(model.requests().len(), 2);
     assert_eq!(setting.findings().len(), 1);
@@ -324,7 +326,7 @@ fn a_worker_that_was_killed_when_the_server_had_done_its_call_doubles_nothing() 
 fn a_run_that_is_out_of_time_while_the_server_works_pauses_and_goes_on() {
     let setting = Setting::new();
     let server = Server::over(&setting);
-    let door = once(&server, "read_file", || Turn::Hang);
+    let proxy = once(&server, "read_file", || Turn::Hang);
     let model = Model::playing(|number, request| match number {
         0 => calls(&[("a", "read_file", json!({ "path": "input/src/auth.py" }))]),
         _ => {
@@ -332,11 +334,11 @@ fn a_run_that_is_out_of_time_while_the_server_works_pauses_and_goes_on() {
             done("ok")
         }
     });
-    let outcome = setting.run_remotely(&model, &door.url(), &["--max-seconds", "6"]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &["--max-seconds", "6"]);
     assert_eq!(outcome.status, Some(3), "{outcome:?}");
     let summary = setting.summary();
     assert_eq!(summary["ending"], "paused");
     assert!(summary["seconds"].as_f64().unwrap() < 6.0, "{summary}");
-    assert_eq!(setting.run_remotely(&model, &door.url(), &[]).status, Some(0));
+    assert_eq!(setting.run_remotely(&model, &proxy.url(), &[]).status, Some(0));
     assert_eq!(model.requests().len(), 2);
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::door::{Door, Turn, welcome};
+use crate::proxy::{ScriptedProxy, Turn, welcome};
 use crate::setting::Setting;
 use mcp_workspace_test_support::model::{Model, calls, done, results};
 
@@ -12,8 +12,8 @@ fn tool(name: &str) -> Value {
 }
 
 /// A server with these pages of tools, which answers each call with this result.
-fn server(pages: Vec<Value>, result: Value) -> Door {
-    Door::alone(move |_, message, _| match message["method"].as_str() {
+fn server(pages: Vec<Value>, result: Value) -> ScriptedProxy {
+    ScriptedProxy::alone(move |_, message, _| match message["method"].as_str() {
         Some("tools/list") => {
             let cursor = message["params"]["cursor"].as_str().unwrap_or("0");
             let page: usize = cursor.parse().unwrap();
@@ -39,16 +39,16 @@ fn offered(request: &Value) -> Vec<String> {
 fn a_list_comes_in_pages_and_names_stay_as_the_server_has_them() {
     let setting = Setting::new();
     let pages = vec![json!([tool("a___b")]), json!([]), json!([tool("c"), tool("a___b")])];
-    let door = server(pages, json!({ "content": [{ "type": "text", "text": "x" }] }));
+    let proxy = server(pages, json!({ "content": [{ "type": "text", "text": "x" }] }));
     let model = Model::playing(|number, _| match number {
         0 => calls(&[("a", "a___b", json!({ "x": 1 }))]),
         _ => done("ok"),
     });
-    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert_eq!(offered(&model.requests()[0]), ["a___b", "c"]);
-    assert_eq!(door.calls()[0]["params"]["name"], "a___b");
-    assert_eq!(door.calls()[0]["params"]["arguments"], json!({ "x": 1 }));
+    assert_eq!(proxy.calls()[0]["params"]["name"], "a___b");
+    assert_eq!(proxy.calls()[0]["params"]["arguments"], json!({ "x": 1 }));
 }
 
 #[test]
@@ -67,9 +67,9 @@ fn tools_that_bedrock_would_refuse_are_left_out_with_a_line_for_each() {
         "nothing",
         { "name": "plain", "description": " ", "inputSchema": { "type": "object", "oneOf": [] } },
     ]);
-    let door = server(vec![list], json!({ "content": [] }));
+    let proxy = server(vec![list], json!({ "content": [] }));
     let model = Model::playing(|_, _| done("ok"));
-    let outcome = setting.run_remotely(&model, &door.url(), &["--progress", "always"]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &["--progress", "always"]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert_eq!(offered(&model.requests()[0]), ["good", "plain"]);
     let told = |part: &str| outcome.stderr.lines().filter(|line| line.contains(part)).count();
@@ -90,28 +90,29 @@ fn ten_thousand_tools_and_endless_lists_are_bounded() {
         tool["description"] = json!(text);
         json!([tool])
     };
-    let endless = Door::alone(|number, message, _| match message["method"].as_str() {
+    let endless = ScriptedProxy::alone(|number, message, _| match message["method"].as_str() {
         Some("tools/list") => Turn::Result(json!({
             "resultType": "complete", "ttlMs": 0, "cacheScope": "private",
             "tools": [tool("same")], "nextCursor": number.to_string(),
         })),
         _ => welcome(message),
     });
-    for (door, tools, pages) in [
+    for (proxy, tools, pages) in [
         (server((0..3).map(many).collect(), json!({})), 128, 1),
         (server((0..90).map(long).collect(), json!({})), 50, 50),
         (endless, 1, 50),
     ] {
         let setting = Setting::new();
         let model = Model::playing(|_, _| done("ok"));
-        let outcome = setting.run_remotely(&model, &door.url(), &[]);
+        let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
         assert_eq!(outcome.status, Some(0), "{outcome:?}");
         let request = &model.requests()[0];
         assert_eq!(offered(request).len(), tools);
         assert!(request.to_string().len() < 1_300_000);
         assert!(outcome.stderr.contains("left out"), "{outcome:?}");
         assert!(outcome.stderr.lines().count() < 20, "{outcome:?}");
-        let lists = door.messages().into_iter().filter(|message| message["method"] == "tools/list");
+        let lists =
+            proxy.messages().into_iter().filter(|message| message["method"] == "tools/list");
         assert_eq!(lists.count(), pages);
     }
 }
@@ -133,7 +134,7 @@ fn answers_are_shown_as_data_within_the_limits_of_the_service() {
     let result = json!({
         "resultType": "complete", "content": content, "structuredContent": { "a": 1 },
     });
-    let door = server(vec![json!([tool("look")])], result);
+    let proxy = server(vec![json!([tool("look")])], result);
     let model = Model::playing(|number, request| match number {
         0 => {
             let ids: Vec<String> = (0..32).map(|number| format!("id-{number}")).collect();
@@ -149,7 +150,7 @@ fn answers_are_shown_as_data_within_the_limits_of_the_service() {
             done("ok")
         }
     });
-    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     let sent = model.requests()[1].to_string();
     assert_eq!(sent.matches(pixel).count(), 20);
@@ -159,12 +160,12 @@ fn answers_are_shown_as_data_within_the_limits_of_the_service() {
 fn kinds_of_answers_each_reach_the_model() {
     let look = |result: Value| {
         let setting = Setting::new();
-        let door = server(vec![json!([tool("look")])], result);
+        let proxy = server(vec![json!([tool("look")])], result);
         let model = Model::playing(|number, _| match number {
             0 => calls(&[("a", "look", json!({}))]),
             _ => done("ok"),
         });
-        let outcome = setting.run_remotely(&model, &door.url(), &[]);
+        let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
         assert_eq!(outcome.status, Some(0), "{outcome:?}");
         results(&model.requests()[1])[0].clone()
     };
@@ -205,7 +206,7 @@ fn an_answer_beyond_all_bounds_is_not_taken_in() {
     let list = json!({
         "resultType": "complete", "tools": [tool("look")], "ttlMs": 0, "cacheScope": "private",
     });
-    let door = Door::alone(move |_, message, _| match message["method"].as_str() {
+    let proxy = ScriptedProxy::alone(move |_, message, _| match message["method"].as_str() {
         Some("tools/list") => Turn::Result(list.clone()),
         Some("tools/call") if message["params"]["arguments"]["streamed"] == true => {
             Turn::Events(stream.clone())
@@ -224,7 +225,7 @@ fn an_answer_beyond_all_bounds_is_not_taken_in() {
             done("ok")
         }
     });
-    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert_eq!(model.requests().len(), 2);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::door::{Door, Turn};
+use crate::proxy::{ScriptedProxy, Turn};
 use crate::reviewer::finding;
 use crate::server::Server;
 use crate::setting::{ROLE, Setting};
@@ -159,14 +159,14 @@ fn an_event_cannot_name_another_role_or_anything_else() {
 fn a_function_works_through_a_server_and_keeps_its_records_on_the_mount() {
     let setting = Setting::new();
     let server = Server::over(&setting);
-    let door = Door::before(&server, |_, _, _| Turn::Through);
+    let proxy = ScriptedProxy::before(&server, |_, _, _| Turn::Through);
     let model = Model::playing(|number, _| match number {
         0 => calls(&[("a", "write_finding", finding(3))]),
         1 => Play::Hang,
         _ => done("one finding"),
     });
     let event = json!({ "role": ROLE, "task": "x", "run": "r1" });
-    let variables = [("BEDROCK_AGENT_MCP_URL", door.url())];
+    let variables = [("BEDROCK_AGENT_MCP_URL", proxy.url())];
     let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
     let events = vec![(6, event.clone()), (60, event)];
     let function = Function::start_with(&setting, &model, &variables, events);
@@ -175,7 +175,7 @@ fn a_function_works_through_a_server_and_keeps_its_records_on_the_mount() {
         assert!(succeeded, "{summary}");
         assert_eq!(summary["ending"], ending);
     }
-    assert_eq!(door.calls().len(), 1);
+    assert_eq!(proxy.calls().len(), 1);
     assert_eq!(setting.findings().len(), 1);
     // Where they lie too when the tools are here.
     assert_eq!(setting.summary()["ending"], "completed");

@@ -4,12 +4,12 @@
 
 mod breakout;
 mod budget;
-mod door;
 mod dry_run;
 mod faults;
 mod hostile;
 mod lambda;
 mod protocol;
+mod proxy;
 mod recovery;
 mod remote;
 mod resume;

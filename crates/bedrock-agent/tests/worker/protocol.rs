@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::door::{Door, Turn};
+use crate::proxy::{ScriptedProxy, Turn};
 use crate::reviewer::finding;
 use crate::server::Server;
 use crate::setting::Setting;
@@ -14,7 +14,7 @@ use mcp_workspace_test_support::model::{Model, calls, done, results};
 fn answers_may_come_as_a_stream_of_events() {
     let setting = Setting::new();
     let server = Server::over(&setting);
-    let door = Door::before(&server, |_, message, _| match message["id"].is_null() {
+    let proxy = ScriptedProxy::before(&server, |_, message, _| match message["id"].is_null() {
         true => Turn::Through,
         false => Turn::Streamed,
     });
@@ -30,10 +30,10 @@ fn answers_may_come_as_a_stream_of_events() {
             done("ok")
         }
     });
-    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert_eq!(model.requests().len(), 2);
-    assert_eq!(door.calls().len(), 2);
+    assert_eq!(proxy.calls().len(), 2);
     assert_eq!(setting.findings().len(), 1);
 }
 
@@ -44,7 +44,7 @@ fn a_server_of_an_older_protocol_has_sessions_and_may_forget_them() {
     let ended = Arc::new(Mutex::new(Vec::new()));
     let ends = Arc::clone(&ended);
     // It refuses the newer protocol's first question, and forgets a session once.
-    let door = Door::alone(move |_, message, request| {
+    let proxy = ScriptedProxy::alone(move |_, message, request| {
         let mut opened = sessions.lock().unwrap();
         let session = request.headers.get("mcp-session-id").cloned();
         if request.method == "DELETE" {
@@ -81,10 +81,10 @@ fn a_server_of_an_older_protocol_has_sessions_and_may_forget_them() {
             done("ok")
         }
     });
-    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert_eq!(model.requests().len(), 2);
-    assert_eq!(door.calls().len(), 2);
+    assert_eq!(proxy.calls().len(), 2);
     assert_eq!(*ended.lock().unwrap(), ["session-2"]);
 }
 
@@ -105,7 +105,7 @@ fn a_server_that_does_not_know_the_newest_protocol_is_spoken_to_in_an_older_one(
     for (number, refusal) in refusals.into_iter().enumerate() {
         let setting = Setting::new();
         // No sessions either, as with an AgentCore Gateway.
-        let door = Door::alone(move |_, message, _| match message["method"].as_str() {
+        let proxy = ScriptedProxy::alone(move |_, message, _| match message["method"].as_str() {
             Some("server/discover") => refusal(&message["id"]),
             Some("initialize") => Turn::Result(json!({
                 "protocolVersion": "2025-06-18", "capabilities": { "tools": {} },
@@ -126,8 +126,8 @@ fn a_server_that_does_not_know_the_newest_protocol_is_spoken_to_in_an_older_one(
                 done("ok")
             }
         });
-        let outcome = setting.run_remotely(&model, &door.url(), &[]);
+        let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
         assert_eq!(outcome.status, Some(0), "{number}: {outcome:?}");
-        assert_eq!(door.calls().len(), 1, "{number}");
+        assert_eq!(proxy.calls().len(), 1, "{number}");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::breakout::{assert_nothing_worked, attempts, try_all};
-use crate::door::{Door, Turn, welcome};
+use crate::proxy::{ScriptedProxy, Turn, welcome};
 use crate::reviewer::finding;
 use crate::server::Server;
 use crate::setting::{RECORDS, Setting};
@@ -16,7 +16,7 @@ use mcp_workspace_test_support::model::{Model, calls, done, results};
 fn a_good_reviewer_works_through_a_server_and_its_records_stay_here() {
     let setting = Setting::new();
     let server = Server::over(&setting);
-    let door = Door::before(&server, |_, _, _| Turn::Through);
+    let proxy = ScriptedProxy::before(&server, |_, _, _| Turn::Through);
     let model = Model::playing(|number, request| match number {
         0 => calls(&[("a", "list_dir", json!({ "path": "input", "depth": 3 }))]),
         1 => {
@@ -33,7 +33,7 @@ fn a_good_reviewer_works_through_a_server_and_its_records_stay_here() {
             done("One critical finding.")
         }
     });
-    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert!(outcome.stdout.contains("One critical finding."), "{outcome:?}");
     let findings = setting.findings();
@@ -47,13 +47,13 @@ fn a_good_reviewer_works_through_a_server_and_its_records_stay_here() {
         offered,
         ["list_dir", "read_file", "grep", "write_finding", "read_state", "write_state"]
     );
-    assert_eq!(door.calls().len(), 3);
+    assert_eq!(proxy.calls().len(), 3);
     assert!(server.audit(3).iter().all(|record| record["caller"] == "local"));
 
     let summary = setting.summary();
     assert_eq!(summary["ending"], "completed");
     assert_eq!(summary["directory"], setting.path(RECORDS).to_str().unwrap());
-    let caller = format!("security-reviewer through {}", door.url());
+    let caller = format!("security-reviewer through {}", proxy.url());
     assert_eq!(summary["caller"], caller);
     assert_eq!(setting.transcript().len(), 9);
     assert!(!setting.workspace().join("output/runs").exists());
@@ -65,7 +65,7 @@ fn calls_of_one_answer_are_under_way_at_the_same_time() {
     let server = Server::over(&setting);
     let here = Arc::new((Mutex::new(0), Condvar::new()));
     // No call is let through before all of them have come.
-    let door = Door::before(&server, move |_, message, _| {
+    let proxy = ScriptedProxy::before(&server, move |_, message, _| {
         if message["method"] == "tools/call" {
             let (count, changed) = &*here;
             let mut count = count.lock().unwrap();
@@ -93,17 +93,17 @@ fn calls_of_one_answer_are_under_way_at_the_same_time() {
             done("ok")
         }
     });
-    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert_eq!(model.requests().len(), 2);
-    assert_eq!(door.calls().len(), 20);
+    assert_eq!(proxy.calls().len(), 20);
 }
 
 #[test]
 fn wrong_arguments_come_back_as_errors_and_the_model_recovers() {
     let setting = Setting::new();
     let server = Server::over(&setting);
-    let door = Door::before(&server, |_, _, _| Turn::Through);
+    let proxy = ScriptedProxy::before(&server, |_, _, _| Turn::Through);
     let model = Model::playing(|number, request| match number {
         0 => calls(&[
             ("a", "read_file", json!({ "file_path": "input/src/auth.py", "length": 3 })),
@@ -120,12 +120,12 @@ fn wrong_arguments_come_back_as_errors_and_the_model_recovers() {
         }
         _ => done("ok"),
     });
-    let outcome = setting.run_remotely(&model, &door.url(), &[]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert_eq!(model.requests().len(), 3);
     assert_eq!(setting.findings().len(), 1);
     assert_eq!(setting.summary()["tool_errors"], 4);
-    door.messages();
+    proxy.messages();
 }
 
 #[test]
@@ -133,11 +133,11 @@ fn a_model_that_tries_to_break_out_gets_nothing_from_the_server() {
     let setting = Setting::new();
     let server = Server::over(&setting);
     let before = setting.files();
-    let door = Door::before(&server, |_, _, _| Turn::Through);
+    let proxy = ScriptedProxy::before(&server, |_, _, _| Turn::Through);
     // The worker's name gives nothing either.
     let model = Model::playing(|number, _| if number == 0 { try_all() } else { done("ok") });
     let more = ["--role", "remediation", "--agent", "security-reviewer"];
-    let outcome = setting.run_remotely(&model, &door.url(), &more);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &more);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert_nothing_worked(&model.requests()[1]);
     assert_eq!(setting.files(), before);
@@ -173,18 +173,18 @@ fn a_dry_run_lists_the_tools_of_the_server_and_writes_nothing() {
     let setting = Setting::new();
     let server = Server::over(&setting);
     let before = setting.files();
-    let door = Door::before(&server, |_, _, _| Turn::Through);
+    let proxy = ScriptedProxy::before(&server, |_, _, _| Turn::Through);
     let model = Model::playing(|_, _| done("ok"));
-    let outcome = setting.run_remotely(&model, &door.url(), &["--dry-run"]);
+    let outcome = setting.run_remotely(&model, &proxy.url(), &["--dry-run"]);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     assert!(model.requests().is_empty());
-    assert!(door.calls().is_empty());
+    assert!(proxy.calls().is_empty());
     assert_eq!(setting.files(), before);
     assert!(!setting.path("records").exists());
 
     let mut printed: Value = serde_json::from_str(&outcome.stdout).unwrap();
     printed.as_object_mut().unwrap().remove("modelId").unwrap();
-    assert_eq!(setting.run_remotely(&model, &door.url(), &[]).status, Some(0));
+    assert_eq!(setting.run_remotely(&model, &proxy.url(), &[]).status, Some(0));
     assert_eq!(model.requests(), [printed]);
 }
 
@@ -192,11 +192,11 @@ fn a_dry_run_lists_the_tools_of_the_server_and_writes_nothing() {
 fn a_url_that_cannot_be_worked_with_is_refused_before_anything_is_spent() {
     let setting = Setting::new();
     let model = Model::playing(|_, _| done("?"));
-    let nobody = Door::alone(|_, _, _| Turn::Hang);
+    let nobody = ScriptedProxy::alone(|_, _, _| Turn::Hang);
     nobody.shut();
-    let stranger = Door::alone(|_, _, _| Turn::Http(200, "<html>".to_owned()));
-    let denied = Door::alone(|_, _, _| Turn::Http(403, "Forbidden".to_owned()));
-    let empty = Door::alone(|_, message, _| match message["method"].as_str() {
+    let stranger = ScriptedProxy::alone(|_, _, _| Turn::Http(200, "<html>".to_owned()));
+    let denied = ScriptedProxy::alone(|_, _, _| Turn::Http(403, "Forbidden".to_owned()));
+    let empty = ScriptedProxy::alone(|_, message, _| match message["method"].as_str() {
         Some("tools/list") => Turn::Result(json!({ "tools": [] })),
         _ => welcome(message),
     });
@@ -249,10 +249,10 @@ fn what_is_here_and_what_is_elsewhere_are_not_mixed() {
 fn records_lie_in_the_current_directory_unless_said_otherwise() {
     let setting = Setting::new();
     let server = Server::over(&setting);
-    let door = Door::before(&server, |_, _, _| Turn::Through);
+    let proxy = ScriptedProxy::before(&server, |_, _, _| Turn::Through);
     let model = Model::playing(|_, _| done("ok"));
     for _ in 0..2 {
-        let mut command = setting.command(&model, &["--mcp", &door.url()]);
+        let mut command = setting.command(&model, &["--mcp", &proxy.url()]);
         command.current_dir(setting.path(""));
         assert_eq!(setting.end_of(command.spawn().unwrap()).status, Some(0));
     }

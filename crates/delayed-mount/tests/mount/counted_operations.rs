@@ -12,14 +12,15 @@ const DIRECTORIES: u64 = 12;
 const FILES_EACH: u64 = 20;
 
 /// Twelve directories of twenty small files, each nested in two more.
-fn desk(options: Options) -> Option<MountedWorkspace> {
-    let desk = MountedWorkspace::mount(options)?;
+fn workspace(options: Options) -> Option<MountedWorkspace> {
+    let workspace = MountedWorkspace::mount(options)?;
     for directory in 0..DIRECTORIES {
         for file in 0..FILES_EACH {
-            desk.file(&format!("top/d{directory:02}/f{file:02}.txt"), "some words\nand a needle\n");
+            workspace
+                .file(&format!("top/d{directory:02}/f{file:02}.txt"), "some words\nand a needle\n");
         }
     }
-    Some(desk)
+    Some(workspace)
 }
 
 /// All that counts but what is asked about.
@@ -31,16 +32,16 @@ fn others(counts: &Counts, apart: &[Operation]) -> u64 {
 #[test]
 fn grep_opens_and_reads_each_file_once_and_lists_each_directory_once() {
     for mode in MODES {
-        let Some(desk) = desk(Options::default()) else { return };
-        let scope = desk.scope(mode);
-        desk.mounted.reset_counts();
-        let found = desk.run(
+        let Some(workspace) = workspace(Options::default()) else { return };
+        let scope = workspace.scope(mode);
+        workspace.mounted.reset_counts();
+        let found = workspace.run(
             &scope,
             "grep",
             json!({ "pattern": "needle", "mode": "count", "limit": 1000 }),
         );
         assert_eq!(found.unwrap()["files_searched"], DIRECTORIES * FILES_EACH);
-        let counts = desk.mounted.counts();
+        let counts = workspace.mounted.counts();
         assert_eq!(counts.of(Operation::Open), DIRECTORIES * FILES_EACH, "{mode:?} {counts}");
         assert_eq!(counts.of(Operation::Read), DIRECTORIES * FILES_EACH, "{mode:?} {counts}");
         assert_eq!(counts.of(Operation::Readdir), DIRECTORIES + 2, "{mode:?} {counts}");
@@ -57,12 +58,13 @@ fn grep_looks_each_name_up_by_its_directory_when_nothing_is_remembered() {
     // The worst mount: it forgets everything at once. Even so no path is resolved from the root.
     for mode in MODES {
         let options = Options { remembered: Duration::ZERO, ..Options::default() };
-        let Some(desk) = desk(options) else { return };
-        let scope = desk.scope(mode);
-        desk.mounted.reset_counts();
-        desk.run(&scope, "grep", json!({ "pattern": "needle", "mode": "count", "limit": 1000 }))
+        let Some(workspace) = workspace(options) else { return };
+        let scope = workspace.scope(mode);
+        workspace.mounted.reset_counts();
+        workspace
+            .run(&scope, "grep", json!({ "pattern": "needle", "mode": "count", "limit": 1000 }))
             .unwrap();
-        let counts = desk.mounted.counts();
+        let counts = workspace.mounted.counts();
         let entries = DIRECTORIES * FILES_EACH + DIRECTORIES + 1;
         assert!(counts.of(Operation::Lookup) <= entries, "{mode:?} {counts}");
         assert_eq!(counts.of(Operation::Open), DIRECTORIES * FILES_EACH, "{mode:?} {counts}");
@@ -72,20 +74,22 @@ fn grep_looks_each_name_up_by_its_directory_when_nothing_is_remembered() {
 #[test]
 fn list_dir_lists_each_directory_once_and_asks_for_details_only_when_told() {
     for mode in MODES {
-        let Some(desk) = desk(Options::default()) else { return };
-        let scope = desk.scope(mode);
-        desk.mounted.reset_counts();
-        let listed = desk.run(&scope, "list_dir", json!({ "depth": 3, "limit": 1000 })).unwrap();
+        let Some(workspace) = workspace(Options::default()) else { return };
+        let scope = workspace.scope(mode);
+        workspace.mounted.reset_counts();
+        let listed =
+            workspace.run(&scope, "list_dir", json!({ "depth": 3, "limit": 1000 })).unwrap();
         let entries = DIRECTORIES * FILES_EACH + DIRECTORIES + 1;
         assert_eq!(listed["entries"].as_array().unwrap().len() as u64, entries);
-        let counts = desk.mounted.counts();
+        let counts = workspace.mounted.counts();
         assert_eq!(counts.of(Operation::Readdir), DIRECTORIES + 2, "{mode:?} {counts}");
         assert_eq!(others(&counts, &[Operation::Readdir]), 0, "{mode:?} {counts}");
         // Details cost at most one request an entry.
-        desk.mounted.reset_counts();
-        desk.run(&scope, "list_dir", json!({ "depth": 3, "details": true, "limit": 1000 }))
+        workspace.mounted.reset_counts();
+        workspace
+            .run(&scope, "list_dir", json!({ "depth": 3, "details": true, "limit": 1000 }))
             .unwrap();
-        let counts = desk.mounted.counts();
+        let counts = workspace.mounted.counts();
         assert!(others(&counts, &[Operation::Readdir]) <= entries, "{mode:?} {counts}");
     }
 }
@@ -94,13 +98,13 @@ fn list_dir_lists_each_directory_once_and_asks_for_details_only_when_told() {
 fn a_small_file_costs_its_names_one_open_and_one_read() {
     for mode in MODES {
         for depth in [1, 3, 8] {
-            let Some(desk) = MountedWorkspace::mount(Options::default()) else { return };
+            let Some(workspace) = MountedWorkspace::mount(Options::default()) else { return };
             let path = format!("{}file.txt", "d/".repeat(depth - 1));
-            desk.file(&path, "one\ntwo\n");
-            let scope = desk.scope(mode);
-            desk.mounted.reset_counts();
-            desk.run(&scope, "read_file", json!({ "path": path })).unwrap();
-            let counts = desk.mounted.counts();
+            workspace.file(&path, "one\ntwo\n");
+            let scope = workspace.scope(mode);
+            workspace.mounted.reset_counts();
+            workspace.run(&scope, "read_file", json!({ "path": path })).unwrap();
+            let counts = workspace.mounted.counts();
             assert_eq!(counts.of(Operation::Open), 1, "{mode:?} {depth} {counts}");
             assert_eq!(counts.of(Operation::Read), 1, "{mode:?} {depth} {counts}");
             assert_eq!(counts.of(Operation::Lookup), depth as u64, "{mode:?} {depth} {counts}");
@@ -109,9 +113,9 @@ fn a_small_file_costs_its_names_one_open_and_one_read() {
             assert!(counts.of(Operation::Getattr) <= 1, "{mode:?} {depth} {counts}");
             assert_eq!(others(&counts, &apart), 0, "{mode:?} {depth} {counts}");
             // A second reading finds the names known.
-            desk.mounted.reset_counts();
-            desk.run(&scope, "read_file", json!({ "path": path })).unwrap();
-            let counts = desk.mounted.counts();
+            workspace.mounted.reset_counts();
+            workspace.run(&scope, "read_file", json!({ "path": path })).unwrap();
+            let counts = workspace.mounted.counts();
             assert_eq!(counts.of(Operation::Lookup), 0, "{mode:?} {depth} {counts}");
             assert!(counts.round_trips() <= 3, "{mode:?} {depth} {counts}");
         }
@@ -120,21 +124,21 @@ fn a_small_file_costs_its_names_one_open_and_one_read() {
 
 #[test]
 fn the_tail_of_a_large_file_is_read_without_the_rest() {
-    let Some(desk) = MountedWorkspace::mount(Options::default()) else { return };
+    let Some(workspace) = MountedWorkspace::mount(Options::default()) else { return };
     // As large as a file can be for free: lines, a hole, and lines at its end.
-    desk.file("large.log", "a line\n".repeat(20_000));
-    let large = desk.source().join("large.log");
+    workspace.file("large.log", "a line\n".repeat(20_000));
+    let large = workspace.source().join("large.log");
     let file = std::fs::File::options().write(true).open(large).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &b"a line\n".repeat(2_000), 5 << 30).unwrap();
-    let scope = desk.scope(Resolution::Openat2);
-    desk.mounted.reset_counts();
-    let read = desk.run(
+    let scope = workspace.scope(Resolution::Openat2);
+    workspace.mounted.reset_counts();
+    let read = workspace.run(
         &scope,
         "read_file",
         json!({ "path": "large.log", "offset": -20, "format": "json" }),
     );
     assert_eq!(read.unwrap()["content"], "a line\n".repeat(20));
-    let counts = desk.mounted.counts();
+    let counts = workspace.mounted.counts();
     assert!(counts.of(Operation::Read) <= 8, "{counts}");
 }
 
@@ -143,18 +147,21 @@ fn a_full_page_stops_the_search() {
     for mode in MODES {
         // Long enough that a busy machine reads no whole tree before it hears of the third match.
         let options = Options { delay: Duration::from_millis(50), ..Options::default() };
-        let Some(desk) = MountedWorkspace::mount(options) else { return };
+        let Some(workspace) = MountedWorkspace::mount(options) else { return };
         for file in 0..1_500 {
-            desk.file(&format!("d{:02}/f{file:04}.txt", file / 100), "needle\n");
+            workspace.file(&format!("d{:02}/f{file:04}.txt", file / 100), "needle\n");
         }
-        let scope = desk.scope(mode);
-        desk.mounted.reset_counts();
-        let page =
-            desk.run(&scope, "grep", json!({ "pattern": "needle", "limit": 3, "format": "json" }));
+        let scope = workspace.scope(mode);
+        workspace.mounted.reset_counts();
+        let page = workspace.run(
+            &scope,
+            "grep",
+            json!({ "pattern": "needle", "limit": 3, "format": "json" }),
+        );
         let page = page.unwrap();
         assert_eq!(page["matches"].as_array().unwrap().len(), 3, "{page}");
         assert!(page["next_cursor"].is_string(), "{page}");
-        let opened = desk.mounted.counts().of(Operation::Open);
+        let opened = workspace.mounted.counts().of(Operation::Open);
         assert!(opened < 500, "{mode:?}: {opened} of 1500 files were opened for 3 matches");
     }
 }
@@ -165,26 +172,26 @@ fn what_is_read_ahead_of_a_file_that_does_not_answer_is_bounded() {
     // The file that is read first need not be the first: as many, begun at once, may come before.
     const MOST: u64 = 2_048 + 2 * 64;
     for mode in MODES {
-        let Some(desk) = MountedWorkspace::mount(Options::default()) else { return };
+        let Some(workspace) = MountedWorkspace::mount(Options::default()) else { return };
         for file in 0..3_000 {
-            desk.file(&format!("f{file:04}.txt"), "needle\n");
+            workspace.file(&format!("f{file:04}.txt"), "needle\n");
         }
-        let scope = desk.scope(mode);
-        desk.mounted.reset_counts();
-        desk.mounted.fail(Fault::nth(Operation::Read, Effect::Hang, 1));
+        let scope = workspace.scope(mode);
+        workspace.mounted.reset_counts();
+        workspace.mounted.fail(Fault::nth(Operation::Read, Effect::Hang, 1));
         std::thread::scope(|threads| {
             let arguments = json!({ "pattern": "needle", "limit": 5_000, "format": "json" });
-            let search = threads.spawn(|| desk.run(&scope, "grep", arguments));
+            let search = threads.spawn(|| workspace.run(&scope, "grep", arguments));
             // Until nothing but the one request is under way for a while. To look too early
             // shows less, and nothing wrong.
             let (mut quiet, until) = (0, Instant::now() + Duration::from_secs(30));
             while quiet < 50 && Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(5));
-                let waits = desk.mounted.under_way() == 1;
+                let waits = workspace.mounted.under_way() == 1;
                 quiet = if waits { quiet + 1 } else { 0 };
             }
-            let opened = desk.mounted.counts().of(Operation::Open);
-            desk.mounted.clear_faults();
+            let opened = workspace.mounted.counts().of(Operation::Open);
+            workspace.mounted.clear_faults();
             assert!(opened <= MOST, "{mode:?}: {opened} files were opened meanwhile");
             let page = search.join().unwrap().unwrap();
             assert_eq!(page["files_skipped"]["unreadable"].as_u64().unwrap_or(0), 0, "{page}");
@@ -199,17 +206,17 @@ fn many_operations_are_under_way_at_once() {
         ("list_dir", json!({ "depth": 3, "limit": 1000 })),
     ] {
         let options = Options { delay: Duration::from_millis(5), ..Options::default() };
-        let Some(desk) = MountedWorkspace::mount(options) else { return };
+        let Some(workspace) = MountedWorkspace::mount(options) else { return };
         let wide = if tool == "grep" { 8 } else { 80 };
         for directory in 0..wide {
             for file in 0..320 / wide {
-                desk.file(&format!("d{directory:02}/f{file:02}.txt"), "needle\n");
+                workspace.file(&format!("d{directory:02}/f{file:02}.txt"), "needle\n");
             }
         }
-        let scope = desk.scope(Resolution::Openat2);
-        desk.mounted.reset_counts();
-        desk.run(&scope, tool, arguments).unwrap();
-        let counts = desk.mounted.counts();
+        let scope = workspace.scope(Resolution::Openat2);
+        workspace.mounted.reset_counts();
+        workspace.run(&scope, tool, arguments).unwrap();
+        let counts = workspace.mounted.counts();
         assert!((24..=64).contains(&counts.peak), "{tool}: {counts}");
     }
 }

@@ -8,12 +8,12 @@ use mcp_workspace_test_support::mounted::{MODES, MountedWorkspace};
 use mcp_workspace_tools::error::{Code, ToolError};
 use serde_json::{Value, json};
 
-fn desk() -> Option<MountedWorkspace> {
-    let desk = MountedWorkspace::mount(Options { threads: 16, ..Options::default() })?;
+fn workspace() -> Option<MountedWorkspace> {
+    let workspace = MountedWorkspace::mount(Options { threads: 16, ..Options::default() })?;
     for file in 0..30 {
-        desk.file(&format!("d{}/f{file:02}.txt", file / 10), "needle\n");
+        workspace.file(&format!("d{}/f{file:02}.txt", file / 10), "needle\n");
     }
-    Some(desk)
+    Some(workspace)
 }
 
 /// An error that the file system's failure explains, with what to do.
@@ -30,14 +30,14 @@ fn is_clear(error: &ToolError, errno: Errno) {
 fn files_that_cannot_be_opened_or_read_are_counted_by_grep() {
     for operation in [Operation::Open, Operation::Read] {
         for errno in [Errno::IO, Errno::STALE, Errno::ACCESS] {
-            let Some(desk) = desk() else { return };
-            let scope = desk.scope(MODES[0]);
+            let Some(workspace) = workspace() else { return };
+            let scope = workspace.scope(MODES[0]);
             // The kernel reads a page again by itself, so a few refused reads change nothing.
             let count = if operation == Operation::Read { u64::MAX } else { 7 };
             let every = Fault::every(operation, Effect::Refuse(errno));
-            desk.mounted.fail(Fault { first: 5, count, ..every });
+            workspace.mounted.fail(Fault { first: 5, count, ..every });
             let arguments = json!({ "pattern": "needle", "mode": "count", "limit": 1000 });
-            let found = desk.run(&scope, "grep", arguments).unwrap();
+            let found = workspace.run(&scope, "grep", arguments).unwrap();
             let unreadable = found["files_skipped"]["unreadable"].as_u64().unwrap();
             let searched = found["files_searched"].as_u64().unwrap();
             assert_eq!(searched + unreadable, 30, "{operation:?} {errno:?} {found}");
@@ -56,16 +56,17 @@ fn files_that_cannot_be_opened_or_read_are_counted_by_grep() {
 fn directories_that_cannot_be_listed_are_told() {
     for operation in [Operation::Opendir, Operation::Readdir] {
         for errno in [Errno::IO, Errno::ACCESS] {
-            let Some(desk) = desk() else { return };
-            let scope = desk.scope(MODES[0]);
-            desk.mounted.fail(Fault::nth(operation, Effect::Refuse(errno), 3));
-            let found = desk.run(&scope, "grep", json!({ "pattern": "needle", "mode": "count" }));
+            let Some(workspace) = workspace() else { return };
+            let scope = workspace.scope(MODES[0]);
+            workspace.mounted.fail(Fault::nth(operation, Effect::Refuse(errno), 3));
+            let found =
+                workspace.run(&scope, "grep", json!({ "pattern": "needle", "mode": "count" }));
             let found = found.unwrap();
             assert_eq!(found["files_searched"], 20, "{operation:?} {errno:?} {found}");
             assert_eq!(found["files_skipped"]["unreadable"], 1, "{operation:?} {errno:?} {found}");
-            desk.mounted.clear_faults();
-            desk.mounted.fail(Fault::nth(operation, Effect::Refuse(errno), 3));
-            let listed = desk.run(&scope, "list_dir", json!({ "depth": 3 })).unwrap();
+            workspace.mounted.clear_faults();
+            workspace.mounted.fail(Fault::nth(operation, Effect::Refuse(errno), 3));
+            let listed = workspace.run(&scope, "list_dir", json!({ "depth": 3 })).unwrap();
             assert_eq!(listed["entries"].as_array().unwrap().len(), 23, "{listed}");
             assert_eq!(listed["unreadable"].as_array().unwrap().len(), 1, "{listed}");
         }
@@ -77,14 +78,14 @@ fn one_file_that_cannot_be_read_is_a_clear_error() {
     for mode in MODES {
         for operation in [Operation::Lookup, Operation::Open, Operation::Read] {
             for (_, errno) in ERRORS {
-                let Some(desk) = desk() else { return };
-                let scope = desk.scope(mode);
-                desk.mounted.fail(Fault::every(operation, Effect::Refuse(*errno)));
+                let Some(workspace) = workspace() else { return };
+                let scope = workspace.scope(mode);
+                workspace.mounted.fail(Fault::every(operation, Effect::Refuse(*errno)));
                 for (tool, arguments) in [
                     ("read_file", json!({ "path": "d1/f15.txt" })),
                     ("grep", json!({ "path": "d1/f15.txt", "pattern": "needle" })),
                 ] {
-                    match desk.run(&scope, tool, arguments) {
+                    match workspace.run(&scope, tool, arguments) {
                         Err(error) => is_clear(&error, *errno),
                         Ok(answer) => {
                             assert_eq!(tool, "grep", "{operation:?} {errno:?} {answer}");
@@ -104,15 +105,15 @@ fn a_fault_at_any_one_request_changes_no_answer_silently() {
         ("list_dir", json!({ "depth": 3, "details": true })),
         ("grep", json!({ "pattern": "needle", "mode": "count", "limit": 1000 })),
     ] {
-        let Some(desk) = desk() else { return };
-        let good = desk.run(&desk.scope(MODES[0]), tool, arguments.clone()).unwrap();
+        let Some(workspace) = workspace() else { return };
+        let good = workspace.run(&workspace.scope(MODES[0]), tool, arguments.clone()).unwrap();
         for errno in &[Errno::IO, Errno::STALE, Errno::ACCESS] {
             for nth in 1..=12 {
-                let Some(desk) = self::desk() else { return };
-                let scope = desk.scope(MODES[0]);
+                let Some(workspace) = self::workspace() else { return };
+                let scope = workspace.scope(MODES[0]);
                 let fault = Fault::all_from(Effect::Refuse(*errno), nth);
-                desk.mounted.fail(Fault { count: 1, ..fault });
-                match desk.run(&scope, tool, arguments.clone()) {
+                workspace.mounted.fail(Fault { count: 1, ..fault });
+                match workspace.run(&scope, tool, arguments.clone()) {
                     Err(error) => is_clear(&error, *errno),
                     Ok(mut answer) => {
                         let told = answer["unreadable"].is_array()
@@ -138,21 +139,21 @@ fn entries_whose_details_cannot_be_read_say_so() {
     for operation in [Operation::Lookup, Operation::Getattr] {
         // Nothing is remembered, so each size has to be asked for.
         let options = Options { remembered: Duration::ZERO, ..Options::default() };
-        let Some(desk) = MountedWorkspace::mount(options) else { return };
+        let Some(workspace) = MountedWorkspace::mount(options) else { return };
         for file in 0..4 {
-            desk.file(&format!("d1/f{file}.txt"), "needle\n");
+            workspace.file(&format!("d1/f{file}.txt"), "needle\n");
         }
-        let scope = desk.scope(MODES[0]);
-        let mut good = desk.run(&scope, "list_dir", details.clone()).unwrap();
+        let scope = workspace.scope(MODES[0]);
+        let mut good = workspace.run(&scope, "list_dir", details.clone()).unwrap();
         assert_eq!(good["entries"].as_array().unwrap().len(), 4, "{good}");
         // The first requests are those of the directory itself, the last those of its entries.
-        desk.mounted.reset_counts();
-        desk.run(&scope, "list_dir", details.clone()).unwrap();
-        let asked = desk.mounted.counts().of(operation);
+        workspace.mounted.reset_counts();
+        workspace.run(&scope, "list_dir", details.clone()).unwrap();
+        let asked = workspace.mounted.counts().of(operation);
         assert!(asked >= 4, "{operation:?}: {asked}");
         let fault = Fault::every(operation, Effect::Refuse(Errno::IO));
-        desk.mounted.fail(Fault { first: asked - 1, ..fault });
-        let mut listed = desk.run(&scope, "list_dir", details.clone()).unwrap();
+        workspace.mounted.fail(Fault { first: asked - 1, ..fault });
+        let mut listed = workspace.run(&scope, "list_dir", details.clone()).unwrap();
         let unreadable = without_unreadable(&mut listed, &mut good);
         assert!((1..=2).contains(&unreadable), "{operation:?} of {asked}: {unreadable}");
         assert_eq!(listed, good, "{operation:?}");

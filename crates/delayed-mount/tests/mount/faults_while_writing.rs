@@ -40,12 +40,12 @@ fn writes() -> Vec<Write> {
 }
 
 fn prepare(write: &Write) -> Option<MountedWorkspace> {
-    let desk = MountedWorkspace::mount(Options { threads: 4, ..Options::default() })?;
-    desk.file("input/main.rs", "one\ntwo\nthree\n");
+    let workspace = MountedWorkspace::mount(Options { threads: 4, ..Options::default() })?;
+    workspace.file("input/main.rs", "one\ntwo\nthree\n");
     if let Some(before) = &write.before {
-        desk.run(&desk.scope(Resolution::Openat2), write.tool, before.clone()).unwrap();
+        workspace.run(&workspace.scope(Resolution::Openat2), write.tool, before.clone()).unwrap();
     }
-    Some(desk)
+    Some(workspace)
 }
 
 /// All finished records, each file with its content; every one must be whole.
@@ -100,15 +100,15 @@ fn is_clear(error: &ToolError, fault: Fault) {
 
 /// Writes under one fault; says whether the write was acknowledged all the same.
 fn trial(write: &Write, fault: Fault) -> Option<bool> {
-    let desk = prepare(write)?;
-    let scope = desk.scope(Resolution::Openat2);
-    let before = records(desk.source());
-    desk.mounted.reset_counts();
-    desk.mounted.fail(fault);
-    let answer = desk.run(&scope, write.tool, write.arguments.clone());
-    let succeeded = desk.mounted.succeeded();
-    desk.mounted.clear_faults();
-    let after = records(desk.source());
+    let workspace = prepare(write)?;
+    let scope = workspace.scope(Resolution::Openat2);
+    let before = records(workspace.source());
+    workspace.mounted.reset_counts();
+    workspace.mounted.fail(fault);
+    let answer = workspace.run(&scope, write.tool, write.arguments.clone());
+    let succeeded = workspace.mounted.succeeded();
+    workspace.mounted.clear_faults();
+    let after = records(workspace.source());
     for (path, content) in &before {
         assert_eq!(after.get(path), Some(content), "{fault:?} lost {path}");
     }
@@ -121,17 +121,18 @@ fn trial(write: &Write, fault: Fault) -> Option<bool> {
         }
         Err(error) => is_clear(error, fault),
     }
-    assert_eq!(fs::read(desk.source().join("input/main.rs")).unwrap(), b"one\ntwo\nthree\n");
+    assert_eq!(fs::read(workspace.source().join("input/main.rs")).unwrap(), b"one\ntwo\nthree\n");
     // Another Lambda tries again and ends with the record, once.
-    let other = Mounted::over(desk.source(), Options { threads: 4, ..Options::default() }).unwrap();
-    let again = desk
+    let other =
+        Mounted::over(workspace.source(), Options { threads: 4, ..Options::default() }).unwrap();
+    let again = workspace
         .run(&scope_at(other.path(), Resolution::Components), write.tool, write.arguments.clone())
         .unwrap();
     let published = after.len() > before.len();
     let status = if published { "duplicate" } else { "created" };
     assert_eq!(again["status"], status, "{fault:?} {again}");
     let each = if write.tool == "write_finding" { 1 } else { 2 };
-    assert_eq!(records(desk.source()).len(), before.len() + each, "{fault:?}");
+    assert_eq!(records(workspace.source()).len(), before.len() + each, "{fault:?}");
     Some(answer.is_ok())
 }
 
@@ -154,11 +155,11 @@ fn changes(operation: Operation) -> bool {
 
 /// The requests of the write without a fault.
 fn requests(write: &Write) -> Option<Vec<(Operation, u64)>> {
-    let desk = prepare(write)?;
-    let scope = desk.scope(Resolution::Openat2);
-    desk.mounted.reset_counts();
-    desk.run(&scope, write.tool, write.arguments.clone()).unwrap();
-    Some(desk.mounted.counts().seen().collect())
+    let workspace = prepare(write)?;
+    let scope = workspace.scope(Resolution::Openat2);
+    workspace.mounted.reset_counts();
+    workspace.run(&scope, write.tool, write.arguments.clone()).unwrap();
+    Some(workspace.mounted.counts().seen().collect())
 }
 
 #[test]
@@ -224,12 +225,12 @@ fn a_full_file_system_and_a_read_only_one_say_so() {
                 "read-only",
             ),
         ] {
-            let Some(desk) = prepare(&write) else { return };
+            let Some(workspace) = prepare(&write) else { return };
             for operation in operations {
-                desk.mounted.fail(Fault::every(operation, Effect::Refuse(errno)));
+                workspace.mounted.fail(Fault::every(operation, Effect::Refuse(errno)));
             }
-            let scope = desk.scope(Resolution::Openat2);
-            let error = desk.run(&scope, write.tool, write.arguments.clone()).unwrap_err();
+            let scope = workspace.scope(Resolution::Openat2);
+            let error = workspace.run(&scope, write.tool, write.arguments.clone()).unwrap_err();
             assert!(error.message.contains(word), "{error:?}");
             assert!(error.hint.unwrap().contains("operator"), "{}", error.message);
         }

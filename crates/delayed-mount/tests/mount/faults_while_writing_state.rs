@@ -22,11 +22,13 @@ fn write(expected: u64) -> Value {
 }
 
 fn prepare(before: u64) -> Option<MountedWorkspace> {
-    let desk = MountedWorkspace::mount(options())?;
+    let workspace = MountedWorkspace::mount(options())?;
     for version in 0..before {
-        desk.run(&desk.scope(Resolution::Openat2), "write_state", write(version)).unwrap();
+        workspace
+            .run(&workspace.scope(Resolution::Openat2), "write_state", write(version))
+            .unwrap();
     }
-    Some(desk)
+    Some(workspace)
 }
 
 fn is_clear(error: &ToolError, errno: Errno) {
@@ -41,14 +43,14 @@ fn is_clear(error: &ToolError, errno: Errno) {
 
 /// Writes under one fault; says whether the write was acknowledged all the same.
 fn trial(before: u64, fault: Fault) -> Option<bool> {
-    let desk = prepare(before)?;
-    let scope = desk.scope(Resolution::Openat2);
-    desk.mounted.fail(fault);
-    let answer = desk.run(&scope, "write_state", write(before));
-    desk.mounted.clear_faults();
+    let workspace = prepare(before)?;
+    let scope = workspace.scope(Resolution::Openat2);
+    workspace.mounted.fail(fault);
+    let answer = workspace.run(&scope, "write_state", write(before));
+    workspace.mounted.clear_faults();
 
     // Another Lambda sees the version before, or the new one, whole.
-    let other = Mounted::over(desk.source(), options()).unwrap();
+    let other = Mounted::over(workspace.source(), options()).unwrap();
     let other_scope = scope_at(other.path(), Resolution::Components);
     let read = |arguments: Value| {
         run_within(&other_scope, "read_state", arguments, Duration::from_secs(60))
@@ -96,11 +98,11 @@ fn changes(operation: Operation) -> bool {
 
 /// The requests of the write without a fault.
 fn requests(before: u64) -> Option<Vec<(Operation, u64)>> {
-    let desk = prepare(before)?;
-    let scope = desk.scope(Resolution::Openat2);
-    desk.mounted.reset_counts();
-    desk.run(&scope, "write_state", write(before)).unwrap();
-    Some(desk.mounted.counts().seen().collect())
+    let workspace = prepare(before)?;
+    let scope = workspace.scope(Resolution::Openat2);
+    workspace.mounted.reset_counts();
+    workspace.run(&scope, "write_state", write(before)).unwrap();
+    Some(workspace.mounted.counts().seen().collect())
 }
 
 #[test]

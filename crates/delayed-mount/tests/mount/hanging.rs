@@ -9,12 +9,12 @@ use mcp_workspace_tools::error::Code;
 use mcp_workspace_tools::workspace::Resolution;
 use serde_json::json;
 
-fn desk() -> Option<MountedWorkspace> {
-    let desk = MountedWorkspace::mount(Options::default())?;
+fn workspace() -> Option<MountedWorkspace> {
+    let workspace = MountedWorkspace::mount(Options::default())?;
     for file in 0..60 {
-        desk.file(&format!("d{}/f{file:02}.txt", file / 20), "needle\n");
+        workspace.file(&format!("d{}/f{file:02}.txt", file / 20), "needle\n");
     }
-    Some(desk)
+    Some(workspace)
 }
 
 #[test]
@@ -24,12 +24,12 @@ fn walks_answer_at_their_deadline_while_operations_hang() {
             ("grep", json!({ "pattern": "needle", "mode": "count", "limit": 1000 })),
             ("list_dir", json!({ "depth": 3 })),
         ] {
-            let Some(desk) = desk() else { return };
-            let scope = desk.scope(Resolution::Openat2);
+            let Some(workspace) = workspace() else { return };
+            let scope = workspace.scope(Resolution::Openat2);
             // The walk's own directory is listed at once; what it finds there hangs.
             let first = if operation == Operation::Readdir { 2 } else { 1 };
             let every = Fault::every(operation, Effect::Hang);
-            desk.mounted.fail(Fault { first, ..every });
+            workspace.mounted.fail(Fault { first, ..every });
             let begun = Instant::now();
             let answer = run_within(&scope, tool, arguments, Duration::from_millis(300));
             let took = begun.elapsed();
@@ -42,14 +42,14 @@ fn walks_answer_at_their_deadline_while_operations_hang() {
                 Ok(answer) => assert_eq!(answer["stopped"], "deadline", "{tool} {answer}"),
                 Err(error) => assert_eq!(error.code, Code::Deadline, "{tool} {operation:?}"),
             }
-            desk.mounted.clear_faults();
+            workspace.mounted.clear_faults();
             let begun = Instant::now();
-            while desk.mounted.under_way() > 0 {
+            while workspace.mounted.under_way() > 0 {
                 assert!(begun.elapsed() < Duration::from_secs(10));
                 std::thread::sleep(Duration::from_millis(5));
             }
             // The workspace is as good as before.
-            let found = desk.run(
+            let found = workspace.run(
                 &scope,
                 "grep",
                 json!({ "pattern": "needle", "mode": "count", "limit": 1000 }),
@@ -61,12 +61,12 @@ fn walks_answer_at_their_deadline_while_operations_hang() {
 
 #[test]
 fn a_walk_gives_what_it_had_before_the_mount_hung() {
-    let Some(desk) = desk() else { return };
-    let scope = desk.scope(Resolution::Openat2);
-    desk.mounted.fail(Fault { first: 41, ..Fault::every(Operation::Open, Effect::Hang) });
+    let Some(workspace) = workspace() else { return };
+    let scope = workspace.scope(Resolution::Openat2);
+    workspace.mounted.fail(Fault { first: 41, ..Fault::every(Operation::Open, Effect::Hang) });
     let arguments = json!({ "pattern": "needle", "mode": "files", "limit": 1000 });
     let answer = run_within(&scope, "grep", arguments.clone(), Duration::from_millis(500));
-    desk.mounted.clear_faults();
+    workspace.mounted.clear_faults();
     // At least one of the first files was not among those that hung, unless all threads were
     // faster with later ones; then it is an error that says so.
     match answer {
@@ -76,7 +76,7 @@ fn a_walk_gives_what_it_had_before_the_mount_hung() {
             assert!(had < 60, "{answer}");
             let mut next = arguments;
             next["cursor"] = answer["next_cursor"].clone();
-            let rest = desk.run(&scope, "grep", next).unwrap();
+            let rest = workspace.run(&scope, "grep", next).unwrap();
             assert_eq!(rest["files"].as_array().unwrap().len() + had, 60, "{rest}");
         }
         Err(error) => assert_eq!(error.code, Code::Deadline),

@@ -15,12 +15,12 @@ const TIME: Duration = Duration::from_secs(60);
 #[test]
 fn findings_and_proposals_of_two_lambdas_are_all_there_once() {
     let delayed = Options { delay: Duration::from_micros(200), ..Options::default() };
-    let Some(desk) = MountedWorkspace::mount(delayed.clone()) else { return };
-    let other = Mounted::over(desk.source(), delayed).unwrap();
+    let Some(workspace) = MountedWorkspace::mount(delayed.clone()) else { return };
+    let other = Mounted::over(workspace.source(), delayed).unwrap();
     let lines: String = (0..40).map(|line| format!("line {line}\n")).collect();
-    desk.file("input/main.rs", &lines);
+    workspace.file("input/main.rs", &lines);
     let acknowledged: Mutex<Vec<(String, Value)>> = Mutex::default();
-    let roots = [desk.mounted.path().to_owned(), other.path().to_owned()];
+    let roots = [workspace.mounted.path().to_owned(), other.path().to_owned()];
     std::thread::scope(|scope| {
         for worker in 0..4_usize {
             let (root, acknowledged) = (&roots[worker % 2], &acknowledged);
@@ -55,10 +55,10 @@ fn findings_and_proposals_of_two_lambdas_are_all_there_once() {
         let path = answer["path"].as_str().unwrap().to_owned();
         if kind == "finding" {
             let record: Value =
-                serde_json::from_slice(&fs::read(desk.source().join(&path)).unwrap()).unwrap();
+                serde_json::from_slice(&fs::read(workspace.source().join(&path)).unwrap()).unwrap();
             assert_eq!(record["id"], answer["id"]);
         } else {
-            let json = fs::read(desk.source().join(&path).join("proposal.json")).unwrap();
+            let json = fs::read(workspace.source().join(&path).join("proposal.json")).unwrap();
             assert_eq!(serde_json::from_slice::<Value>(&json).unwrap()["id"], answer["id"]);
             if answer["status"] == "created" {
                 proposals_created.push(path.clone());
@@ -70,16 +70,16 @@ fn findings_and_proposals_of_two_lambdas_are_all_there_once() {
     assert_eq!(paths.len(), 50, "{paths:?}");
     let once: BTreeSet<_> = proposals_created.iter().collect();
     assert_eq!((proposals_created.len(), once.len()), (10, 10), "{proposals_created:?}");
-    let findings = fs::read_dir(desk.source().join("output/findings/agent")).unwrap();
+    let findings = fs::read_dir(workspace.source().join("output/findings/agent")).unwrap();
     assert_eq!(findings.count(), 40, "nothing unfinished is left");
 }
 
 #[test]
 fn one_lambda_sees_at_once_what_the_other_acknowledged() {
-    let Some(desk) = MountedWorkspace::mount(Options::default()) else { return };
-    let other = Mounted::over(desk.source(), Options::default()).unwrap();
-    desk.file("input/main.rs", "one\ntwo\n");
-    let (here, there) = (desk.scope(MODES[0]), scope_at(other.path(), MODES[0]));
+    let Some(workspace) = MountedWorkspace::mount(Options::default()) else { return };
+    let other = Mounted::over(workspace.source(), Options::default()).unwrap();
+    workspace.file("input/main.rs", "one\ntwo\n");
+    let (here, there) = (workspace.scope(MODES[0]), scope_at(other.path(), MODES[0]));
     for rule in ["a", "b", "c", "d"] {
         let finding = json!({
             "rule_id": rule, "severity": "low", "message": "found", "path": "input/main.rs",
@@ -87,16 +87,16 @@ fn one_lambda_sees_at_once_what_the_other_acknowledged() {
         });
         // `there` has just learned that the record does not exist, and remembers that.
         let path = format!("output/findings/agent/{rule}.json");
-        assert!(desk.run(&there, "read_file", json!({ "path": path })).is_err());
-        let first = desk.run(&here, "write_finding", finding.clone()).unwrap();
-        let second = desk.run(&there, "write_finding", finding).unwrap();
+        assert!(workspace.run(&there, "read_file", json!({ "path": path })).is_err());
+        let first = workspace.run(&here, "write_finding", finding.clone()).unwrap();
+        let second = workspace.run(&there, "write_finding", finding).unwrap();
         assert_eq!(first["status"], "created");
         assert_eq!(second["status"], "duplicate", "{second}");
         assert_eq!(second["fingerprint"], first["fingerprint"]);
         let read =
-            desk.run(&there, "read_file", json!({ "path": first["path"], "format": "json" }));
+            workspace.run(&there, "read_file", json!({ "path": first["path"], "format": "json" }));
         assert!(read.unwrap()["content"].as_str().unwrap().contains("\"rule_id\""));
-        let listed = desk.run(&there, "list_dir", json!({ "path": "output/findings/agent" }));
+        let listed = workspace.run(&there, "list_dir", json!({ "path": "output/findings/agent" }));
         let listed = listed.unwrap().to_string();
         assert!(listed.contains(first["path"].as_str().unwrap()), "{listed}");
     }

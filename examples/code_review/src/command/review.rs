@@ -27,8 +27,8 @@ use crate::review::{Model, work};
 use crate::stage::{Source, stage};
 use crate::{decisions, rights};
 
-/// What all agents share.
-struct Shop {
+/// A code review: what all its agents share.
+struct CodeReview {
     run: Run,
     policy: Policy,
     bedrock: Bedrock,
@@ -56,8 +56,8 @@ pub fn all(options: &ReviewOptions) -> anyhow::Result<ExitCode> {
     log(&options.run, &policy, &options.model)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcomes_and_report = runtime.block_on(async {
-        let shop = Arc::new(Shop::open(&options.run, policy, &options.model).await?);
-        let staging = Arc::clone(&shop);
+        let code_review = Arc::new(CodeReview::open(&options.run, policy, &options.model).await?);
+        let staging = Arc::clone(&code_review);
         let staged = tokio::task::spawn_blocking(move || {
             let Run { root, name: run, .. } = &staging.run;
             stage(root, staging.policy.layout(), run, &source)
@@ -65,8 +65,10 @@ pub fn all(options: &ReviewOptions) -> anyhow::Result<ExitCode> {
         let staged = staged.await??;
         let before = if staged.already { ", as before" } else { "" };
         let (files, bytes) = (staged.files, staged.bytes);
-        shop.display.say(&format!("{files} files ({bytes} bytes) in {}{before}", staged.path));
-        run_agents(shop).await
+        code_review
+            .display
+            .say(&format!("{files} files ({bytes} bytes) in {}{before}", staged.path));
+        run_agents(code_review).await
     })?;
     // A tool call on a hanging mount cannot be stopped; the process need not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -104,23 +106,23 @@ pub fn one(options: &WorkOptions) -> anyhow::Result<ExitCode> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let shop = Shop::open(&options.run, policy, &options.model).await?;
-        Ok::<_, anyhow::Error>(shop.work(&agent).await)
+        let code_review = CodeReview::open(&options.run, policy, &options.model).await?;
+        Ok::<_, anyhow::Error>(code_review.work(&agent).await)
     })?;
     runtime.shutdown_timeout(Duration::from_millis(100));
     print(&format!("{}\n", serde_json::to_string_pretty(&outcome)?))?;
     Ok(exit(&[outcome]))
 }
 
-async fn run_agents(shop: Arc<Shop>) -> anyhow::Result<(Vec<Outcome>, Merged)> {
-    let team = team(shop.policy.layout(), &shop.run.name);
+async fn run_agents(code_review: Arc<CodeReview>) -> anyhow::Result<(Vec<Outcome>, Merged)> {
+    let team = team(code_review.policy.layout(), &code_review.run.name);
     let (reviewers, remedies): (Vec<Agent>, Vec<Agent>) =
         team.into_iter().partition(|agent| agent.phase == Phase::Review);
-    let mut outcomes = Shop::work_all(&shop, reviewers).await;
+    let mut outcomes = CodeReview::work_all(&code_review, reviewers).await;
     // Who has only paused will find more.
     let paused = outcomes.iter().any(Outcome::is_paused);
-    if !paused && !shop.interrupted.is_cancelled() {
-        let reading = Arc::clone(&shop);
+    if !paused && !code_review.interrupted.is_cancelled() {
+        let reading = Arc::clone(&code_review);
         let found = tokio::task::spawn_blocking(move || {
             let Run { root, name: run, caller } = &reading.run;
             digest(root, &reading.policy, run, caller)
@@ -128,10 +130,10 @@ async fn run_agents(shop: Arc<Shop>) -> anyhow::Result<(Vec<Outcome>, Merged)> {
         // Without findings there is nothing to remedy.
         if let Some(found) = found.await?? {
             let remedies = remedies.into_iter().map(|agent| agent.for_findings(&found)).collect();
-            outcomes.extend(Shop::work_all(&shop, remedies).await);
+            outcomes.extend(CodeReview::work_all(&code_review, remedies).await);
         }
     }
-    let merging = Arc::clone(&shop);
+    let merging = Arc::clone(&code_review);
     let merged = tokio::task::spawn_blocking(move || {
         let Run { root, name: run, caller } = &merging.run;
         // What was remedied before more was found has cost money as well.
@@ -147,13 +149,13 @@ async fn run_agents(shop: Arc<Shop>) -> anyhow::Result<(Vec<Outcome>, Merged)> {
     merged.await?
 }
 
-impl Shop {
+impl CodeReview {
     async fn open(
         options: &RunOptions,
         policy: Policy,
         model: &ModelOptions,
-    ) -> anyhow::Result<Shop> {
-        Ok(Shop {
+    ) -> anyhow::Result<CodeReview> {
+        Ok(CodeReview {
             run: Run {
                 root: options.workspace.clone(),
                 name: options.run.clone(),
@@ -169,13 +171,13 @@ impl Shop {
     }
 
     /// Lets agents work at the same time. Whatever comes of one, the others go on.
-    async fn work_all(shop: &Arc<Shop>, agents: Vec<Agent>) -> Vec<Outcome> {
+    async fn work_all(code_review: &Arc<CodeReview>, agents: Vec<Agent>) -> Vec<Outcome> {
         let mut working = JoinSet::new();
         let count = agents.len();
         for (index, agent) in agents.iter().cloned().enumerate() {
-            shop.display.update(&agent.name, "begins");
-            let shop = Arc::clone(shop);
-            working.spawn(async move { (index, shop.work(&agent).await) });
+            code_review.display.update(&agent.name, "begins");
+            let code_review = Arc::clone(code_review);
+            working.spawn(async move { (index, code_review.work(&agent).await) });
         }
         let mut outcomes: Vec<Option<Outcome>> = vec![None; count];
         while let Some(done) = working.join_next().await {

@@ -1,7 +1,7 @@
 //! The durable workflow survives a kill at every checkpoint, and applies only what people approved.
 #![cfg(test)]
 
-mod desk;
+mod fakes;
 
 use std::sync::Arc;
 
@@ -10,27 +10,27 @@ use aws_durable_execution_sdk::test_util::{LocalRunner, TestResult};
 use code_review::durable::{Decisions, Report, Settings, review};
 use serde_json::{Value, json};
 
-use desk::service::{Ended, Kill, Wake, execute, times};
-use desk::shop::{Shop, Verdict};
-use desk::{Desk, Invoking, Person, short};
+use fakes::real_workspace::{RealWorkspace, Verdict};
+use fakes::service::{Ended, Kill, Wake, execute, times};
+use fakes::{FakeWorkspace, Invoking, Person, short};
 
 fn request() -> Value {
     json!({"run": "monday", "source": {"path": "incoming/app"}})
 }
 
-/// Runs a review over the desk through the code that runs in production.
-async fn run(runner: &LocalRunner, desk: &Arc<Desk>) -> TestResult<Report> {
-    run_with(runner, desk, Settings::default()).await
+/// Runs a code review over the fake workspace through the code that runs in production.
+async fn run(runner: &LocalRunner, fake: &Arc<FakeWorkspace>) -> TestResult<Report> {
+    run_with(runner, fake, Settings::default()).await
 }
 
 async fn run_with(
     runner: &LocalRunner,
-    desk: &Arc<Desk>,
+    fake: &Arc<FakeWorkspace>,
     settings: Settings,
 ) -> TestResult<Report> {
-    let desk = Arc::clone(desk);
+    let fake = Arc::clone(fake);
     let handler = move |event: Value, context: DurableContext| {
-        review(Arc::clone(&desk), settings, event, context)
+        review(Arc::clone(&fake), settings, event, context)
     };
     runner.run(handler, request()).await
 }
@@ -58,30 +58,30 @@ const ALL: [&str; 4] = ["security", "style", "infrastructure", "remediation"];
 
 #[tokio::test]
 async fn a_review_applies_what_people_have_approved() {
-    let desk = Desk::new().person(Person::Approves);
-    let report = done(run(&woken(), &desk).await);
+    let fake = FakeWorkspace::new().person(Person::Approves);
+    let report = done(run(&woken(), &fake).await);
     assert_eq!(endings(&report), ALL.map(|agent| (agent, "completed")));
     assert_eq!((report.totals.findings, report.totals.proposals), (3, 2));
     assert_eq!(report.decisions, Decisions { open: 0, approved: 2, rejected: 0 });
     assert_eq!(report.applied, 2);
-    desk.nothing_happened_too_early_or_twice();
+    fake.nothing_happened_too_early_or_twice();
 }
 
 #[tokio::test]
 async fn killed_at_any_checkpoint_it_comes_to_the_same() {
     // People decide while the callback is published, or after one was waited for in vain.
     for person in [Person::Approves, Person::DecidesBefore(2)] {
-        let undisturbed = run(&woken(), &Desk::new().person(person)).await;
+        let undisturbed = run(&woken(), &FakeWorkspace::new().person(person)).await;
         let invocations = undisturbed.invocation_count();
         let whole = done(undisturbed);
         let mut kills = 0;
         for n in 0.. {
             // The write is lost and the invocation with it; what was done before has been done.
-            let desk = Desk::new().person(person);
-            let result = run(&woken().fail_checkpoints_after_retryable(n, 1), &desk).await;
+            let fake = FakeWorkspace::new().person(person);
+            let result = run(&woken().fail_checkpoints_after_retryable(n, 1), &fake).await;
             let survived = result.invocation_count();
             assert_eq!(done(result), whole, "killed at checkpoint {n}");
-            desk.nothing_happened_too_early_or_twice();
+            fake.nothing_happened_too_early_or_twice();
             if survived == invocations {
                 break;
             }
@@ -93,12 +93,12 @@ async fn killed_at_any_checkpoint_it_comes_to_the_same() {
 
 #[tokio::test]
 async fn killed_at_one_checkpoint_again_and_again_it_comes_to_the_same() {
-    let whole = done(run(&woken(), &Desk::new().person(Person::Approves)).await);
+    let whole = done(run(&woken(), &FakeWorkspace::new().person(Person::Approves)).await);
     for n in (0..40).step_by(3) {
-        let desk = Desk::new().person(Person::Approves);
-        let result = run(&woken().fail_checkpoints_after_retryable(n, 5), &desk).await;
+        let fake = FakeWorkspace::new().person(Person::Approves);
+        let result = run(&woken().fail_checkpoints_after_retryable(n, 5), &fake).await;
         assert_eq!(done(result), whole, "killed at checkpoint {n}, five times");
-        desk.nothing_happened_too_early_or_twice();
+        fake.nothing_happened_too_early_or_twice();
     }
 }
 
@@ -106,103 +106,103 @@ async fn killed_at_one_checkpoint_again_and_again_it_comes_to_the_same() {
 async fn nobody_decides_and_nothing_is_applied() {
     for runner in [woken(), (0..20).fold(LocalRunner::new(), |runner, _| runner.callback_timeout())]
     {
-        let desk = Desk::new().person(Person::Sleeps);
+        let fake = FakeWorkspace::new().person(Person::Sleeps);
         let settings = Settings { waits: 5, ..Settings::default() };
-        let report = done(run_with(&runner, &desk, settings).await);
+        let report = done(run_with(&runner, &fake, settings).await);
         assert_eq!((report.decisions.open, report.applied), (2, 0));
-        assert_eq!(desk.published(), 5, "each wait has a callback of its own");
-        desk.nothing_happened_too_early_or_twice();
+        assert_eq!(fake.published(), 5, "each wait has a callback of its own");
+        fake.nothing_happened_too_early_or_twice();
     }
 }
 
 #[tokio::test]
 async fn it_sleeps_while_the_callback_is_open() {
-    let desk = Desk::new().person(Person::Sleeps);
-    let result = run(&LocalRunner::new(), &desk).await;
+    let fake = FakeWorkspace::new().person(Person::Sleeps);
+    let result = run(&LocalRunner::new(), &fake).await;
     assert!(result.is_suspended());
-    assert_eq!((desk.published(), desk.applied()), (1, 0));
+    assert_eq!((fake.published(), fake.applied()), (1, 0));
 }
 
 #[tokio::test]
 async fn a_callback_that_says_approved_approves_nothing() {
     let forged = serde_json::json!({"approved": true, "proposals": ["p1", "p2"], "decisions": {"undecided": 0, "approved": 2}});
-    let desk = Desk::new().person(Person::Sleeps);
+    let fake = FakeWorkspace::new().person(Person::Sleeps);
     let runner = LocalRunner::new()
         .callback_success(&forged)
         .callback_success(&"approved")
         .callback_success(&true);
     let settings = Settings { waits: 3, ..Settings::default() };
-    let report = done(run_with(&runner, &desk, settings).await);
+    let report = done(run_with(&runner, &fake, settings).await);
     assert_eq!((report.decisions.approved, report.applied), (0, 0));
-    desk.nothing_happened_too_early_or_twice();
+    fake.nothing_happened_too_early_or_twice();
 }
 
 #[tokio::test]
 async fn a_timeout_looks_at_the_decisions_all_the_same() {
-    let desk = Desk::new().person(Person::DecidesBefore(2));
+    let fake = FakeWorkspace::new().person(Person::DecidesBefore(2));
     let runner = LocalRunner::new().callback_timeout().callback_timeout();
-    let report = done(run(&runner, &desk).await);
+    let report = done(run(&runner, &fake).await);
     assert_eq!((report.decisions.approved, report.applied), (2, 2));
-    desk.nothing_happened_too_early_or_twice();
+    fake.nothing_happened_too_early_or_twice();
 }
 
 #[tokio::test]
 async fn who_decided_before_the_callback_was_found_need_not_wake_it() {
-    let desk = Desk::new().person(Person::DecidesBefore(0));
-    let report = done(run(&LocalRunner::new(), &desk).await);
+    let fake = FakeWorkspace::new().person(Person::DecidesBefore(0));
+    let report = done(run(&LocalRunner::new(), &fake).await);
     assert_eq!(report.applied, 2);
-    assert_eq!(desk.published(), 0);
+    assert_eq!(fake.published(), 0);
 
     // Between the first look and the callback.
-    let desk = Desk::new().person(Person::Approves);
-    let report = done(run(&LocalRunner::new(), &desk).await);
-    assert_eq!((report.applied, desk.published()), (2, 1));
+    let fake = FakeWorkspace::new().person(Person::Approves);
+    let report = done(run(&LocalRunner::new(), &fake).await);
+    assert_eq!((report.applied, fake.published()), (2, 1));
 }
 
 #[tokio::test]
 async fn of_approved_and_rejected_only_the_approved_is_applied() {
-    let desk = Desk::new().person(Person::ApprovesOne);
-    let report = done(run(&woken(), &desk).await);
+    let fake = FakeWorkspace::new().person(Person::ApprovesOne);
+    let report = done(run(&woken(), &fake).await);
     assert_eq!(report.decisions, Decisions { open: 0, approved: 1, rejected: 1 });
     assert_eq!(report.applied, 1);
-    desk.nothing_happened_too_early_or_twice();
+    fake.nothing_happened_too_early_or_twice();
 
-    let desk = Desk::new().person(Person::RejectsAll);
-    let report = done(run(&woken(), &desk).await);
+    let fake = FakeWorkspace::new().person(Person::RejectsAll);
+    let report = done(run(&woken(), &fake).await);
     assert_eq!((report.decisions.rejected, report.applied), (2, 0));
-    assert_eq!(desk.applied(), 0, "nothing was even tried");
+    assert_eq!(fake.applied(), 0, "nothing was even tried");
 }
 
 #[tokio::test]
 async fn a_half_decided_review_is_not_applied() {
-    let desk = Desk::new().person(Person::DecidesOneOnly);
+    let fake = FakeWorkspace::new().person(Person::DecidesOneOnly);
     let settings = Settings { waits: 2, ..Settings::default() };
-    let report = done(run_with(&woken(), &desk, settings).await);
+    let report = done(run_with(&woken(), &fake, settings).await);
     assert_eq!(report.decisions, Decisions { open: 1, approved: 1, rejected: 0 });
-    assert_eq!(desk.applied(), 0);
+    assert_eq!(fake.applied(), 0);
 }
 
 #[tokio::test]
 async fn without_findings_nothing_is_remedied() {
-    let desk = Desk::new().without_findings();
-    let report = done(run(&LocalRunner::new(), &desk).await);
+    let fake = FakeWorkspace::new().without_findings();
+    let report = done(run(&LocalRunner::new(), &fake).await);
     assert_eq!((report.agents.len(), report.totals.proposals), (3, 0));
-    assert_eq!(desk.asked("remediation"), 0);
-    desk.nothing_happened_too_early_or_twice();
+    assert_eq!(fake.asked("remediation"), 0);
+    fake.nothing_happened_too_early_or_twice();
 }
 
 #[tokio::test]
 async fn without_proposals_nobody_is_asked() {
-    let desk = Desk::new().without_proposals();
-    let report = done(run(&LocalRunner::new(), &desk).await);
+    let fake = FakeWorkspace::new().without_proposals();
+    let report = done(run(&LocalRunner::new(), &fake).await);
     assert_eq!((report.totals.findings, report.totals.proposals, report.applied), (3, 0, 0));
-    assert_eq!(desk.published(), 0);
+    assert_eq!(fake.published(), 0);
 }
 
 #[tokio::test]
 async fn an_agent_that_fails_is_told_of_and_the_others_go_on() {
-    let desk = Desk::new().person(Person::Approves).failing("style");
-    let report = done(run(&woken(), &desk).await);
+    let fake = FakeWorkspace::new().person(Person::Approves).failing("style");
+    let report = done(run(&woken(), &fake).await);
     let expected = [
         ("security", "completed"),
         ("style", "not_run"),
@@ -213,54 +213,56 @@ async fn an_agent_that_fails_is_told_of_and_the_others_go_on() {
     let reason = &report.agents.iter().find(|one| one.agent.as_str() == "style").unwrap().reason;
     assert!(reason.contains("out of memory"), "{reason}");
     assert_eq!((report.totals.findings, report.applied), (2, 2));
-    desk.nothing_happened_too_early_or_twice();
+    fake.nothing_happened_too_early_or_twice();
 }
 
 #[tokio::test]
 async fn a_paused_agent_is_asked_again_within_bounds() {
-    let desk = Desk::new().person(Person::Approves).pausing("security", 2).pausing("style", 1000);
+    let fake =
+        FakeWorkspace::new().person(Person::Approves).pausing("security", 2).pausing("style", 1000);
     let settings = Settings { rounds: 5, ..Settings::default() };
-    let report = done(run_with(&woken(), &desk, settings).await);
+    let report = done(run_with(&woken(), &fake, settings).await);
     assert_eq!(endings(&report)[..2], [("security", "completed"), ("style", "paused")]);
     assert_eq!(
-        [desk.asked("security"), desk.asked("style"), desk.asked("infrastructure")],
+        [fake.asked("security"), fake.asked("style"), fake.asked("infrastructure")],
         [3, 5, 1]
     );
     assert_eq!(report.applied, 2);
-    desk.nothing_happened_too_early_or_twice();
+    fake.nothing_happened_too_early_or_twice();
 }
 
 #[tokio::test]
 async fn killed_while_agents_pause_and_fail_it_comes_to_the_same() {
-    let desk =
-        || Desk::new().person(Person::ApprovesOne).failing("style").pausing("remediation", 2);
-    let whole = done(run(&woken(), &desk()).await);
+    let fake = || {
+        FakeWorkspace::new().person(Person::ApprovesOne).failing("style").pausing("remediation", 2)
+    };
+    let whole = done(run(&woken(), &fake()).await);
     for n in 0..60 {
-        let desk = desk();
-        let result = run(&woken().fail_checkpoints_after_retryable(n, 1), &desk).await;
+        let fake = fake();
+        let result = run(&woken().fail_checkpoints_after_retryable(n, 1), &fake).await;
         assert_eq!(done(result), whole, "killed at checkpoint {n}");
-        desk.nothing_happened_too_early_or_twice();
+        fake.nothing_happened_too_early_or_twice();
     }
 }
 
 #[tokio::test]
 async fn a_run_that_is_started_twice_doubles_nothing() {
-    let desk = Desk::new().person(Person::Approves);
+    let fake = FakeWorkspace::new().person(Person::Approves);
     let (one, other) = (woken(), woken());
-    let (one, other) = tokio::join!(run(&one, &desk), run(&other, &desk));
+    let (one, other) = tokio::join!(run(&one, &fake), run(&other, &fake));
     let (one, other) = (done(one), done(other));
     assert_eq!((one.totals, one.decisions), (other.totals, other.decisions));
     assert_eq!(one.totals.findings, 3);
-    desk.nothing_happened_too_early_or_twice();
+    fake.nothing_happened_too_early_or_twice();
 }
 
 #[tokio::test]
 async fn a_source_that_comes_late_is_waited_for_and_one_that_never_comes_is_an_error() {
-    let desk = Desk::new().without_proposals().arriving_after(3);
-    assert_eq!(done(run(&LocalRunner::new(), &desk).await).files, 7);
+    let fake = FakeWorkspace::new().without_proposals().arriving_after(3);
+    assert_eq!(done(run(&LocalRunner::new(), &fake).await).files, 7);
 
-    let desk = Desk::new().arriving_after(1000);
-    let result = run(&LocalRunner::new(), &desk).await;
+    let fake = FakeWorkspace::new().arriving_after(1000);
+    let result = run(&LocalRunner::new(), &fake).await;
     assert!(result.is_failure());
     assert!(
         result.error_message().unwrap().contains("incoming/app"),
@@ -271,8 +273,8 @@ async fn a_source_that_comes_late_is_waited_for_and_one_that_never_comes_is_an_e
 
 #[tokio::test]
 async fn what_is_no_run_is_refused_before_anything_is_done() {
-    let desk = Desk::new();
-    let taken = Arc::clone(&desk);
+    let fake = FakeWorkspace::new();
+    let taken = Arc::clone(&fake);
     let handler = move |event: Value, context: DurableContext| {
         review(Arc::clone(&taken), Settings::default(), event, context)
     };
@@ -282,8 +284,8 @@ async fn what_is_no_run_is_refused_before_anything_is_done() {
 }
 
 /// Runs a review over the wire, its workers as functions that are invoked.
-async fn over_the_wire(desk: &Arc<Desk>, kill: Kill, wakes: Vec<Wake>) -> Ended<Report> {
-    let effects = Arc::new(Invoking::new(desk));
+async fn over_the_wire(fake: &Arc<FakeWorkspace>, kill: Kill, wakes: Vec<Wake>) -> Ended<Report> {
+    let effects = Arc::new(Invoking::new(fake));
     let settings = Settings { waits: 4, ..Settings::default() };
     let handler = move |event: Value, context: DurableContext| {
         review(Arc::clone(&effects), settings, event, context)
@@ -293,8 +295,8 @@ async fn over_the_wire(desk: &Arc<Desk>, kill: Kill, wakes: Vec<Wake>) -> Ended<
         request(),
         kill,
         wakes,
-        |function, event| desk.invoked(function, &event),
-        || desk.ring(),
+        |function, event| fake.invoked(function, &event),
+        || fake.timeout_is_near(),
     )
     .await
 }
@@ -305,8 +307,9 @@ fn decided() -> Vec<Wake> {
 
 #[tokio::test]
 async fn workers_are_invoked_as_functions_of_their_own() {
-    let desk = Desk::new().person(Person::Approves).pausing("security", 2).failing("style");
-    let ended = over_the_wire(&desk, Kill::Never, decided()).await;
+    let fake =
+        FakeWorkspace::new().person(Person::Approves).pausing("security", 2).failing("style");
+    let ended = over_the_wire(&fake, Kill::Never, decided()).await;
     let report = ended.output.unwrap();
     let expected = [
         ("security", "completed"),
@@ -324,25 +327,25 @@ async fn workers_are_invoked_as_functions_of_their_own() {
     assert_eq!(times(&ended.invoked), expected.into());
     assert_eq!(report.applied, 2);
     assert!(ended.largest < 256 * 1024);
-    desk.nothing_happened_too_early_or_twice();
+    fake.nothing_happened_too_early_or_twice();
 }
 
 #[tokio::test]
 async fn killed_before_and_after_any_write_it_comes_to_the_same() {
-    let desk = || {
-        Desk::new()
+    let fake = || {
+        FakeWorkspace::new()
             .person(Person::ApprovesOne)
-            .at_the_bell()
+            .deciding_at_timeout()
             .pausing("style", 1)
             .failing("infrastructure")
     };
-    let whole = over_the_wire(&desk(), Kill::Never, decided()).await;
+    let whole = over_the_wire(&fake(), Kill::Never, decided()).await;
     let (report, times_of_whole) = (whole.output.unwrap(), times(&whole.invoked));
     assert!(whole.checkpoints > 30, "only {} checkpoints", whole.checkpoints);
     for n in 0..whole.checkpoints {
         for kill in [Kill::Before(n), Kill::After(n)] {
-            let desk = desk();
-            let ended = over_the_wire(&desk, kill, decided()).await;
+            let fake = fake();
+            let ended = over_the_wire(&fake, kill, decided()).await;
             assert_eq!(ended.output.as_ref().unwrap(), &report, "{kill:?}");
             assert_eq!(
                 times(&ended.invoked),
@@ -350,22 +353,22 @@ async fn killed_before_and_after_any_write_it_comes_to_the_same() {
                 "{kill:?}: an agent was asked once too often"
             );
             assert!(ended.invocations > whole.invocations, "{kill:?} killed nothing");
-            desk.nothing_happened_too_early_or_twice();
+            fake.nothing_happened_too_early_or_twice();
         }
     }
 }
 
 #[tokio::test]
 async fn what_ends_the_function_each_time_ends_the_review_after_some_attempts() {
-    let desk = Desk::new().person(Person::Approves);
-    let ended = over_the_wire(&desk, Kill::Always("stage"), decided()).await;
+    let fake = FakeWorkspace::new().person(Person::Approves);
+    let ended = over_the_wire(&fake, Kill::Always("stage"), decided()).await;
     assert!(ended.output.unwrap_err().contains("interrupted"));
     assert!((2..20).contains(&ended.invocations), "{} invocations", ended.invocations);
 
-    let desk = Desk::new().person(Person::Approves);
-    let ended = over_the_wire(&desk, Kill::Always("apply"), decided()).await;
+    let fake = FakeWorkspace::new().person(Person::Approves);
+    let ended = over_the_wire(&fake, Kill::Always("apply"), decided()).await;
     assert!(ended.output.unwrap_err().contains("interrupted"));
-    desk.nothing_happened_too_early_or_twice();
+    fake.nothing_happened_too_early_or_twice();
 }
 
 #[tokio::test]
@@ -376,25 +379,25 @@ async fn a_callback_of_any_form_is_a_reason_to_look_and_nothing_else() {
         Wake::Failure,
         Wake::Timeout,
     ];
-    let desk = Desk::new().person(Person::Sleeps);
-    let ended = over_the_wire(&desk, Kill::Never, forged.to_vec()).await;
+    let fake = FakeWorkspace::new().person(Person::Sleeps);
+    let ended = over_the_wire(&fake, Kill::Never, forged.to_vec()).await;
     let report = ended.output.unwrap();
-    assert_eq!((report.decisions.open, report.applied, desk.published()), (2, 0, 4));
-    desk.nothing_happened_too_early_or_twice();
+    assert_eq!((report.decisions.open, report.applied, fake.published()), (2, 0, 4));
+    fake.nothing_happened_too_early_or_twice();
 
-    let desk = Desk::new().person(Person::DecidesBefore(4));
-    let report = over_the_wire(&desk, Kill::Never, forged.to_vec()).await.output.unwrap();
+    let fake = FakeWorkspace::new().person(Person::DecidesBefore(4));
+    let report = over_the_wire(&fake, Kill::Never, forged.to_vec()).await.output.unwrap();
     assert_eq!((report.decisions.approved, report.applied), (2, 2));
 }
 
 #[tokio::test]
 async fn a_role_without_a_function_is_told_of() {
-    let desk = Desk::new().without_proposals();
-    let effects = Arc::new(Invoking::without(&desk, "style-role"));
+    let fake = FakeWorkspace::new().without_proposals();
+    let effects = Arc::new(Invoking::without(&fake, "style-role"));
     let handler = move |event: Value, context: DurableContext| {
         review(Arc::clone(&effects), Settings::default(), event, context)
     };
-    let work = |function: &str, event| desk.invoked(function, &event);
+    let work = |function: &str, event| fake.invoked(function, &event);
     let ended: Ended<Report> =
         execute(handler, request(), Kill::Never, Vec::new(), work, || ()).await;
     let report = ended.output.unwrap();
@@ -412,62 +415,62 @@ async fn in_a_real_workspace_what_was_approved_is_applied_and_nothing_else() {
         (Verdict::ApproveFirst, Decisions { open: 0, approved: 1, rejected: 1 }, 1, FIRST_MENDED),
         (Verdict::ApproveBoth, Decisions { open: 0, approved: 2, rejected: 0 }, 2, BOTH_MENDED),
     ] {
-        let shop = Shop::new();
-        let ended = shop.review(Kill::Never, verdict).await;
+        let real = RealWorkspace::new();
+        let ended = real.review(Kill::Never, verdict).await;
         let report = ended.output.unwrap();
         assert_eq!((report.decisions, report.applied), (decisions, applied), "{verdict:?}");
         assert_eq!((report.files, report.totals.proposals), (2, 2));
-        assert_eq!(shop.sources(), sources, "{verdict:?}");
+        assert_eq!(real.sources(), sources, "{verdict:?}");
     }
 }
 
 #[tokio::test]
 async fn in_a_real_workspace_no_kill_doubles_a_finding_or_applies_twice() {
-    let undisturbed = Shop::new();
+    let undisturbed = RealWorkspace::new();
     let whole = undisturbed.review(Kill::Never, Verdict::ApproveFirst).await;
     let report = whole.output.unwrap();
     assert_eq!((report.totals.findings, report.applied), (2, 1));
     for n in 0..whole.checkpoints {
-        let shop = Shop::new();
-        let ended = shop.review(Kill::Before(n), Verdict::ApproveFirst).await;
+        let real = RealWorkspace::new();
+        let ended = real.review(Kill::Before(n), Verdict::ApproveFirst).await;
         assert_eq!(ended.output.unwrap(), report, "killed at checkpoint {n}");
-        assert_eq!(shop.files(), undisturbed.files(), "killed at checkpoint {n}");
-        assert_eq!(shop.sources(), FIRST_MENDED, "killed at checkpoint {n}");
+        assert_eq!(real.files(), undisturbed.files(), "killed at checkpoint {n}");
+        assert_eq!(real.sources(), FIRST_MENDED, "killed at checkpoint {n}");
     }
 }
 
 #[tokio::test]
 async fn in_a_real_workspace_a_second_execution_of_a_run_adds_nothing() {
-    let shop = Shop::new();
-    let first = shop.review(Kill::Never, Verdict::ApproveFirst).await.output.unwrap();
-    let files = shop.files();
-    let second = shop.review(Kill::Never, Verdict::ApproveBoth).await;
+    let real = RealWorkspace::new();
+    let first = real.review(Kill::Never, Verdict::ApproveFirst).await.output.unwrap();
+    let files = real.files();
+    let second = real.review(Kill::Never, Verdict::ApproveBoth).await;
     assert_eq!(second.output.unwrap(), first);
-    assert_eq!((shop.files(), shop.sources()), (files, FIRST_MENDED.map(str::to_owned)));
+    assert_eq!((real.files(), real.sources()), (files, FIRST_MENDED.map(str::to_owned)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_real_binary_reviews_as_lambda_runs_it() {
-    let shop = Shop::new();
-    let ended = shop.review_with_binary(Verdict::ApproveFirst).await;
+    let real = RealWorkspace::new();
+    let ended = real.review_with_binary(Verdict::ApproveFirst).await;
     let report = ended.output.unwrap();
     assert_eq!((report.totals.findings, report.totals.proposals, report.applied), (2, 2, 1));
-    assert_eq!(shop.sources(), FIRST_MENDED);
+    assert_eq!(real.sources(), FIRST_MENDED);
 }
 
 #[tokio::test]
 async fn in_a_real_workspace_two_executions_at_once_are_as_one() {
-    let one_alone = Shop::new();
+    let one_alone = RealWorkspace::new();
     one_alone.review(Kill::Never, Verdict::ApproveFirst).await;
-    let shop = Shop::new();
+    let real = RealWorkspace::new();
     let (one, other) = tokio::join!(
-        shop.review(Kill::Never, Verdict::ApproveFirst),
-        shop.review(Kill::Never, Verdict::ApproveFirst),
+        real.review(Kill::Never, Verdict::ApproveFirst),
+        real.review(Kill::Never, Verdict::ApproveFirst),
     );
     let (one, other) = (one.output.unwrap(), other.output.unwrap());
     assert_eq!((one.totals, one.decisions), (other.totals, other.decisions));
     assert_eq!(
-        (shop.files(), shop.sources()),
+        (real.files(), real.sources()),
         (one_alone.files(), FIRST_MENDED.map(str::to_owned))
     );
 }

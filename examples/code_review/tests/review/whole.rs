@@ -22,20 +22,20 @@ const KILLED: &str = "security-reviewer";
 
 /// Something that happens once, and can be waited for.
 #[derive(Default)]
-struct Moment {
-    come: Mutex<bool>,
+struct Event {
+    is_set: Mutex<bool>,
     told: Condvar,
 }
 
-impl Moment {
-    fn come(&self) {
-        *self.come.lock().unwrap() = true;
+impl Event {
+    fn set(&self) {
+        *self.is_set.lock().unwrap() = true;
         self.told.notify_all();
     }
 
     fn wait(&self) {
-        let come = self.come.lock().unwrap();
-        let wait = self.told.wait_timeout_while(come, Duration::from_secs(60), |come| !*come);
+        let is_set = self.is_set.lock().unwrap();
+        let wait = self.told.wait_timeout_while(is_set, Duration::from_secs(60), |is_set| !*is_set);
         assert!(!wait.unwrap().1.timed_out(), "it did not come");
     }
 }
@@ -53,7 +53,7 @@ fn seeded_defects_are_found_once_and_fixed_although_an_agent_is_killed() {
 
     // All four are at work at the same time: none gets its first answer before all have asked.
     let together = Arc::new(Barrier::new(REVIEWERS.len()));
-    let (hanging, hung) = (Arc::new(Moment::default()), AtomicBool::new(false));
+    let (hanging, hung) = (Arc::new(Event::default()), AtomicBool::new(false));
     let reached = Arc::clone(&hanging);
     let model = Model::playing(move |_, request| {
         let conversation = Conversation::of(request);
@@ -73,7 +73,7 @@ fn seeded_defects_are_found_once_and_fixed_although_an_agent_is_killed() {
             && conversation.messages == 7
             && !hung.swap(true, Ordering::SeqCst)
         {
-            reached.come();
+            reached.set();
             return Play::Hang;
         }
         next

@@ -24,22 +24,22 @@ use tempfile::TempDir;
 
 const TIME: Duration = Duration::from_secs(60);
 
-struct Desk {
+struct Fixture {
     directory: TempDir,
     policy: Policy,
 }
 
-impl Desk {
-    fn new() -> Desk {
+impl Fixture {
+    fn new() -> Fixture {
         let directory = tempfile::tempdir().unwrap();
-        let desk = Desk { directory, policy: Policy::parse(POLICY, "policy.toml").unwrap() };
+        let fixture = Fixture { directory, policy: Policy::parse(POLICY, "policy.toml").unwrap() };
         for run in ["r1", "r2"] {
-            fs::create_dir_all(desk.root().join("input").join(run)).unwrap();
+            fs::create_dir_all(fixture.root().join("input").join(run)).unwrap();
             for file in ["a.py", "b.py", "c.py"] {
-                fs::write(desk.source(run, file), format!("# {file}\nbad = 1\n")).unwrap();
+                fs::write(fixture.source(run, file), format!("# {file}\nbad = 1\n")).unwrap();
             }
         }
-        desk
+        fixture
     }
 
     fn root(&self) -> &Path {
@@ -141,26 +141,26 @@ fn every_agent_has_a_role_and_a_whole_task() {
 
 #[test]
 fn a_report_counts_each_finding_once_and_says_what_failed() {
-    let desk = Desk::new();
-    desk.find("security-reviewer", "r1", "a.py");
-    desk.find("style-reviewer", "r1", "a.py");
-    desk.find("style-reviewer", "r1", "b.py");
-    desk.find("style-reviewer", "r2", "c.py");
-    let id = desk.propose("r1", "a.py", "good = 1");
-    fs::write(desk.root().join("output/findings/style-reviewer/x.json"), "{}").unwrap();
+    let fixture = Fixture::new();
+    fixture.find("security-reviewer", "r1", "a.py");
+    fixture.find("style-reviewer", "r1", "a.py");
+    fixture.find("style-reviewer", "r1", "b.py");
+    fixture.find("style-reviewer", "r2", "c.py");
+    let id = fixture.propose("r1", "a.py", "good = 1");
+    fs::write(fixture.root().join("output/findings/style-reviewer/x.json"), "{}").unwrap();
     let run = name("r1");
-    let team = team(desk.policy.layout(), &run);
+    let team = team(fixture.policy.layout(), &run);
     let mut outcomes: Vec<Outcome> =
         team.iter().map(|agent| outcome(agent, "completed", Some(0.25))).collect();
     outcomes[1] = Outcome::not_run(&team[1], "it <crashed>");
     outcomes[2].ending = "budget".to_owned();
-    let merged = merge(desk.root(), &desk.policy, &run, ORCHESTRATOR, &outcomes).unwrap();
+    let merged = merge(fixture.root(), &fixture.policy, &run, ORCHESTRATOR, &outcomes).unwrap();
     assert_eq!((merged.findings, merged.proposals), (2, 1));
     assert_eq!(merged.by_severity, [("high".to_owned(), 2)].into());
     assert_eq!(merged.cost_usd, Some(1.0));
     assert_eq!(merged.failed.len(), 2);
     assert_eq!(merged.damaged.len(), 1);
-    let [sarif, page, index] = desk.report("r1");
+    let [sarif, page, index] = fixture.report("r1");
     let sarif: Value = serde_json::from_str(&sarif).unwrap();
     let results = sarif["runs"][0]["results"].as_array().unwrap();
     let place = &results[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
@@ -181,51 +181,51 @@ fn a_report_counts_each_finding_once_and_says_what_failed() {
     assert_eq!(index["files"]["summary.md"]["bytes"], page.len());
 
     // The same records, whatever the order of the outcomes, give the same bytes, and no new file.
-    let before = desk.report("r1");
-    let written = fs::metadata(desk.root().join("output/reports/r1/summary.md")).unwrap();
+    let before = fixture.report("r1");
+    let written = fs::metadata(fixture.root().join("output/reports/r1/summary.md")).unwrap();
     outcomes.reverse();
-    let again = merge(desk.root(), &desk.policy, &run, ORCHESTRATOR, &outcomes).unwrap();
-    assert_eq!((again, desk.report("r1")), (merged, before));
-    let now = fs::metadata(desk.root().join("output/reports/r1/summary.md")).unwrap();
+    let again = merge(fixture.root(), &fixture.policy, &run, ORCHESTRATOR, &outcomes).unwrap();
+    assert_eq!((again, fixture.report("r1")), (merged, before));
+    let now = fs::metadata(fixture.root().join("output/reports/r1/summary.md")).unwrap();
     assert_eq!(written.modified().unwrap(), now.modified().unwrap());
     // Without prices the cost is not known.
     outcomes.iter_mut().for_each(|outcome| outcome.cost_usd = None);
-    let merged = merge(desk.root(), &desk.policy, &run, ORCHESTRATOR, &outcomes).unwrap();
+    let merged = merge(fixture.root(), &fixture.policy, &run, ORCHESTRATOR, &outcomes).unwrap();
     assert_eq!(merged.cost_usd, None);
 }
 
 #[test]
 fn findings_have_a_digest_that_changes_when_there_are_more() {
-    let desk = Desk::new();
-    let now = || digest(desk.root(), &desk.policy, &name("r1"), ORCHESTRATOR).unwrap();
+    let fixture = Fixture::new();
+    let now = || digest(fixture.root(), &fixture.policy, &name("r1"), ORCHESTRATOR).unwrap();
     assert_eq!(now(), None);
-    desk.find("style-reviewer", "r2", "a.py");
+    fixture.find("style-reviewer", "r2", "a.py");
     assert_eq!(now(), None, "that is another run's");
-    desk.find("style-reviewer", "r1", "a.py");
+    fixture.find("style-reviewer", "r1", "a.py");
     let one = now();
     // Seen by another as well it is no other finding.
-    desk.find("security-reviewer", "r1", "a.py");
+    fixture.find("security-reviewer", "r1", "a.py");
     assert!(one.is_some() && one == now());
-    desk.find("style-reviewer", "r1", "b.py");
+    fixture.find("style-reviewer", "r1", "b.py");
     assert_ne!(one, now());
 }
 
 #[test]
 fn only_what_somebody_else_has_approved_is_applied_and_one_conflict_stops_nothing() {
-    let desk = Desk::new();
-    let good = desk.propose("r1", "a.py", "good = 1");
-    let rival = desk.propose("r1", "a.py", "better = 1");
-    let own = desk.propose("r1", "b.py", "good = 2");
-    let undecided = desk.propose("r1", "c.py", "good = 3");
-    let other_run = desk.propose("r2", "a.py", "good = 4");
-    let rejected = desk.propose("r1", "c.py", "worse = 3");
+    let fixture = Fixture::new();
+    let good = fixture.propose("r1", "a.py", "good = 1");
+    let rival = fixture.propose("r1", "a.py", "better = 1");
+    let own = fixture.propose("r1", "b.py", "good = 2");
+    let undecided = fixture.propose("r1", "c.py", "good = 3");
+    let other_run = fixture.propose("r2", "a.py", "good = 4");
+    let rejected = fixture.propose("r1", "c.py", "worse = 3");
     for id in [&good, &rival, &other_run] {
-        desk.approve("reviewer", id);
+        fixture.approve("reviewer", id);
     }
-    desk.approve(ORCHESTRATOR, &own);
-    decide::reject(&desk.decider("reviewer"), &rejected, "no better").unwrap();
+    fixture.approve(ORCHESTRATOR, &own);
+    decide::reject(&fixture.decider("reviewer"), &rejected, "no better").unwrap();
 
-    let first = desk.apply("r1");
+    let first = fixture.apply("r1");
     let conflicts: Vec<&String> = first.conflicts.iter().map(|conflict| &conflict.id).collect();
     // Of the two for one file the first one in time is in; the other one cannot be any more.
     let (inside, outside) =
@@ -235,36 +235,37 @@ fn only_what_somebody_else_has_approved_is_applied_and_one_conflict_stops_nothin
     assert!(conflicts.contains(&outside) && conflicts.contains(&&own), "{first:?}");
     assert!(first.conflicts.iter().any(|conflict| conflict.reason.contains("somebody else must")));
     assert_eq!(first.undecided, std::slice::from_ref(&undecided));
-    let text = |run: &str, file: &str| fs::read_to_string(desk.source(run, file)).unwrap();
+    let text = |run: &str, file: &str| fs::read_to_string(fixture.source(run, file)).unwrap();
     assert!(!text("r1", "a.py").contains("bad"));
     for (run, file) in [("r1", "b.py"), ("r1", "c.py"), ("r2", "a.py")] {
         assert!(text(run, file).contains("bad = 1"), "{run}/{file}");
     }
     // Again: the same answer, and nothing changes.
-    assert_eq!(desk.apply("r1"), first);
-    let standing = standing(desk.root(), &desk.policy, &name("r1"), "reviewer").unwrap();
+    assert_eq!(fixture.apply("r1"), first);
+    let standing = standing(fixture.root(), &fixture.policy, &name("r1"), "reviewer").unwrap();
     assert_eq!((standing.applied.len(), standing.rejected.len()), (1, 1));
     assert_eq!((standing.conflicted.len(), standing.approved.len()), (1, 1));
     assert!(!standing.is_decided() && standing.count() == 5);
     // What is approved later is applied later.
-    desk.approve("reviewer", &undecided);
-    let later = desk.apply("r1");
+    fixture.approve("reviewer", &undecided);
+    let later = fixture.apply("r1");
     assert!(later.applied.contains(&undecided) && later.undecided.is_empty(), "{later:?}");
     assert!(text("r1", "c.py").contains("good = 3"));
 }
 
 #[test]
 fn an_agent_or_a_stranger_can_take_no_step() {
-    let desk = Desk::new();
-    let id = desk.propose("r1", "a.py", "good = 1");
-    desk.approve("reviewer", &id);
+    let fixture = Fixture::new();
+    let id = fixture.propose("r1", "a.py", "good = 1");
+    fixture.approve("reviewer", &id);
     let run = name("r1");
-    let applied = apply(desk.root(), &desk.policy, &run, "bedrock-worker:remediation").unwrap();
+    let applied =
+        apply(fixture.root(), &fixture.policy, &run, "bedrock-worker:remediation").unwrap();
     // What it has proposed is not shown to it as something to decide about.
     assert_eq!(applied, Applied::default());
-    assert!(fs::read_to_string(desk.source("r1", "a.py")).unwrap().contains("bad"));
-    let stranger = merge(desk.root(), &desk.policy, &run, "stranger", &[]).unwrap_err();
+    assert!(fs::read_to_string(fixture.source("r1", "a.py")).unwrap().contains("bad"));
+    let stranger = merge(fixture.root(), &fixture.policy, &run, "stranger", &[]).unwrap_err();
     assert!(stranger.to_string().contains("names no role for the caller `stranger`"), "{stranger}");
-    let missing = standing(&desk.root().join("none"), &desk.policy, &run, ORCHESTRATOR);
+    let missing = standing(&fixture.root().join("none"), &fixture.policy, &run, ORCHESTRATOR);
     assert!(missing.unwrap_err().to_string().contains("cannot open the workspace"));
 }

@@ -1,52 +1,52 @@
-//! The desk over a workspace of this machine, whose decisions leave audit records as calls of
-//! tools do. Behind a URL the function records them.
+//! A review of a workspace on this machine that writes an audit record for each decision. Behind a
+//! URL the function writes the records.
 
 use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::decide::Review;
-use mcp_workspace_tools::desk::{Desk, Excerpt, Findings, Here, Proposals, Verb};
+use mcp_workspace_tools::decide::ProposalView;
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::decision::Decision;
 use mcp_workspace_tools::records::merged::{MergedFinding, Wanted};
+use mcp_workspace_tools::review::{Excerpt, Findings, LocalReview, Proposals, Review, Verb};
 
 use crate::audit::Record;
 
-/// A desk that records.
-pub struct Audited {
-    desk: Here,
+/// A review whose decisions are recorded.
+pub struct AuditedReview {
+    review: LocalReview,
     host: &'static str,
 }
 
-impl Audited {
-    /// Records the decisions of `desk` as taken through `host`.
-    pub fn new(desk: Here, host: &'static str) -> Audited {
-        Audited { desk, host }
+impl AuditedReview {
+    /// Records the decisions of `review` as taken through `host`.
+    pub fn new(review: LocalReview, host: &'static str) -> AuditedReview {
+        AuditedReview { review, host }
     }
 }
 
-impl Desk for Audited {
+impl Review for AuditedReview {
     fn person(&self, call: &Call) -> Result<String, ToolError> {
-        self.desk.person(call)
+        self.review.person(call)
     }
 
     fn findings(&self, wanted: &Wanted, call: &Call) -> Result<Findings, ToolError> {
-        self.desk.findings(wanted, call)
+        self.review.findings(wanted, call)
     }
 
     fn finding(&self, fingerprint: &str, call: &Call) -> Result<MergedFinding, ToolError> {
-        self.desk.finding(fingerprint, call)
+        self.review.finding(fingerprint, call)
     }
 
     fn source(&self, finding: &MergedFinding, call: &Call) -> Result<Excerpt, ToolError> {
-        self.desk.source(finding, call)
+        self.review.source(finding, call)
     }
 
     fn proposals(&self, call: &Call) -> Result<Proposals, ToolError> {
-        self.desk.proposals(call)
+        self.review.proposals(call)
     }
 
-    fn proposal(&self, id: &str, call: &Call) -> Result<Review, ToolError> {
-        self.desk.proposal(id, call)
+    fn proposal(&self, id: &str, call: &Call) -> Result<ProposalView, ToolError> {
+        self.review.proposal(id, call)
     }
 
     fn decide(
@@ -56,9 +56,9 @@ impl Desk for Audited {
         reason: Option<&str>,
         call: &Call,
     ) -> Result<Decision, ToolError> {
-        let person = self.desk.person(call)?;
+        let person = self.review.person(call)?;
         let mut record = Record::of_decision(&person, self.host, verb.as_str(), id, call);
-        let decided = self.desk.decide(id, verb, reason, call);
+        let decided = self.review.decide(id, verb, reason, call);
         if let Ok(decision) = &decided {
             record.decided(&decision.role, &decision.proposal);
         }

@@ -1,9 +1,9 @@
-//! What stands around every page.
+//! The head and the navigation that all pages share.
 
 use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::text::markup::Markup;
 
-use crate::review::Pages;
+use crate::page::Pages;
 
 /// Which of the two lists a page belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,10 +1,10 @@
-//! Who may use the review page: one person's browser on this machine, and none of the other pages
-//! that are open in it.
+//! Who may use the page: the browser of one person on this machine, but not the other pages that are
+//! open in that browser.
 //!
 //! The token of the URL becomes a cookie that scripts cannot read and other sites cannot send.
-//! Every request must name this server as its host (a page of another name that resolves to
-//! loopback does not) and, where a browser says so, come from the page itself. What changes
-//! something needs the form's own token besides.
+//! Every request must name this server as its host, so that another site whose name resolves to
+//! loopback is refused. A browser that says where a request comes from must name the page itself. A
+//! request that changes something needs the form's own token as well.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,8 @@ use sha2::{Digest, Sha256};
 use crate::host::names::Names;
 use crate::host::reply::status_of;
 
-/// What every answer carries: nothing from elsewhere, nothing inline, in nobody's frame.
+/// Headers of every answer: nothing is loaded from elsewhere, nothing is inline, and no other page
+/// may frame it.
 pub const HEADERS: [(HeaderName, &str); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -33,8 +34,8 @@ pub const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// The secrets of one run of the page.
-pub struct Door {
+/// The secrets of one run of the page, and the checks of requests against them.
+pub struct PageAccess {
     names: Names,
     cookie: String,
     token: String,
@@ -42,12 +43,12 @@ pub struct Door {
     form: String,
 }
 
-impl Door {
-    /// A door with new secrets, for a server at `address`.
+impl PageAccess {
+    /// Makes new secrets for a page at `address`.
     ///
     /// # Errors
     /// When the machine has no randomness.
-    pub fn new(address: SocketAddr) -> anyhow::Result<Door> {
+    pub fn new(address: SocketAddr) -> anyhow::Result<PageAccess> {
         let secret = || -> anyhow::Result<String> {
             let mut bytes = [0; 32];
             getrandom::fill(&mut bytes)?;
@@ -58,7 +59,7 @@ impl Door {
         let names = hosts.iter().fold(Names::default(), |names, host| {
             names.host(host).origin(&format!("http://{host}"))
         });
-        Ok(Door {
+        Ok(PageAccess {
             names,
             // Cookies are shared by all ports of a machine.
             cookie: format!("mcp-workspace-review-{port}"),

@@ -1,5 +1,5 @@
-//! Which tools of a server's list a model is offered. The list is another's: what Converse would
-//! refuse, or what would fill the request, is left out with a line that says so.
+//! Chooses which tools of a server's list a model is offered. The list is not ours, so a tool that
+//! Converse would refuse, or that would fill the request, is left out with a line that says so.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,5 @@
-//! The desk behind the URL of a function: every question is one signed request of its review API.
+//! A review of a workspace behind the URL of a function. Each method sends signed requests to the
+//! function's review API.
 
 mod connection;
 
@@ -7,16 +8,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::decide::Review;
-use mcp_workspace_tools::desk::message::{
-    Decided, OneFinding, OneProposal, Person, ProposalsPage, Reason, is_id,
-};
-use mcp_workspace_tools::desk::{Desk, Excerpt, Findings, Proposals, Verb};
+use mcp_workspace_tools::decide::ProposalView;
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::decision::Decision;
 use mcp_workspace_tools::records::export::describe::severity_name;
 use mcp_workspace_tools::records::merged::{MergedFinding, Wanted};
 use mcp_workspace_tools::records::proposal::id_of;
+use mcp_workspace_tools::review::message::{
+    Decided, OneFinding, OneProposal, Person, ProposalsPage, Reason, is_id,
+};
+use mcp_workspace_tools::review::{Excerpt, Findings, Proposals, Review, Verb};
 use mcp_workspace_tools::storage::findings::Page;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -25,8 +26,8 @@ use connection::Connection;
 /// How long a list of findings is good for: a person turns its pages without reading it anew.
 const FRESH: Duration = Duration::from_secs(30);
 
-/// A function's desk.
-pub struct There {
+/// A review through a function.
+pub struct RemoteReview {
     connection: Connection,
     known: Mutex<Option<Known>>,
 }
@@ -38,13 +39,13 @@ struct Known {
     findings: Findings,
 }
 
-impl There {
+impl RemoteReview {
     /// Finds the credentials to sign with. Nothing is asked yet.
     ///
     /// # Errors
     /// When the URL is none, or there are no credentials or no region.
-    pub fn connect(url: &str, region: Option<&str>) -> anyhow::Result<There> {
-        Ok(There { connection: Connection::open(url, region)?, known: Mutex::new(None) })
+    pub fn connect(url: &str, region: Option<&str>) -> anyhow::Result<RemoteReview> {
+        Ok(RemoteReview { connection: Connection::open(url, region)?, known: Mutex::new(None) })
     }
 
     fn all_findings(&self, wanted: &Wanted, call: &Call) -> Result<Findings, ToolError> {
@@ -64,7 +65,7 @@ impl There {
     }
 }
 
-impl Desk for There {
+impl Review for RemoteReview {
     fn person(&self, call: &Call) -> Result<String, ToolError> {
         let person: Person = self.connection.get("", [], call)?;
         Ok(person.caller)
@@ -100,30 +101,30 @@ impl Desk for There {
     }
 
     fn proposals(&self, call: &Call) -> Result<Proposals, ToolError> {
-        let mut all = Proposals { reviews: Vec::new(), unreadable: Vec::new() };
+        let mut all = Proposals { readable: Vec::new(), unreadable: Vec::new() };
         let (mut after, mut turned): (Option<String>, _) = (None, BTreeSet::new());
         loop {
             let from = after.iter().map(|after| ("after", after.as_str()));
             let page: ProposalsPage = self.connection.get("proposals", from, call)?;
-            all.reviews.extend(page.proposals);
+            all.readable.extend(page.proposals);
             all.unreadable.extend(page.unreadable);
             let Some(next) = page.next else { return Ok(all) };
             after = Some(turn(&mut turned, next)?);
         }
     }
 
-    fn proposal(&self, id: &str, call: &Call) -> Result<Review, ToolError> {
+    fn proposal(&self, id: &str, call: &Call) -> Result<ProposalView, ToolError> {
         check_id(id)?;
         let one: OneProposal = self.connection.get(&format!("proposals/{id}"), [], call)?;
-        let OneProposal { proposal: mut review, patch } = one;
+        let OneProposal { proposal: mut view, patch } = one;
         // What is decided about is what the id names, and so must be what is shown.
-        if !review.proposal.id.starts_with(id)
-            || id_of(&patch, &review.proposal.files) != review.proposal.id
+        if !view.proposal.id.starts_with(id)
+            || id_of(&patch, &view.proposal.files) != view.proposal.id
         {
             return Err(connection::misunderstood("the proposal is not what its id names"));
         }
-        review.patch = patch;
-        Ok(review)
+        view.patch = patch;
+        Ok(view)
     }
 
     fn decide(

@@ -1,4 +1,4 @@
-//! The pages, one file each, and which one a request asks for.
+//! The HTML pages, one file each, and which of them a request asks for.
 
 mod diff;
 mod finding;
@@ -11,8 +11,8 @@ mod when;
 
 use axum::http::StatusCode;
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::desk::Verb;
 use mcp_workspace_tools::error::{Code, ToolError};
+use mcp_workspace_tools::review::Verb;
 
 use super::{Asked, Pages, Reply};
 
@@ -33,7 +33,7 @@ pub fn answer(pages: &Pages, asked: &Asked, call: &Call) -> Result<(StatusCode, 
         (false, ["proposal", id, "diff"]) => Reply::Text(proposal::whole_diff(pages, id, call)?),
         (true, ["proposal", id, action]) => {
             let verb = Verb::parse(action).ok_or_else(nothing)?;
-            pages.desk.decide(id, verb, asked.form.get("reason"), call)?;
+            pages.review.decide(id, verb, asked.form.get("reason"), call)?;
             Reply::See(format!("/proposal/{id}"))
         }
         _ => return Err(nothing()),

@@ -1,4 +1,4 @@
-//! Calls in this process: through the dispatcher, under the role's caller id.
+//! Tool calls in this process: the dispatcher runs them under the role's caller id.
 
 use std::time::Instant;
 
@@ -17,18 +17,18 @@ use mcp_workspace_tools::name::Name;
 /// What every caller id of a worker begins with; the role's name follows.
 const CALLER_PREFIX: &str = "bedrock-worker:";
 
-/// A dispatcher, and who calls.
-pub struct Local {
+/// The tools of this process, for one caller.
+pub struct LocalTools {
     dispatcher: Dispatcher,
     caller: Caller,
     /// What request ids begin with: run and agent.
     request: String,
 }
 
-impl Local {
+impl LocalTools {
     /// The calls of an agent with a role.
-    pub fn new(dispatcher: Dispatcher, role: &Name, run: &Name, agent: &Name) -> Local {
-        Local {
+    pub fn new(dispatcher: Dispatcher, role: &Name, run: &Name, agent: &Name) -> LocalTools {
+        LocalTools {
             dispatcher,
             caller: Caller::new(&format!("{CALLER_PREFIX}{role}"), Proof::Process),
             request: format!("{run}/{agent}"),

@@ -1,4 +1,4 @@
-//! A proposal as people see it: what it is, how it stands, and what stands against it.
+//! A proposal as a person is shown it: what it proposes, its state, and what conflicts with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ const MIN_DIGITS: usize = 6;
 
 /// A proposal and how it stands.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Review {
+pub struct ProposalView {
     /// What was proposed.
     #[serde(flatten)]
     pub proposal: Proposal,
@@ -75,27 +75,27 @@ pub fn resolve(decider: &Decider, given: &str) -> Result<String, ToolError> {
 ///
 /// # Errors
 /// When they cannot be listed.
-pub fn list(decider: &Decider) -> Result<(Vec<Review>, Vec<Unreadable>), ToolError> {
-    let (mut reviews, mut unreadable) = (Vec::new(), Vec::new());
+pub fn list(decider: &Decider) -> Result<(Vec<ProposalView>, Vec<Unreadable>), ToolError> {
+    let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
     for id in decider.proposal_ids()? {
         match one(decider, &id) {
-            Ok(review) => reviews.extend(review),
+            Ok(view) => readable.extend(view),
             Err(error) => unreadable.push(Unreadable { id, error }),
         }
     }
-    reviews.sort_by(|one, other| {
+    readable.sort_by(|one, other| {
         (&one.proposal.created, &one.proposal.id)
             .cmp(&(&other.proposal.created, &other.proposal.id))
     });
-    tell_conflicts(&mut reviews);
-    Ok((reviews, unreadable))
+    tell_conflicts(&mut readable);
+    Ok((readable, unreadable))
 }
 
 /// One proposal, with what conflicts with it.
 ///
 /// # Errors
 /// When it is not there, cannot be read, or the caller may not see it.
-pub fn show(decider: &Decider, given: &str) -> Result<Review, ToolError> {
+pub fn show(decider: &Decider, given: &str) -> Result<ProposalView, ToolError> {
     let id = resolve(decider, given)?;
     let hidden = || {
         ToolError::new(
@@ -106,7 +106,7 @@ pub fn show(decider: &Decider, given: &str) -> Result<Review, ToolError> {
     };
     let mut shown = one(decider, &id)?.ok_or_else(hidden)?;
     let (all, _) = list(decider)?;
-    if let Some(listed) = all.into_iter().find(|review| review.proposal.id == id) {
+    if let Some(listed) = all.into_iter().find(|view| view.proposal.id == id) {
         shown.conflicts_with = listed.conflicts_with;
     }
     Ok(shown)
@@ -120,7 +120,7 @@ pub fn may_see(decider: &Decider, id: &str) -> Result<bool, ToolError> {
     Loaded::read(decider, id)?.is_visible(decider)
 }
 
-fn one(decider: &Decider, id: &str) -> Result<Option<Review>, ToolError> {
+fn one(decider: &Decider, id: &str) -> Result<Option<ProposalView>, ToolError> {
     let loaded = Loaded::read(decider, id)?;
     if !loaded.is_visible(decider)? {
         return Ok(None);
@@ -134,34 +134,34 @@ fn one(decider: &Decider, id: &str) -> Result<Option<Review>, ToolError> {
             history = journal::recover(decider, &loaded, &hold)?.history;
         }
     }
-    Review::of(decider, &loaded, history).map(Some)
+    ProposalView::of(decider, &loaded, history).map(Some)
 }
 
-fn tell_conflicts(reviews: &mut [Review]) {
+fn tell_conflicts(readable: &mut [ProposalView]) {
     let mut on_path: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for review in reviews.iter().filter(|review| review.state.is_live()) {
-        for path in review.proposal.files.iter().flat_map(ProposedFile::paths) {
-            on_path.entry(path.to_owned()).or_default().push(review.proposal.id.clone());
+    for view in readable.iter().filter(|view| view.state.is_live()) {
+        for path in view.proposal.files.iter().flat_map(ProposedFile::paths) {
+            on_path.entry(path.to_owned()).or_default().push(view.proposal.id.clone());
         }
     }
-    for review in reviews.iter_mut().filter(|review| review.state.is_live()) {
-        let paths = review.proposal.files.iter().flat_map(ProposedFile::paths);
+    for view in readable.iter_mut().filter(|view| view.state.is_live()) {
+        let paths = view.proposal.files.iter().flat_map(ProposedFile::paths);
         let others: BTreeSet<String> = paths
             .filter_map(|path| on_path.get(path))
             .flatten()
-            .filter(|id| **id != review.proposal.id)
+            .filter(|id| **id != view.proposal.id)
             .cloned()
             .collect();
-        review.conflicts_with = others.into_iter().collect();
+        view.conflicts_with = others.into_iter().collect();
     }
 }
 
-impl Review {
+impl ProposalView {
     pub(super) fn of(
         decider: &Decider,
         loaded: &Loaded,
         history: Vec<Decision>,
-    ) -> Result<Review, ToolError> {
+    ) -> Result<ProposalView, ToolError> {
         let mut state = State::after(&history);
         let mut changed = Vec::new();
         if matches!(state, State::Proposed | State::Approved) {
@@ -174,7 +174,7 @@ impl Review {
                 Err(error) => return Err(error),
             };
         }
-        Ok(Review {
+        Ok(ProposalView {
             proposal: loaded.proposal.clone(),
             state,
             history,

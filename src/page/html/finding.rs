@@ -1,26 +1,26 @@
 //! One finding, with the source around it.
 
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::desk::Proposals;
 use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::records::export::describe::{
     place, severity_name, snippet, title, verdict_name,
 };
 use mcp_workspace_tools::records::merged::MergedFinding;
+use mcp_workspace_tools::review::Proposals;
 use mcp_workspace_tools::text::markup::Markup;
 
 use super::findings::shortened;
 use super::frame::{Part, whole};
 use super::source;
 use super::when::when;
-use crate::review::Pages;
+use crate::page::Pages;
 
 /// The page of the finding with this fingerprint.
 ///
 /// # Errors
 /// When there is none.
 pub fn page(pages: &Pages, fingerprint: &str, call: &Call) -> Result<String, ToolError> {
-    let finding = &pages.desk.finding(fingerprint, call)?;
+    let finding = &pages.review.finding(fingerprint, call)?;
     let mut body = Markup::new();
     let severity = severity_name(finding.severity);
     body.raw("<h1>").text(&shortened(title(finding))).raw("</h1>\n<p><span class=\"badge ");
@@ -58,7 +58,7 @@ fn around(body: &mut Markup, pages: &Pages, finding: &MergedFinding, call: &Call
         body.raw("<p>It is about the workspace as a whole.</p>\n");
         return;
     }
-    match pages.desk.source(finding, call) {
+    match pages.review.source(finding, call) {
         Ok(excerpt) => source::table(body, &excerpt),
         Err(error) => {
             body.raw("<p class=\"problem text\">").text(&error.to_text()).raw("</p>\n");
@@ -87,17 +87,17 @@ fn seen(body: &mut Markup, finding: &MergedFinding) {
 
 /// The proposals that answer it, as far as they can be read.
 fn answers(body: &mut Markup, pages: &Pages, finding: &MergedFinding, call: &Call) {
-    let Ok(Proposals { reviews, .. }) = pages.desk.proposals(call) else { return };
+    let Ok(Proposals { readable, .. }) = pages.review.proposals(call) else { return };
     let names =
         |id: &String| *id == finding.fingerprint || finding.seen.iter().any(|seen| seen.id == *id);
     let mut any = false;
-    for review in reviews.iter().filter(|review| review.proposal.finding_ids.iter().any(names)) {
+    for view in readable.iter().filter(|view| view.proposal.finding_ids.iter().any(names)) {
         body.raw(if any { "" } else { "<h2>Proposals</h2>\n<ul class=\"list\" data-list>\n" });
         any = true;
-        body.raw("<li><span class=\"badge ").raw(review.state.as_str());
-        body.raw("\">").raw(review.state.as_str());
-        body.raw("</span> <a href=\"/proposal/").text(&review.proposal.id).raw("\">");
-        body.text(&shortened(&review.proposal.title)).raw("</a></li>\n");
+        body.raw("<li><span class=\"badge ").raw(view.state.as_str());
+        body.raw("\">").raw(view.state.as_str());
+        body.raw("</span> <a href=\"/proposal/").text(&view.proposal.id).raw("\">");
+        body.text(&shortened(&view.proposal.title)).raw("</a></li>\n");
     }
     body.raw(if any { "</ul>\n" } else { "" });
 }

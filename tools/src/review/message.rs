@@ -1,11 +1,11 @@
-//! What the review API of a function says, in the same types on both sides. Readers pass over
-//! fields that they do not know.
+//! Messages of the review API. Function and client use the same types; both ignore fields that they
+//! do not know.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::decide::{Review, Unreadable};
+use crate::decide::{ProposalView, Unreadable};
 use crate::error::ToolError;
 use crate::records::decision::Decision;
 use crate::records::merged::MergedFinding;
@@ -23,7 +23,7 @@ pub fn is_id(text: &str) -> bool {
     (1..=MAX_ID).contains(&text.len()) && text.bytes().all(is_digit)
 }
 
-/// Who asks.
+/// The person who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// The caller, as the policy knows it.
@@ -41,7 +41,7 @@ pub struct OneFinding {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProposalsPage {
     /// Those that can be read.
-    pub proposals: Vec<Review>,
+    pub proposals: Vec<ProposalView>,
     /// Those that cannot; all of them are on the first page.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<Unreadable>,
@@ -54,7 +54,7 @@ pub struct ProposalsPage {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OneProposal {
     /// The proposal and how it stands.
-    pub proposal: Review,
+    pub proposal: ProposalView,
     /// The canonical diff, in base64: it need not be UTF-8.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     pub patch: Vec<u8>,

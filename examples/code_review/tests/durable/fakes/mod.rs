@@ -1,11 +1,11 @@
-//! A desk in memory in the place of a workspace: workers, a person, and what happened to whom.
+//! A fake workspace in memory: it plays the workers and a person, and remembers what happened.
 //!
 //! Like the workspace it takes an effect twice: findings and files have names, a proposal is
 //! applied once. What must not happen at all it remembers as a violation.
 
 pub mod binary;
+pub mod real_workspace;
 pub mod service;
-pub mod shop;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,7 +17,7 @@ use code_review::outcome::Outcome;
 use mcp_workspace_tools::name::Name;
 use serde_json::{Value, json};
 
-/// What the person at the desk does once there are proposals.
+/// What the person does once there are proposals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Person {
     /// Nothing.
@@ -41,7 +41,7 @@ struct State {
     person: Person,
     proposing: bool,
     finding: bool,
-    bell: bool,
+    at_timeout: bool,
     failing: Option<&'static str>,
     pausing: BTreeMap<&'static str, u32>,
     missing: u32,
@@ -56,17 +56,17 @@ struct State {
     violations: Vec<String>,
 }
 
-/// The desk.
+/// A workspace in memory.
 #[derive(Debug)]
-pub struct Desk(Arc<Mutex<State>>);
+pub struct FakeWorkspace(Arc<Mutex<State>>);
 
-impl Desk {
-    pub fn new() -> Arc<Desk> {
-        Arc::new(Desk(Arc::new(Mutex::new(State {
+impl FakeWorkspace {
+    pub fn new() -> Arc<FakeWorkspace> {
+        Arc::new(FakeWorkspace(Arc::new(Mutex::new(State {
             person: Person::Sleeps,
             proposing: true,
             finding: true,
-            bell: false,
+            at_timeout: false,
             failing: None,
             pausing: BTreeMap::new(),
             missing: 0,
@@ -86,50 +86,54 @@ impl Desk {
         self.0.lock().unwrap()
     }
 
-    fn with(self: Arc<Desk>, change: impl FnOnce(&mut State)) -> Arc<Desk> {
+    fn with(self: Arc<FakeWorkspace>, change: impl FnOnce(&mut State)) -> Arc<FakeWorkspace> {
         change(&mut self.state());
         self
     }
 
-    pub fn person(self: Arc<Desk>, person: Person) -> Arc<Desk> {
+    pub fn person(self: Arc<FakeWorkspace>, person: Person) -> Arc<FakeWorkspace> {
         self.with(|state| state.person = person)
     }
 
-    pub fn without_proposals(self: Arc<Desk>) -> Arc<Desk> {
+    pub fn without_proposals(self: Arc<FakeWorkspace>) -> Arc<FakeWorkspace> {
         self.with(|state| state.proposing = false)
     }
 
-    /// The person comes when the callback is about to end, and not before.
-    pub fn at_the_bell(self: Arc<Desk>) -> Arc<Desk> {
-        self.with(|state| state.bell = true)
+    /// The person decides when the callback is about to end, and not before.
+    pub fn deciding_at_timeout(self: Arc<FakeWorkspace>) -> Arc<FakeWorkspace> {
+        self.with(|state| state.at_timeout = true)
     }
 
-    /// Somebody rings.
-    pub fn ring(&self) {
+    /// The callback is about to end.
+    pub fn timeout_is_near(&self) {
         let mut state = self.state();
-        if state.bell {
+        if state.at_timeout {
             state.decide();
         }
     }
 
-    pub fn without_findings(self: Arc<Desk>) -> Arc<Desk> {
+    pub fn without_findings(self: Arc<FakeWorkspace>) -> Arc<FakeWorkspace> {
         self.with(|state| state.finding = false)
     }
 
     /// This agent's function ends with an error, always.
-    pub fn failing(self: Arc<Desk>, agent: &'static str) -> Arc<Desk> {
+    pub fn failing(self: Arc<FakeWorkspace>, agent: &'static str) -> Arc<FakeWorkspace> {
         self.with(|state| state.failing = Some(agent))
     }
 
     /// This agent pauses so often before it is done.
-    pub fn pausing(self: Arc<Desk>, agent: &'static str, times: u32) -> Arc<Desk> {
+    pub fn pausing(
+        self: Arc<FakeWorkspace>,
+        agent: &'static str,
+        times: u32,
+    ) -> Arc<FakeWorkspace> {
         self.with(|state| {
             state.pausing.insert(agent, times);
         })
     }
 
     /// The source can be seen after so many attempts.
-    pub fn arriving_after(self: Arc<Desk>, attempts: u32) -> Arc<Desk> {
+    pub fn arriving_after(self: Arc<FakeWorkspace>, attempts: u32) -> Arc<FakeWorkspace> {
         self.with(|state| state.missing = attempts)
     }
 
@@ -213,7 +217,7 @@ impl State {
     }
 }
 
-impl Effects for Desk {
+impl Effects for FakeWorkspace {
     async fn stage(&self, request: &Request) -> Result<u64, BoxError> {
         let mut state = self.state();
         if state.missing > 0 {
@@ -276,7 +280,7 @@ impl Effects for Desk {
         state.callbacks.insert(waiting.callback_id.clone(), waiting.clone());
         match state.person {
             Person::DecidesBefore(round) if waiting.round < round => {}
-            _ if state.bell => {}
+            _ if state.at_timeout => {}
             _ => state.decide(),
         }
         Ok(())
@@ -310,22 +314,22 @@ impl Effects for Desk {
     }
 }
 
-/// The same desk, with the workers as functions that the service invokes.
+/// The fake workspace, with the workers as functions that the service invokes.
 #[derive(Debug)]
-pub struct Invoking(Arc<Desk>, Functions);
+pub struct Invoking(Arc<FakeWorkspace>, Functions);
 
 impl Invoking {
-    pub fn new(desk: &Arc<Desk>) -> Invoking {
-        Invoking::without(desk, "")
+    pub fn new(fake: &Arc<FakeWorkspace>) -> Invoking {
+        Invoking::without(fake, "")
     }
 
     /// One role has no function.
-    pub fn without(desk: &Arc<Desk>, role: &str) -> Invoking {
+    pub fn without(fake: &Arc<FakeWorkspace>, role: &str) -> Invoking {
         let mut functions: BTreeMap<_, _> = ["security", "style", "infrastructure", "remediation"]
             .map(|agent| (format!("{agent}-role"), format!("{agent}-function")))
             .into();
         functions.remove(role);
-        Invoking(Arc::clone(desk), Functions::parse(&json!(functions).to_string()).unwrap())
+        Invoking(Arc::clone(fake), Functions::parse(&json!(functions).to_string()).unwrap())
     }
 }
 

@@ -1,5 +1,5 @@
-//! MCP's messages over requests that are signed with AWS credentials. The answers are another's,
-//! so each is bounded.
+//! MCP messages over requests that are signed with AWS credentials. The answers are not ours, so
+//! each is bounded.
 
 use std::collections::HashMap;
 use std::sync::Arc;

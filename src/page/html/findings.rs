@@ -10,7 +10,7 @@ use mcp_workspace_tools::text::markup::Markup;
 use mcp_workspace_tools::text::visible::visible_line;
 
 use super::frame::{Part, whole};
-use crate::review::{Asked, Pages};
+use crate::page::{Asked, Pages};
 
 /// Findings on one page.
 const PAGE: usize = 200;
@@ -20,7 +20,7 @@ const PAGE: usize = 200;
 /// # Errors
 /// When the findings cannot be read.
 pub fn page(pages: &Pages, asked: &Asked, call: &Call) -> Result<String, ToolError> {
-    let found = pages.desk.findings(&Wanted::default(), call)?;
+    let found = pages.review.findings(&Wanted::default(), call)?;
     let damaged = found.damaged.len();
     let all = found.merged.findings;
     let severity = asked.query.get("severity");

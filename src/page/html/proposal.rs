@@ -1,7 +1,7 @@
 //! One proposal: what it changes, how it stands, and what may be decided.
 
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::decide::Review;
+use mcp_workspace_tools::decide::ProposalView;
 use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::patch::read_stored;
 use mcp_workspace_tools::records::decision::State;
@@ -12,33 +12,33 @@ use super::diff;
 use super::findings::shortened;
 use super::frame::{Part, whole};
 use super::when::when;
-use crate::review::Pages;
+use crate::page::Pages;
 
 /// The page.
 ///
 /// # Errors
 /// When there is no such proposal, or the reviewer may not see it.
 pub fn page(pages: &Pages, id: &str, call: &Call) -> Result<String, ToolError> {
-    let review = pages.desk.proposal(id, call)?;
-    let proposal = &review.proposal;
+    let view = pages.review.proposal(id, call)?;
+    let proposal = &view.proposal;
     let mut body = Markup::new();
     body.raw("<h1>")
         .text(&shortened(&proposal.title))
         .raw("</h1>\n<p><span class=\"badge ")
-        .raw(review.state.as_str())
+        .raw(view.state.as_str())
         .raw("\" id=\"state\">");
-    body.raw(review.state.as_str()).raw("</span> <span class=\"soft\">proposed by ");
+    body.raw(view.state.as_str()).raw("</span> <span class=\"soft\">proposed by ");
     body.text(&proposal.agent).raw(" (").text(&proposal.caller).raw("), ");
     when(&mut body, &proposal.created);
     body.raw("</span></p>\n");
     if let Some(rationale) = &proposal.rationale {
         body.raw("<p class=\"text\">").text(rationale).raw("</p>\n");
     }
-    standing(&mut body, &review);
-    decisions(&mut body, pages, &review);
+    standing(&mut body, &view);
+    decisions(&mut body, pages, &view);
     body.raw("<h2>Changes</h2>\n");
     let mut tables = Markup::new();
-    let cut = diff::files(&mut tables, &read_stored(&review.patch)?);
+    let cut = diff::files(&mut tables, &read_stored(&view.patch)?);
     body.raw(if cut {
         "<p class=\"problem\">Lines are cut or left out below. Read the whole before you decide: <a href=\"/proposal/"
     } else {
@@ -54,26 +54,26 @@ pub fn page(pages: &Pages, id: &str, call: &Call) -> Result<String, ToolError> {
 /// # Errors
 /// As [`page`].
 pub fn whole_diff(pages: &Pages, id: &str, call: &Call) -> Result<String, ToolError> {
-    let review = pages.desk.proposal(id, call)?;
-    Ok(visible(&String::from_utf8_lossy(&review.patch)).into_owned())
+    let view = pages.review.proposal(id, call)?;
+    Ok(visible(&String::from_utf8_lossy(&view.patch)).into_owned())
 }
 
-fn standing(body: &mut Markup, review: &Review) {
-    if !review.changed.is_empty() {
+fn standing(body: &mut Markup, view: &ProposalView) {
+    if !view.changed.is_empty() {
         body.raw("<p class=\"problem text\">The sources are not those that it is made for:\n");
-        body.text(&review.changed.join("\n")).raw("</p>\n");
+        body.text(&view.changed.join("\n")).raw("</p>\n");
     }
-    list(body, "It cannot be applied together with", "/proposal/", &review.conflicts_with);
-    let findings: Vec<String> = review
+    list(body, "It cannot be applied together with", "/proposal/", &view.conflicts_with);
+    let findings: Vec<String> = view
         .proposal
         .finding_ids
         .iter()
         .map(|id| id.rsplit(':').next().unwrap_or(id).to_owned())
         .collect();
     list(body, "It answers the finding", "/finding/", &findings);
-    if !review.history.is_empty() {
+    if !view.history.is_empty() {
         body.raw("<h2>Decided so far</h2>\n<ol>\n");
-        for decision in &review.history {
+        for decision in &view.history {
             let action = State::after(std::slice::from_ref(decision));
             body.raw("<li>").raw(action.as_str()).raw(" by ").text(&decision.caller);
             body.raw(" <span class=\"soft\">");
@@ -96,11 +96,11 @@ fn list(body: &mut Markup, name: &'static str, place: &'static str, ids: &[Strin
 }
 
 /// The forms for what may follow.
-fn decisions(body: &mut Markup, pages: &Pages, review: &Review) {
+fn decisions(body: &mut Markup, pages: &Pages, view: &ProposalView) {
     let mut form = |action: &'static str, name: &'static str, reason: Option<&'static str>| {
-        body.raw("<form method=\"post\" action=\"/proposal/").text(&review.proposal.id).raw("/");
+        body.raw("<form method=\"post\" action=\"/proposal/").text(&view.proposal.id).raw("/");
         body.raw(action).raw("\">\n<input type=\"hidden\" name=\"csrf\" value=\"");
-        body.text(pages.door.form_token()).raw("\">\n");
+        body.text(pages.access.form_token()).raw("\">\n");
         if let Some(required) = reason {
             body.raw(if required.is_empty() {
                 "<label>Reason"
@@ -112,7 +112,7 @@ fn decisions(body: &mut Markup, pages: &Pages, review: &Review) {
         }
         body.raw("<button class=\"").raw(action).raw("\">").raw(name).raw("</button>\n</form>\n");
     };
-    match review.state {
+    match view.state {
         State::Proposed => {
             form("approve", "Approve", None);
             form("reject", "Reject", Some(" required"));

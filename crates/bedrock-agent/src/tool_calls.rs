@@ -1,5 +1,5 @@
-//! The hands of a model: its tool calls, all at the same time, in this process or through a
-//! server elsewhere. The results are marked as data.
+//! Makes the tool calls of a model, all at the same time, in this process or through a server
+//! elsewhere. It marks the results as data.
 
 mod local;
 mod offer;
@@ -16,8 +16,8 @@ use mcp_workspace_call::dispatch::Dispatcher;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use local::Local;
-pub use remote::Remote;
+use local::LocalTools;
+pub use remote::RemoteTools;
 
 use crate::conversation::{Image, Shown, Source, Status, ToolResult, ToolUse};
 use mcp_workspace_tools::name::Name;
@@ -32,16 +32,16 @@ const MAX_CHARACTERS: usize = 200_000;
 
 /// Runs the tool calls of one agent.
 #[derive(Clone)]
-pub struct Hands {
-    way: Arc<Way>,
+pub struct ToolRunner {
+    backend: Arc<Backend>,
     /// Around everything that tools return. It is random, so that no file can have it in it.
     fence: String,
 }
 
-/// How a call reaches its tool.
-enum Way {
-    Local(Local),
-    Remote(Remote),
+/// Where the tools are.
+enum Backend {
+    Local(LocalTools),
+    Remote(RemoteTools),
 }
 
 /// What came of a call.
@@ -57,61 +57,61 @@ enum Part {
     Image(String, String),
 }
 
-/// A call that did not get to its tool, and may be made later: why.
+/// Why a call did not get to its tool. It may be made later.
 struct Unsent(String);
 
-/// No call of an answer could be made, and the model cannot do anything about it: why.
+/// Why no call of an answer could be made. The model cannot do anything about it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unreachable(pub String);
 
-impl Hands {
-    /// The hands of an agent with a role, in this process.
-    pub fn new(dispatcher: Dispatcher, role: &Name, run: &Name, agent: &Name) -> Hands {
-        Hands::of(Way::Local(Local::new(dispatcher, role, run, agent)))
+impl ToolRunner {
+    /// Runs the calls of an agent with a role in this process.
+    pub fn new(dispatcher: Dispatcher, role: &Name, run: &Name, agent: &Name) -> ToolRunner {
+        ToolRunner::of(Backend::Local(LocalTools::new(dispatcher, role, run, agent)))
     }
 
-    /// Hands through a server.
-    pub fn remote(remote: Remote) -> Hands {
-        Hands::of(Way::Remote(remote))
+    /// Runs calls through a server.
+    pub fn remote(remote: RemoteTools) -> ToolRunner {
+        ToolRunner::of(Backend::Remote(remote))
     }
 
-    fn of(way: Way) -> Hands {
-        Hands { way: Arc::new(way), fence: format!("data-{:016x}", fastrand::u64(..)) }
+    fn of(backend: Backend) -> ToolRunner {
+        ToolRunner { backend: Arc::new(backend), fence: format!("data-{:016x}", fastrand::u64(..)) }
     }
 
-    /// Who calls: the caller's id, or for a server elsewhere, which has its own name for whoever
-    /// signs, the role and the server.
+    /// The caller's id. A server elsewhere has its own name for whoever signs, so there it is the role
+    /// and the server.
     pub fn caller(&self) -> &str {
-        match &*self.way {
-            Way::Local(local) => local.caller(),
-            Way::Remote(remote) => remote.caller(),
+        match &*self.backend {
+            Backend::Local(local) => local.caller(),
+            Backend::Remote(remote) => remote.caller(),
         }
     }
 
     /// The tools that may be called, as Converse describes them.
     pub fn tools(&self) -> Vec<Value> {
-        match &*self.way {
-            Way::Local(local) => local.tools(),
-            Way::Remote(remote) => remote.tools().to_vec(),
+        match &*self.backend {
+            Backend::Local(local) => local.tools(),
+            Backend::Remote(remote) => remote.tools().to_vec(),
         }
     }
 
     /// Why there are no tools, and what to do about it.
     pub fn without_tools(&self) -> String {
-        match &*self.way {
-            Way::Local(local) => format!(
+        match &*self.backend {
+            Backend::Local(local) => format!(
                 "policy grants the caller `{}` no tools; the role's `callers` must name it",
                 local.caller()
             ),
-            Way::Remote(remote) => remote.without_tools(),
+            Backend::Remote(remote) => remote.without_tools(),
         }
     }
 
     /// Tools that the server lists and that cannot be offered: which and why.
     pub fn left_out(&self) -> &[String] {
-        match &*self.way {
-            Way::Local(_) => &[],
-            Way::Remote(remote) => remote.left_out(),
+        match &*self.backend {
+            Backend::Local(_) => &[],
+            Backend::Remote(remote) => remote.left_out(),
         }
     }
 
@@ -128,11 +128,11 @@ impl Hands {
     ) -> Result<Vec<ToolResult>, Unreachable> {
         let mut running = JoinSet::new();
         for (index, call) in calls.iter().enumerate().take(MAX_CALLS) {
-            let (way, call) = (Arc::clone(&self.way), call.clone());
+            let (backend, call) = (Arc::clone(&self.backend), call.clone());
             running.spawn(async move {
-                let outcome = match &*way {
-                    Way::Local(local) => Ok(local.run(call, deadline).await),
-                    Way::Remote(remote) => remote.run(call, deadline).await,
+                let outcome = match &*backend {
+                    Backend::Local(local) => Ok(local.run(call, deadline).await),
+                    Backend::Remote(remote) => remote.run(call, deadline).await,
                 };
                 (index, outcome)
             });
@@ -171,9 +171,9 @@ impl Hands {
         Ok(results)
     }
 
-    /// Says goodbye.
+    /// Ends the session with the server.
     pub async fn close(&self) {
-        if let Way::Remote(remote) = &*self.way {
+        if let Backend::Remote(remote) = &*self.backend {
             remote.close().await;
         }
     }

@@ -1,5 +1,5 @@
-//! Calls through an MCP server elsewhere. What its policy grants to whoever signs the requests is
-//! all that they can do.
+//! Tool calls through an MCP server elsewhere. They can do what its policy grants to whoever signs
+//! the requests.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use mcp_workspace_tools::name::Name;
 /// Time for a goodbye.
 const TIME_TO_CLOSE: Duration = Duration::from_secs(2);
 
-/// A server elsewhere, and what it lists.
-pub struct Remote {
+/// The tools of a server elsewhere.
+pub struct RemoteTools {
     link: Link,
     session: Mutex<Option<Session>>,
     patience: Patience,
@@ -48,7 +48,7 @@ enum Trouble {
     Answered(String),
 }
 
-impl Remote {
+impl RemoteTools {
     /// Connects, and lists the tools.
     ///
     /// # Errors
@@ -57,14 +57,14 @@ impl Remote {
         remote: mcp_workspace_remote::Remote,
         role: &Name,
         patience: Patience,
-    ) -> anyhow::Result<Remote> {
+    ) -> anyhow::Result<RemoteTools> {
         let url = remote.url().to_string();
         let link = Link(Arc::new(remote));
         let opened = tokio::time::timeout(patience.time, begin(&link, patience)).await;
         let opened = opened.map_err(|_| anyhow!("no answer in {} s", patience.time.as_secs()));
         let (session, offer) =
             opened.flatten().with_context(|| format!("cannot work through `{url}`"))?;
-        Ok(Remote {
+        Ok(RemoteTools {
             link,
             session: Mutex::new(Some(session)),
             patience,

@@ -35,20 +35,20 @@ pub enum Verdict {
 }
 
 /// A workspace with something to review.
-pub struct Shop {
+pub struct RealWorkspace {
     directory: TempDir,
     policy: Arc<Policy>,
     done: Mutex<BTreeSet<String>>,
 }
 
-impl Shop {
-    pub fn new() -> Shop {
+impl RealWorkspace {
+    pub fn new() -> RealWorkspace {
         let directory = tempfile::tempdir().unwrap();
         let app = directory.path().join("incoming/app");
         fs::create_dir_all(&app).unwrap();
         fs::write(app.join("auth.py"), "password = \"hunter2\"\n").unwrap();
         fs::write(app.join("days.py"), "def days(a, b):\n    return b - a + 1\n").unwrap();
-        Shop {
+        RealWorkspace {
             directory,
             policy: Arc::new(Policy::parse(POLICY, "policy.toml").unwrap()),
             done: Mutex::default(),

@@ -1,8 +1,8 @@
-//! The desk over a workspace of this machine.
+//! A review of a workspace on this machine.
 
-use super::{Desk, Excerpt, Findings, Proposals, Verb};
+use super::{Excerpt, Findings, Proposals, Review, Verb};
 use crate::call::Call;
-use crate::decide::{self, Review};
+use crate::decide::{self, ProposalView};
 use crate::error::{Code, ToolError};
 use crate::policy::Access;
 use crate::records::decision::Decision;
@@ -10,16 +10,16 @@ use crate::records::merged::{Filter, MergedFinding, Wanted};
 use crate::storage::findings::{self, Bounds, Page};
 use crate::workspace::{Decider, Scope};
 
-/// What a person may read and decide in a workspace that is here.
-pub struct Here {
+/// What a person may read and decide in a workspace on this machine.
+pub struct LocalReview {
     scope: Scope,
     decider: Decider,
 }
 
-impl Here {
+impl LocalReview {
     /// Joins both sides of one person's rights.
-    pub fn new(scope: Scope, decider: Decider) -> Here {
-        Here { scope, decider }
+    pub fn new(scope: Scope, decider: Decider) -> LocalReview {
+        LocalReview { scope, decider }
     }
 
     /// The role that lets the person read findings, if any does.
@@ -35,7 +35,7 @@ impl Here {
     /// One page of findings.
     ///
     /// # Errors
-    /// As [`Desk::findings`].
+    /// As [`Review::findings`].
     pub fn page(
         &self,
         wanted: &Wanted,
@@ -73,7 +73,7 @@ impl Here {
     }
 }
 
-impl Desk for Here {
+impl Review for LocalReview {
     fn person(&self, _: &Call) -> Result<String, ToolError> {
         Ok(self.decider.caller().to_owned())
     }
@@ -97,11 +97,11 @@ impl Desk for Here {
     }
 
     fn proposals(&self, _: &Call) -> Result<Proposals, ToolError> {
-        let (reviews, unreadable) = decide::list(&self.decider)?;
-        Ok(Proposals { reviews, unreadable })
+        let (readable, unreadable) = decide::list(&self.decider)?;
+        Ok(Proposals { readable, unreadable })
     }
 
-    fn proposal(&self, id: &str, _: &Call) -> Result<Review, ToolError> {
+    fn proposal(&self, id: &str, _: &Call) -> Result<ProposalView, ToolError> {
         decide::show(&self.decider, id)
     }
 

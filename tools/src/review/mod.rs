@@ -1,21 +1,22 @@
-//! What a person sees and decides. The commands and the review page ask a [`Desk`], and do not
-//! know whether the workspace is here or behind the URL of a function.
+//! A review: a person looks at findings and proposals, and decides. Commands and the web page use a
+//! [`Review`], and do not know whether the workspace is on this machine or behind the URL of a
+//! function.
 
 mod excerpt;
-mod here;
+mod local;
 pub mod message;
 
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
-use crate::decide::{Review, Unreadable};
+use crate::decide::{ProposalView, Unreadable};
 use crate::error::ToolError;
 use crate::records::decision::Decision;
 use crate::records::merged::{MergedFinding, MergedFindings, Wanted};
 use crate::storage::findings::Damaged;
 
 pub use excerpt::{Excerpt, Line};
-pub use here::Here;
+pub use local::LocalReview;
 
 /// All findings that were asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +39,7 @@ impl Findings {
 #[derive(Debug, Clone)]
 pub struct Proposals {
     /// Those that can be read, by time.
-    pub reviews: Vec<Review>,
+    pub readable: Vec<ProposalView>,
     /// Those that cannot.
     pub unreadable: Vec<Unreadable>,
 }
@@ -77,13 +78,13 @@ impl Verb {
     }
 }
 
-/// Findings and proposals under one person's rights.
+/// Findings, proposals and decisions under one person's rights.
 ///
 /// Each method fails as the work itself does: [`NotFound`](crate::error::Code::NotFound) for what
 /// is not there or hidden, [`Denied`](crate::error::Code::Denied) for what the person may not do,
 /// [`Conflict`](crate::error::Code::Conflict) when somebody was first.
-pub trait Desk: Send + Sync {
-    /// Who decides, as the policy knows the person.
+pub trait Review: Send + Sync {
+    /// The person's name in the policy.
     ///
     /// # Errors
     /// When that cannot be found out.
@@ -117,7 +118,7 @@ pub trait Desk: Send + Sync {
     ///
     /// # Errors
     /// When there is none.
-    fn proposal(&self, id: &str, call: &Call) -> Result<Review, ToolError>;
+    fn proposal(&self, id: &str, call: &Call) -> Result<ProposalView, ToolError>;
 
     /// Takes one step with a proposal.
     ///

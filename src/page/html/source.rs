@@ -1,6 +1,6 @@
 //! The lines of a file around a finding.
 
-use mcp_workspace_tools::desk::{Excerpt, Line};
+use mcp_workspace_tools::review::{Excerpt, Line};
 use mcp_workspace_tools::text::markup::Markup;
 
 /// Adds the table of lines, with a word about whether the file has changed since.

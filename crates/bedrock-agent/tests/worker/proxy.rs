@@ -1,5 +1,5 @@
-//! What stands where AWS stands: it lets nothing in whose signature is wrong, and plays whatever
-//! can happen between a worker and a server.
+//! A proxy in the place of AWS: it refuses requests whose signature is wrong, and plays by a script
+//! whatever can happen between a worker and a server.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use mcp_workspace_test_support::http::{self, Request};
 
 /// What becomes of a message.
 pub enum Turn {
-    /// The server behind the door answers.
+    /// The server behind the proxy answers.
     Through,
     /// It does, as a stream of events with something else in it first.
     Streamed,
@@ -43,8 +43,8 @@ pub enum Turn {
 
 type Script = dyn Fn(usize, &Value, &Request) -> Turn + Send + Sync;
 
-/// A door at an address of its own.
-pub struct Door {
+/// A proxy that listens at an address of its own.
+pub struct ScriptedProxy {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -59,22 +59,25 @@ struct Shared {
     over: AtomicBool,
 }
 
-impl Door {
-    /// A door before a server: the number of the message, from 0, what it says, and the request.
+impl ScriptedProxy {
+    /// A proxy in front of a server. The script gets the number of the message, from 0, the message
+    /// and the request.
     pub fn before(
         server: &Server,
         script: impl Fn(usize, &Value, &Request) -> Turn + Send + Sync + 'static,
-    ) -> Door {
-        Door::open(Some(server.address.clone()), Box::new(script))
+    ) -> ScriptedProxy {
+        ScriptedProxy::open(Some(server.address.clone()), Box::new(script))
     }
 
-    /// A door with nothing behind it.
-    pub fn alone(script: impl Fn(usize, &Value, &Request) -> Turn + Send + Sync + 'static) -> Door {
-        Door::open(None, Box::new(script))
+    /// A proxy without a server: the script gives all answers.
+    pub fn alone(
+        script: impl Fn(usize, &Value, &Request) -> Turn + Send + Sync + 'static,
+    ) -> ScriptedProxy {
+        ScriptedProxy::open(None, Box::new(script))
     }
 
-    fn open(upstream: Option<String>, script: Box<Script>) -> Door {
-        // An address that no other program takes while this door is shut.
+    fn open(upstream: Option<String>, script: Box<Script>) -> ScriptedProxy {
+        // An address that no other program takes while this proxy is shut.
         let id = std::process::id().to_be_bytes();
         let listener = TcpListener::bind((Ipv4Addr::new(127, 77, id[2], id[3] | 1), 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -86,9 +89,9 @@ impl Door {
             given_up: AtomicUsize::new(0),
             over: AtomicBool::new(false),
         });
-        let door = Door { address, shared };
-        door.serve(listener);
-        door
+        let proxy = ScriptedProxy { address, shared };
+        proxy.serve(listener);
+        proxy
     }
 
     fn serve(&self, listener: TcpListener) {
@@ -159,7 +162,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for ScriptedProxy {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(self.address);
@@ -237,7 +240,7 @@ impl Shared {
 
     /// What the server behind answers: status and body.
     fn ask(&self, request: &Request) -> std::io::Result<(u16, String)> {
-        let upstream = self.upstream.as_ref().expect("a server behind the door");
+        let upstream = self.upstream.as_ref().expect("a server behind the proxy");
         let mut stream = TcpStream::connect(upstream)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let mut head = format!(

@@ -1,12 +1,12 @@
-//! One request of the review API, and what its answer means.
+//! Requests of the review API, and what their answers mean.
 
 use std::time::Duration;
 
 use mcp_workspace_remote::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use mcp_workspace_remote::{Method, Remote, RemoteError, StatusCode};
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::desk::message::{PATH, Refusal};
 use mcp_workspace_tools::error::{Code, ToolError};
+use mcp_workspace_tools::review::message::{PATH, Refusal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
