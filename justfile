@@ -10,7 +10,7 @@ quick:
     cargo clippy --all-targets --locked -- -D warnings
     cargo test --locked -p mcp-workspace-tools -p mcp-workspace-call
 
-# the Rust tests; `just test --test scenarios` for one of them
+# the Rust tests; `just test --test commands` for one of them
 test *arguments:
     cargo test {{arguments}}
 
@@ -26,8 +26,8 @@ lint:
 
 # what tests compare with, written anew: contracts, rejected policies, scenarios and snapshots; read the difference
 bless:
-    UPDATE_CONTRACTS=1 UPDATE_POLICIES=1 cargo test -p mcp-workspace-tools --test contracts_do_not_drift --test policy_files
-    UPDATE_SCENARIOS=1 cargo test -p mcp-workspace --test scenarios
+    UPDATE_CONTRACTS=1 UPDATE_POLICIES=1 cargo test -p mcp-workspace-tools --test contracts --test policy
+    UPDATE_SCENARIOS=1 cargo test -p mcp-workspace --test commands scenarios
     cargo insta test --accept -p mcp-workspace-tools
 
 # one target under the fuzzer, from its regressions on (nightly Rust, cargo-fuzz); `just fuzz patch -max_total_time=300`

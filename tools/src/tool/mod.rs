@@ -4,7 +4,7 @@ mod arguments;
 mod cursor;
 mod selection;
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -29,15 +29,17 @@ pub mod write_state;
 
 /// Every tool, in the order in which clients see them. Adding a tool is one line here.
 pub fn catalog() -> &'static [Entry] {
-    static CATALOG: [Entry; 7] = [
-        Entry::of::<list_dir::ListDir>(),
-        Entry::of::<read_file::ReadFile>(),
-        Entry::of::<grep::Grep>(),
-        Entry::of::<write_finding::WriteFinding>(),
-        Entry::of::<propose_patch::ProposePatch>(),
-        Entry::of::<read_state::ReadState>(),
-        Entry::of::<write_state::WriteState>(),
-    ];
+    static CATALOG: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+        vec![
+            Entry::of::<list_dir::ListDir>(),
+            Entry::of::<read_file::ReadFile>(),
+            Entry::of::<grep::Grep>(),
+            Entry::of::<write_finding::WriteFinding>(),
+            Entry::of::<propose_patch::ProposePatch>(),
+            Entry::of::<read_state::ReadState>(),
+            Entry::of::<write_state::WriteState>(),
+        ]
+    });
     &CATALOG
 }
 
