@@ -1,4 +1,4 @@
-//! How a host proves who calls, before any route.
+//! How a host proves who calls, before any route runs.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Answers in JSON, and which status says what kind of error it is.
+//! Answers in JSON, and the HTTP status for each kind of error.
 
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};

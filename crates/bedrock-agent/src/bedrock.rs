@@ -1,5 +1,5 @@
-//! Converse through the AWS SDK: our messages out, the model's answer in, errors told apart by
-//! what can be done about them.
+//! Calls Converse through the AWS SDK: it sends our messages, returns the model's answer, and tells
+//! errors apart by what can be done about them.
 
 use anyhow::{Context, anyhow, bail};
 use aws_config::{BehaviorVersion, Region};

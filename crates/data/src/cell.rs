@@ -1,4 +1,4 @@
-//! A value of a table, on its way to JSON: fields in their order, long parts cut.
+//! A value of a table, before it becomes JSON: fields keep their order, and long parts are cut.
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};

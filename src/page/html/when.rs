@@ -1,4 +1,4 @@
-//! A moment as people read it.
+//! Time stamps as people read them.
 
 use mcp_workspace_tools::text::markup::Markup;
 

@@ -1,5 +1,5 @@
-//! A proposal as it was read and checked: who may decide about it, how the sources differ from what
-//! it is made for, and what it would make of them.
+//! A proposal that was read and checked: who may decide about it, how the sources differ from those
+//! that it is made for, and what it would change them to.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The folder of findings, read: whole, a page at a time, or one finding over all agents.
+//! Reads the folder of findings: whole, a page at a time, or one finding over all agents.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

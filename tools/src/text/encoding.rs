@@ -1,4 +1,4 @@
-//! Which encoding a file has, and text from its bytes.
+//! Finds the encoding of a file, and decodes its bytes.
 
 use encoding_rs::WINDOWS_1252;
 

@@ -1,6 +1,6 @@
-//! `Decider`: the workspace as a person who decides may change it. It alone writes decisions and
-//! sources, and nothing that a tool receives leads to one: it is made of a whole [`Grant`], and
-//! tools have only their part of it.
+//! `Decider`: the workspace with the rights of a person who decides. Only it writes decisions and
+//! sources. It is made from a whole [`Grant`]; tools have only a part of one, so no tool can get a
+//! `Decider`.
 
 use std::io::Read;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! What the file system under the workspace really does: for operators, never for agents.
+//! Tests what the file system under the workspace really does: for operators, never for agents.
 //!
-//! Records rest on exclusive creation and on renames that are atomic. This tries them in a
-//! caller's own record folder and leaves nothing behind.
+//! Records depend on exclusive creation and on atomic renames. The probe tries both in a caller's
+//! own record folder and leaves nothing behind.
 
 use std::collections::VecDeque;
 use std::sync::Barrier;

@@ -1,5 +1,5 @@
-//! Writing records: whole or not at all, with nothing but what a network file system gives
-//! (exclusive create, atomic rename, fsync; no hard links, no locks).
+//! Writes records, whole or not at all, and uses only what a network file system offers: exclusive
+//! create, atomic rename and fsync, but no hard links and no locks.
 
 use rustix::fd::OwnedFd;
 use rustix::fs::OFlags;

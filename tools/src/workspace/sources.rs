@@ -1,5 +1,5 @@
-//! Source files as a [`Decider`] changes them: each whole or not at all, by an unfinished file
-//! beside it, a sync and a rename.
+//! Changes source files for a [`Decider`]: each whole or not at all, by an unfinished file beside
+//! it, a sync and a rename.
 
 use std::io::Read;
 

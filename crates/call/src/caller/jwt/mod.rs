@@ -1,5 +1,5 @@
-//! Callers who show an access token of the configured issuer: a JWT that it signed for this
-//! server. The server is a resource only: it neither issues tokens nor hands them on.
+//! Callers with an access token: a JWT that the configured issuer signed for this server. The
+//! server is only a resource: it does not issue tokens and does not pass them on.
 
 mod claims;
 mod fetch;
