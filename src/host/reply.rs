@@ -22,7 +22,7 @@ pub fn status_of(code: Code) -> StatusCode {
     }
 }
 
-/// An answer that nobody keeps and no browser takes for something else.
+/// A JSON answer that is not cached, and that no browser takes for something else.
 pub fn json(status: StatusCode, body: &Value) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/json"),

@@ -25,7 +25,7 @@ pub struct Bedrock {
     client: Client,
 }
 
-/// What is asked of a model. Its JSON is the body that is sent, with the model beside it.
+/// A request to a model. Its JSON is the body that is sent, and the model is named beside it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Question<'a> {

@@ -24,8 +24,7 @@ pub mod work;
 #[cfg(feature = "durable")]
 pub mod durable;
 
-/// The policy of the example: who may do what. It is that of a laptop; a deployment has its own
-/// callers.
+/// The policy of the example. It is for a laptop; a deployment has its own callers.
 pub const POLICY: &str = include_str!("../policy.toml");
 /// The caller that stages, merges and applies what is approved.
 pub const ORCHESTRATOR: &str = "code-review:orchestrator";

@@ -31,8 +31,8 @@ pub struct WorkError {
     pub reason: String,
 }
 
-/// Lets the agent work, from where its run stands. An agent that is done is not asked again.
-/// `interrupted` pauses it; the same call goes on.
+/// Lets the agent work from where its run stands. An agent that is done is not asked again.
+/// `interrupted` pauses the agent, and the same call continues.
 ///
 /// # Errors
 /// When it cannot begin, or a step cannot be recorded.

@@ -81,7 +81,8 @@ impl Loaded {
         role.ok_or_else(|| ToolError::invalid("the proposal touches no file"))
     }
 
-    /// To those who may decide about all of it, and to those who may read its folder.
+    /// Whether the caller may see the proposal: because it may decide about all of it, or may read
+    /// its folder.
     pub fn is_visible(&self, decider: &Decider) -> Result<bool, ToolError> {
         let record = decider.layout().proposals().join(&self.proposal.id)?;
         let rights = decider.rights();

@@ -52,7 +52,8 @@ impl Delegation {
         Delegation { header }
     }
 
-    /// The caller that counts: whom the header names, or `caller` itself where there is none.
+    /// The caller that counts: the one that the header names, or `caller` itself if there is no
+    /// header.
     ///
     /// # Errors
     /// When the header is there and the policy does not trust the caller with it.

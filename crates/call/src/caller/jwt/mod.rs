@@ -24,7 +24,7 @@ pub use fetch::Location;
 pub use setup_error::SetupError;
 pub use source::Source;
 
-/// Whom to believe, and how much.
+/// Which issuer is trusted, and for which tokens.
 #[derive(Debug)]
 pub struct Settings {
     /// The issuer, exactly as its tokens name it.
