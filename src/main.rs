@@ -1,4 +1,4 @@
-//! Composition only: arguments, configuration, host.
+//! The program: it connects arguments, configuration and host.
 
 mod command;
 mod config;

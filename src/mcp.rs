@@ -1,4 +1,4 @@
-//! The Model Context Protocol over the dispatcher: translation only.
+//! Translates between the Model Context Protocol and the dispatcher.
 
 mod completion;
 mod prompts;

@@ -1,4 +1,4 @@
-//! What people read on a terminal: text of agents made harmless, colours, aligned columns.
+//! Output on a terminal: harmless text of agents, colours and aligned columns.
 
 use std::fmt::Write;
 use std::io::IsTerminal;

@@ -1,4 +1,4 @@
-//! `mcp-workspace doctor`: says what the server would stand on, a check a line.
+//! `mcp-workspace doctor`: examines what the server depends on, and prints one line for each check.
 
 use std::io::Write;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `mcp-workspace findings`: what agents found, merged over those who saw it.
+//! `mcp-workspace findings`: lists and exports what agents found, merged over the agents.
 
 use std::io::Write;
 use std::path::Path;

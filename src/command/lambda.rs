@@ -1,4 +1,4 @@
-//! The binary as a Lambda function: no subcommand, Lambda's environment calls for it.
+//! The binary as a Lambda function. It has no subcommand; Lambda's environment starts it.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! `mcp-workspace completions` and `mcp-workspace man`: what `--help` says, for shells and `man`.
+//! `mcp-workspace completions` and `mcp-workspace man`: shell completions and manual pages, from
+//! the same text as `--help`.
 
 use std::io::Write;
 use std::process::ExitCode;

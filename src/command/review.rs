@@ -1,4 +1,5 @@
-//! `mcp-workspace review`: the page on which a person sees findings and proposals, and decides.
+//! `mcp-workspace review`: serves the web page on which a person looks at findings and proposals,
+//! and decides.
 
 use std::io::Write;
 use std::process::ExitCode;

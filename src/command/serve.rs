@@ -1,4 +1,4 @@
-//! `mcp-workspace serve`: HTTP, with a banner that says how to connect.
+//! `mcp-workspace serve`: serves HTTP, and prints how to connect.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

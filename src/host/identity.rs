@@ -1,4 +1,4 @@
-//! How a host proves who calls, before any route.
+//! How a host proves who calls, before any route runs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,8 +37,8 @@ pub enum Proving {
     Iam,
 }
 
-/// Who has signed a request that IAM authorized, beside it; nothing else proves a caller then, even
-/// where the signer is none that can call.
+/// Who signed a request that IAM has authorized. It is beside the request. When it is there,
+/// nothing else proves a caller, even if the signer cannot be one.
 #[derive(Debug, Clone)]
 pub struct Signed(pub Option<Caller>);
 

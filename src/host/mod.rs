@@ -1,4 +1,4 @@
-//! The ways in: each translates between its wire and the dispatcher.
+//! The hosts: each translates between its protocol and the dispatcher.
 
 mod doctor;
 pub mod form;

@@ -1,6 +1,6 @@
-//! Which names and which pages are a server's own. A browser lets any page send requests to any
-//! name that leads here; `Host` and `Origin` tell those apart. A second one of either is refused,
-//! so that none hides behind the other.
+//! Which host names and which origins belong to the server. A browser lets any page send requests
+//! to any name that resolves to this server; `Host` and `Origin` tell such requests apart. A second
+//! header of either kind is refused, so that none hides behind the other.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Answers in JSON, and which status says what kind of error it is.
+//! Answers in JSON, and the HTTP status for each kind of error.
 
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
@@ -22,7 +22,7 @@ pub fn status_of(code: Code) -> StatusCode {
     }
 }
 
-/// An answer that nobody keeps and no browser takes for something else.
+/// A JSON answer that is not cached, and that no browser takes for something else.
 pub fn json(status: StatusCode, body: &Value) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/json"),

@@ -1,7 +1,8 @@
 //! The server as an OAuth protected resource: its metadata (RFC 9728), and how it answers a
 //! request whose caller is not proven, or may do nothing.
 //!
-//! Only where access tokens are believed: clients that find metadata throw a static token away.
+//! The metadata is served only where access tokens are accepted, because clients that find it throw
+//! a static token away.
 
 use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};

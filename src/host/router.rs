@@ -1,6 +1,6 @@
-//! The routes of HTTP, the same over a socket and over a function URL. What differs between the
-//! two is in [`Served`] and [`Identity`], or beside the request: [`Own`], and what its host knows of
-//! it.
+//! The HTTP routes, which are the same over a socket and over a function URL. The two differ only
+//! in [`Served`], in [`Identity`], and in what stands beside the request: [`Own`], and what its
+//! host knows of it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Prompts: the review roles as clients offer them, such as slash commands.
+//! Prompts: tasks for agents that clients offer, for instance as slash commands.
 
 use mcp_workspace_tools::tool::Entry;
 use rmcp::ErrorData;

@@ -1,4 +1,4 @@
-//! Who may use the page: the browser of one person on this machine, but not the other pages that are
+//! Who may use the page: the browser of one person on this machine, but not other pages that are
 //! open in that browser.
 //!
 //! The token of the URL becomes a cookie that scripts cannot read and other sites cannot send.

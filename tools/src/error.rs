@@ -75,8 +75,8 @@ pub struct ToolError {
     pub situation: Option<Situation>,
 }
 
-/// What somebody met who asked for a path. What can be done next depends on what the asker has:
-/// a tool names other tools, a command its options, a page its links.
+/// What happened when somebody asked for a path. What can be done next depends on who asked: a tool
+/// names other tools, a command its options, and a page its links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Situation {
     /// Nothing is there, as far as the caller may see.

@@ -1,4 +1,5 @@
-//! A worker for programs that run several: what the command line says otherwise, as values.
+//! A worker for programs that run several workers. It takes as values what the command line says
+//! otherwise.
 
 use std::path::Path;
 

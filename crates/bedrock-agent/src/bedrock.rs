@@ -1,5 +1,5 @@
-//! Converse through the AWS SDK: our messages out, the model's answer in, errors told apart by
-//! what can be done about them.
+//! Calls Converse through the AWS SDK: it sends our messages, returns the model's answer, and tells
+//! errors apart by what can be done about them.
 
 use anyhow::{Context, anyhow, bail};
 use aws_config::{BehaviorVersion, Region};
@@ -25,7 +25,7 @@ pub struct Bedrock {
     client: Client,
 }
 
-/// What is asked of a model. Its JSON is the body that is sent, with the model beside it.
+/// A request to a model. Its JSON is the body that is sent, and the model is named beside it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Question<'a> {

@@ -1,5 +1,5 @@
-//! The command line and the environment. Credentials, region and endpoint of AWS are read by the
-//! SDK itself.
+//! The command line and the environment. The SDK itself reads credentials, region and endpoint of
+//! AWS.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

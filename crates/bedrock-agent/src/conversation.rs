@@ -39,7 +39,7 @@ pub struct ToolUse {
     pub input: Value,
 }
 
-/// What came of it.
+/// The result of a tool call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ToolResult {
@@ -191,7 +191,8 @@ pub fn as_history(content: &[Block]) -> Vec<Block> {
     kept.collect()
 }
 
-/// The text alone: of an answer that was cut off, a tool call may have lost half of its input.
+/// The text of an answer that was cut off. A tool call in it may have lost half of its input, and
+/// is left out.
 pub fn text_of(content: &[Block]) -> Vec<Block> {
     let texts = content.iter().filter(|block| match block {
         Block::Text(text) => !text.trim().is_empty(),
@@ -206,7 +207,7 @@ fn acceptable_name(name: &str) -> String {
     if name.is_empty() { "_".to_owned() } else { name }
 }
 
-/// The tool calls of an answer; none when they cannot be told apart or answered.
+/// The tool calls of an answer, or none if they cannot be told apart or answered.
 pub fn tool_uses(content: &[Block]) -> Option<Vec<&ToolUse>> {
     let calls: Vec<&ToolUse> = content
         .iter()

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM, which end an invocation and no run: the same command goes on with it.
+//! Ctrl-C and SIGTERM end the process, but not the run: the same command continues it.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;

@@ -1,11 +1,11 @@
-//! The journal of a run: each step a record of its own in `output/runs/RUN/AGENT/steps/`, written
-//! before the next step begins. It is the checkpoint that a run goes on from. Where the workspace
-//! is elsewhere, runs lie in a directory of this machine instead.
+//! The journal of a run. Each step is a record of its own in `output/runs/RUN/AGENT/steps/`,
+//! written before the next step begins, and a run continues from these records. Where the workspace
+//! is elsewhere, runs are in a directory of this machine instead.
 //!
-//! It lies with the run and not in shared state, because a model's tools can write state where
-//! its role allows it, and no tool can write here: a model cannot forge what it has done. A step
-//! is published as state is: a directory renamed to its number, which one writer alone can do.
-//! A second worker on the same run learns at its first step that it is not alone.
+//! The journal is with the run and not in shared state. A model's tools can write state where its
+//! role allows it, but no tool can write here, so a model cannot forge what it has done. A step is
+//! published as state is: a directory is renamed to its number, which only one writer can do. A
+//! second worker on the same run learns at its first step that it is not alone.
 
 use std::path::Path;
 use std::sync::Arc;

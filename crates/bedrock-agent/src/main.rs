@@ -1,4 +1,4 @@
-//! Composition only: arguments, logs, and the worker.
+//! The program: it connects arguments, logs and the worker.
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -78,8 +78,8 @@ impl Progress {
     }
 }
 
-/// A model's words in one line of a terminal: models choose names, arguments, reasons and titles, and
-/// none of them may steer it.
+/// A model's words in one line of a terminal. Models choose names, arguments, reasons and titles,
+/// and none of these may control the terminal.
 pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

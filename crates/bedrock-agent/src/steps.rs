@@ -1,5 +1,5 @@
-//! The steps of a run, and what follows from them. A run is nothing but its steps: after a crash
-//! the same steps give the same conversation, the same counts and the same next thing to do.
+//! The steps of a run, and the state that follows from them. A run is nothing but its steps: after
+//! a crash the same steps give the same conversation, the same counts and the same next action.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What came of a run: `summary.json` of its directory, and what the command prints.
+//! The result of a run: `summary.json` in its directory, and what the command prints.
 
 use serde::{Deserialize, Serialize};
 

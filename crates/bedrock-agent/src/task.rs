@@ -1,4 +1,4 @@
-//! What the model is told: how to work, and what is data.
+//! The instructions for the model: how to work, and what is data.
 
 use mcp_workspace_tools::name::Name;
 

@@ -79,8 +79,8 @@ impl ToolRunner {
         ToolRunner { backend: Arc::new(backend), fence: format!("data-{:016x}", fastrand::u64(..)) }
     }
 
-    /// The caller's id. A server elsewhere has its own name for whoever signs, so there it is the role
-    /// and the server.
+    /// The caller's id. Through a server elsewhere it is the role and the server, because that
+    /// server has its own name for whoever signs.
     pub fn caller(&self) -> &str {
         match &*self.backend {
             Backend::Local(local) => local.caller(),

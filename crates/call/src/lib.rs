@@ -1,5 +1,5 @@
-//! From a proven caller to a recorded call: what every program that runs tools shares, so that
-//! the worker on Bedrock has the same dispatcher as the server. Hosts are the binary's own.
+//! Everything from a proven caller to a recorded call. All programs that run tools share it, so the
+//! worker on Bedrock has the same dispatcher as the server. The hosts belong to the binary.
 //!
 //! ```
 //! use std::time::Duration;

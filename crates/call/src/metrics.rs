@@ -49,7 +49,7 @@ pub struct Measured<'r> {
 }
 
 impl Metrics {
-    /// Writes the line of a call. A log that nobody takes must not fail the call.
+    /// Writes the line of a call. If the log cannot be written, the call does not fail.
     pub fn write(self, measured: &Measured<'_>) {
         if self == Metrics::Off {
             return;

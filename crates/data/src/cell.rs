@@ -1,9 +1,9 @@
-//! A value of a table, on its way to JSON: fields in their order, long parts cut.
+//! A value of a table, before it becomes JSON: fields keep their order, and long parts are cut.
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
-/// Longest text of a value in characters; what is longer is cut.
+/// Longest text of a value in characters. Longer text is cut.
 pub const MAX_TEXT_CHARS: usize = 1_000;
 /// Most bytes of a binary value that are shown.
 pub const MAX_BYTES: usize = 64;
@@ -44,7 +44,7 @@ impl Cell {
         }
     }
 
-    /// Bytes that are said to be UTF-8. Only as many are looked at as are shown.
+    /// Text from bytes that are declared to be UTF-8. Only the bytes that are shown are decoded.
     pub fn utf8(bytes: &[u8]) -> Cell {
         let most = 4 * MAX_TEXT_CHARS + 4;
         match bytes.get(..most) {
@@ -83,7 +83,7 @@ impl Cell {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Leaves out what lies beyond `room` characters, about; says how much that is.
+    /// Leaves out what is beyond about `room` characters, and says how much that is.
     pub fn fit(&mut self, room: usize) {
         let mut left = room;
         self.spend(&mut left);

@@ -1,4 +1,4 @@
-//! Decompresses one page or block, never to more than was declared.
+//! Decompresses one page or block, and never more than was declared.
 use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder};

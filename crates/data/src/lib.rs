@@ -1,8 +1,8 @@
-//! What data people have beside text: compressed text and tables.
+//! Formats of data other than text: compressed text and tables.
 //!
-//! Everything here reads bytes of strangers: each size that a file declares is checked before
-//! anything is allocated for it, and what is read and decompressed for one call is counted.
-//! Reading ends when its [`StopSignal`] says so.
+//! Everything here reads untrusted bytes. Each size that a file declares is checked before memory
+//! is allocated for it, and all that is read and decompressed for one call is counted. Reading ends
+//! when its [`StopSignal`] says so.
 
 mod avro;
 mod cell;

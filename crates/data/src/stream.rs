@@ -1,4 +1,5 @@
-//! Compressed text: decompressed as it is read, never whole in memory, and only so far.
+//! Compressed text, which is decompressed as it is read, never whole in memory, and only up to a
+//! limit.
 use std::io::{self, BufReader, ErrorKind, Read};
 
 use mcp_workspace_stop::{Stop, StopSignal};

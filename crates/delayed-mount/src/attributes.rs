@@ -1,4 +1,4 @@
-//! From the machine's `stat` to what the kernel is answered.
+//! Converts the machine's `stat` to the kernel's answer.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,10 +1,10 @@
 //! The pass-through: each request becomes the same operation on the source directory.
 //!
-//! What is made to be like an NFS mount: names and attributes are remembered by the kernel for a
-//! while, even that a name does not exist; opening a file asks for it anew and drops its pages
-//! (close-to-open); a listing brings the attributes of what it lists; a read-only file is closed
-//! without a round trip. No hard links, no rename flags, no extended attributes, and locks that
-//! other mounts do not see.
+//! What is like an NFS mount: the kernel remembers names and attributes for a while, even that a
+//! name does not exist; opening a file asks for it anew and drops its pages (close-to-open); a
+//! listing brings the attributes of what it lists; a read-only file is closed without a round trip.
+//! There are no hard links, no rename flags and no extended attributes, and other mounts do not see
+//! locks.
 
 use std::ffi::OsStr;
 use std::fs::File;

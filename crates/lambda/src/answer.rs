@@ -1,8 +1,9 @@
-//! The body of a hand-in: JSON, or an HTTP answer that goes out while it is being made.
+//! The body of an answer to the Runtime API: JSON, or an HTTP answer that is sent while it is being
+//! made.
 //!
-//! The latter is a prelude (status and headers as JSON), eight zero bytes, and then the answer's own
-//! body as it comes. What breaks in between is told in trailers: `lambda_runtime` writes them into
-//! the body, where a client takes them for a part of the answer.
+//! An HTTP answer is a prelude (status and headers as JSON), eight zero bytes, and then the
+//! answer's own body as it comes. A failure in between is reported in trailers. `lambda_runtime`
+//! would write it into the body, where a client takes it for a part of the answer.
 
 use std::convert::Infallible;
 use std::fmt::Display;

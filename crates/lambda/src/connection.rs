@@ -19,7 +19,7 @@ use crate::invocation;
 
 const REQUEST_ID: &str = "lambda-runtime-aws-request-id";
 
-/// Why there is no going on with the Runtime API.
+/// Why the loop cannot continue with the Runtime API.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// Nothing listens there.
@@ -108,7 +108,7 @@ impl Connection {
         Ok((id, event))
     }
 
-    /// Hands in what came of an invocation; what streams, while it is being made.
+    /// Sends the answer to an invocation. An answer that streams is sent while it is being made.
     pub async fn hand_in<S, E>(&mut self, id: &str, outcome: Outcome<S>) -> Result<(), ApiError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,

@@ -1,9 +1,9 @@
-//! The loop of a Lambda function: it takes invocations from the Runtime API, and hands in what came
-//! of them.
+//! The loop of a Lambda function: it takes invocations from the Runtime API, and returns the
+//! answers to it.
 //!
-//! `lambda_runtime` has such a loop, and its types are used here. Its loop is not, because it reads
-//! the client context as text alone, before any code of a function runs: an AgentCore Gateway sends
-//! objects there, which would end the process.
+//! `lambda_runtime` has such a loop, and its types are used here. Its loop is not used, because it
+//! reads the client context as text alone, before any code of a function runs. An AgentCore Gateway
+//! sends objects there, which would end the process.
 
 mod answer;
 mod connection;

@@ -1,8 +1,9 @@
-//! HTTP requests to a server elsewhere, signed with the AWS credentials of whoever runs the
-//! command (Signature Version 4): a function URL with IAM authorization, an AgentCore Gateway, an
-//! HTTP API. Or with a bearer token, where the server takes one.
+//! HTTP requests to a server elsewhere: a function URL with IAM authorization, an AgentCore
+//! Gateway, or an HTTP API. They are signed with the AWS credentials of whoever runs the command
+//! (Signature Version 4), or carry a bearer token where the server takes one.
 //!
-//! Nothing here knows what is asked. The server's own build has none of it.
+//! Nothing here knows what the requests are about. The server's own build does not contain this
+//! crate.
 
 mod place;
 mod signature;

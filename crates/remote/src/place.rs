@@ -1,4 +1,4 @@
-//! Where a server is: its URL, and what its host name tells about the service and the region.
+//! Where a server is: its URL, and the service and region that its host name shows.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! Signature Version 4 of one request, by the SDK's own signer.
+//! Signs one request with Signature Version 4, by the SDK's own signer.
 
 use std::time::SystemTime;
 

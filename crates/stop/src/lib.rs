@@ -1,4 +1,4 @@
-//! When work must stop: a deadline and a cancellation, asked for in every loop that may be long.
+//! When work must stop: a deadline and a cancellation. Every loop that may be long checks them.
 //!
 //! A blocking call cannot be stopped from outside, so whatever works for a call looks at its
 //! [`StopSignal`] in between.

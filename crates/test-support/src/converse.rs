@@ -1,4 +1,4 @@
-//! What the service refuses in a Converse request: the constraints of its model (version
+//! Checks of Converse requests, as the service makes them: the constraints of its model (version
 //! 2023-09-30), and those that its documentation adds for messages.
 
 use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! The team: who reviews, who remedies, and what each is told.
+//! The team of agents: role, phase and task of each.
 
 use mcp_workspace_tools::name::Name;
 use mcp_workspace_tools::path::WorkspacePath;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::decisions::{DecisionsError, is_about, sources_of};
 use crate::rights;
 
-/// What is in the sources now, and what is not although it was approved.
+/// Which approved proposals are applied to the sources now, and which are not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
     /// Ids of proposals that are in the sources, those of earlier calls included.

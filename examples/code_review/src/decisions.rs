@@ -1,4 +1,5 @@
-//! How the proposals of a run stand: what waits for a person, what is approved, what is applied.
+//! The state of a run's proposals: which wait for a person, which are approved, and which are
+//! applied.
 
 use std::path::Path;
 

@@ -1,9 +1,9 @@
-//! The review as a durable Lambda function: what is done in which order, and what is waited for.
+//! The code review as a durable Lambda function: the order of its steps, and what it waits for.
 //!
-//! Nothing here does the work: [`Effects`] does, by the crate's plain functions, which another
-//! engine could call as well. An invocation may end at any checkpoint. The next one runs this from
-//! the start, with what was recorded instead of what was done, so between steps there is no clock,
-//! no chance and no look at the workspace, and every effect may happen twice.
+//! The work itself is done by [`Effects`], with the crate's plain functions, which another engine
+//! could call as well. An invocation may end at any checkpoint. The next one runs this from the
+//! start, with recorded results in the place of work that is done. So between steps there is no
+//! clock, no chance and no look at the workspace, and every effect may happen twice.
 
 mod agents;
 mod approval;
@@ -34,7 +34,8 @@ use agents::Asked;
 use crate::agents::{Agent, Phase};
 use crate::outcome::Outcome;
 
-/// What became of a review: small, since the service keeps it; all else lies in the workspace.
+/// What became of a code review. It is small, because the service keeps it; all else is in the
+/// workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The run.
@@ -67,7 +68,7 @@ pub struct Ended {
 /// # Errors
 /// When the event is no request, or a step failed at each of its attempts. An agent that fails is
 /// no error: it is told of in the report.
-pub async fn review<E: Effects>(
+pub async fn code_review<E: Effects>(
     effects: Arc<E>,
     settings: Settings,
     event: Value,

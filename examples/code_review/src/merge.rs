@@ -63,9 +63,9 @@ pub enum MergeError {
     },
 }
 
-/// Makes `output/reports/RUN/{findings.sarif, summary.md, summary.json}` anew, each whole or not
-/// at all, the last one with the digests of the others. The same records and outcomes give the
-/// same bytes, and what is the same is not written again.
+/// Makes `output/reports/RUN/{findings.sarif, summary.md, summary.json}` anew. Each file is written
+/// whole or not at all, and the last one has the digests of the others. The same records and
+/// outcomes give the same bytes, and a file that would not change is not written again.
 ///
 /// # Errors
 /// When records cannot be listed, or the caller may not write the report.

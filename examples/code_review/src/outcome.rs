@@ -1,4 +1,4 @@
-//! What came of one agent, in a form that any engine can keep between steps.
+//! The result of one agent, in a form that any engine can keep between steps.
 
 use mcp_workspace_tools::name::Name;
 use serde::{Deserialize, Serialize};

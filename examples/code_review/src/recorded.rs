@@ -1,4 +1,4 @@
-//! What agents of a run have recorded of themselves, whoever ran them.
+//! The records that the agents of a run have written about their own work, whoever ran them.
 
 use std::path::Path;
 

@@ -1,5 +1,4 @@
-//! A caller's rights over the workspace, as policy has them, for steps that are no tool of an
-//! agent.
+//! A caller's rights over the workspace under the policy, for steps that are not tools of an agent.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What an invocation is, told by its client context and its shape, never by a URL's path.
+//! Finds out what kind of event an invocation is, from its client context and its shape, and never
+//! from a URL's path.
 
 use std::collections::HashMap;
 

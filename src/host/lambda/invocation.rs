@@ -1,4 +1,4 @@
-//! What Lambda says of an invocation, as the dispatcher wants it.
+//! Reads from an invocation what the dispatcher needs.
 
 use std::time::{Duration, Instant};
 

@@ -6,7 +6,8 @@ use mcp_workspace_lambda::Diagnostic;
 /// Largest answer that Lambda takes, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 6 * 1024 * 1024;
 
-/// Answers are bounded far below Lambda's limit; this is for what nobody has thought of.
+/// Refuses an answer that is larger than Lambda takes. Answers are bounded far below that limit, so
+/// this is only a safeguard.
 pub fn within_limit(answer: Bytes) -> Result<Bytes, Diagnostic> {
     if answer.len() <= MAX_ANSWER_BYTES {
         return Ok(answer);

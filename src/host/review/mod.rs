@@ -1,5 +1,6 @@
-//! `/review/v1`: findings and proposals as JSON for people whose workspace is elsewhere. Callers
-//! are proven as for MCP, judged and recorded by the dispatcher, and none of it is a tool.
+//! `/review/v1`, the review API: findings and proposals as JSON for people whose workspace is
+//! elsewhere. Callers are proven as for MCP, and the dispatcher judges and records each request.
+//! None of it is a tool.
 
 mod reason;
 mod route;

@@ -1,8 +1,8 @@
-//! A moment as people read it.
+//! Time stamps as people read them.
 
 use mcp_workspace_tools::text::markup::Markup;
 
-/// Adds the moment of a record, to the minute; what is no moment is shown as it stands there.
+/// Adds the time of a record, to the minute. A text that is not a time stamp is shown as it is.
 pub fn when(out: &mut Markup, text: &str) {
     match to_the_minute(text) {
         Some((day, time)) => {

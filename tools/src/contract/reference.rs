@@ -1,4 +1,4 @@
-//! The tools for people: Markdown tables for README and `docs/tools.md`.
+//! Documents the tools for people: Markdown tables for README and `docs/tools.md`.
 
 use std::fmt::Write;
 

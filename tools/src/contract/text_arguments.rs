@@ -1,4 +1,4 @@
-//! The way back from Bedrock's action groups: arguments whose values arrived as text.
+//! Restores the types of arguments from Bedrock's action groups, whose values arrive as text.
 
 use serde_json::{Map, Number, Value};
 

@@ -1,6 +1,6 @@
-//! Changing several sources, all or none: first both states are saved with an intent, then each
-//! file is changed, then the end is recorded. Each step finds out by itself what is still to do,
-//! so a run that was interrupted is simply taken up again, by anybody.
+//! Changes several sources, all or none: first both states are saved with an intent, then each file
+//! is changed, then the end is recorded. Each step finds out by itself what is still to do, so
+//! anybody can simply continue an interrupted run.
 
 use jiff::Timestamp;
 

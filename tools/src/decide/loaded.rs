@@ -1,5 +1,5 @@
-//! A proposal as it was read and checked: who may decide about it, how the sources differ from what
-//! it is made for, and what it would make of them.
+//! A proposal that was read and checked: who may decide about it, how the sources differ from those
+//! that it is made for, and what it would change them to.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +81,8 @@ impl Loaded {
         role.ok_or_else(|| ToolError::invalid("the proposal touches no file"))
     }
 
-    /// To those who may decide about all of it, and to those who may read its folder.
+    /// Whether the caller may see the proposal: because it may decide about all of it, or may read
+    /// its folder.
     pub fn is_visible(&self, decider: &Decider) -> Result<bool, ToolError> {
         let record = decider.layout().proposals().join(&self.proposal.id)?;
         let rights = decider.rights();

@@ -1,5 +1,5 @@
-//! The files of a proposal before and after, saved so that either side can be brought back, and the
-//! way from one side to the other.
+//! The files of a proposal before and after. They are saved so that either side can be restored,
+//! and changed from one side to the other.
 
 use crate::error::{Code, ToolError};
 use crate::patch::version;

@@ -1,4 +1,4 @@
-//! One step of a proposal's history: made, and taken by whoever is first.
+//! One step of a proposal's history: it is made, and the first of several writers takes it.
 
 use jiff::Timestamp;
 

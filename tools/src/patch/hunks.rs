@@ -1,4 +1,4 @@
-//! Hunks of a diff, with the counts of their headers held to.
+//! Hunks of a diff, checked against the counts of their headers.
 
 use crate::error::ToolError;
 

@@ -1,4 +1,4 @@
-//! Why a hunk does not fit, in words from which the next try succeeds.
+//! Explains why a hunk does not fit, so that the next try succeeds.
 
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;

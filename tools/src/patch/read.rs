@@ -19,8 +19,8 @@ pub const MAX_PATCH_BYTES: usize = 1024 * 1024;
 /// Most files in one diff.
 pub const MAX_FILES: usize = 200;
 
-/// Reads a diff. A Markdown fence around it is forgiven; a text that ends within a line is not,
-/// since nobody can tell it from one that was cut off.
+/// Reads a diff. A Markdown fence around it is accepted. A text that ends within a line is not,
+/// because it cannot be told from one that was cut off.
 ///
 /// # Errors
 /// [`Code::TooLarge`] over [`MAX_PATCH_BYTES`] or [`MAX_FILES`]; else

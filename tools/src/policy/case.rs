@@ -1,4 +1,4 @@
-//! Letters of either case as one: for `deny`, and for what no spelling may reach.
+//! Compares letters without their case: for `deny`, and for paths that no spelling may reach.
 
 use std::borrow::Cow;
 

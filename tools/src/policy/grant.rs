@@ -31,7 +31,7 @@ impl Grant {
         self.roles.iter().any(|role| role.lists(tool))
     }
 
-    /// Whether the caller may ask a server for its doctor; none where it may not.
+    /// The judgement that lets the caller ask a server for its doctor, or none if it may not.
     pub fn judge_doctor(&self) -> Option<Judgement> {
         let role = self.roles.iter().find(|role| role.doctor)?;
         Some(Judgement::by_role(&role.name, Some("doctor = true")))
@@ -44,7 +44,7 @@ impl Grant {
         ToolGrant::new(granting, Arc::clone(&self.binding), Arc::clone(&self.layout))
     }
 
-    /// The rights over every tool, for what is no tool: decisions of people.
+    /// The rights over all tools, for decisions of people, which are not tools.
     pub fn for_decisions(&self) -> ToolGrant {
         ToolGrant::new(Arc::clone(&self.roles), Arc::clone(&self.binding), Arc::clone(&self.layout))
     }

@@ -7,9 +7,9 @@ use crate::path::WorkspacePath;
 
 use super::Access;
 
-/// One decision of policy about one access. A [`ToolGrant`](super::ToolGrant) makes it, the
-/// [`Scope`](crate::workspace::Scope) that the access goes through obeys and notes it, the audit
-/// prints it and `policy explain` formats it: none of them decides again.
+/// One decision of policy about one access. A [`ToolGrant`](super::ToolGrant) makes it. The
+/// [`Scope`](crate::workspace::Scope) that the access goes through obeys it and notes it, the audit
+/// prints it, and `policy explain` formats it. None of these decides again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
     /// Whether the access is allowed.

@@ -281,7 +281,7 @@ impl Policy {
         self.expectations.len()
     }
 
-    /// What a caller may do; none when no role serves it.
+    /// What a caller may do, or none if no role serves it.
     ///
     /// A role that names the caller serves it only with the role's scopes. Its `deny` binds the
     /// caller all the same: who asks for a token with fewer scopes must not gain by it.

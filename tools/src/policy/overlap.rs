@@ -1,4 +1,5 @@
-//! Whether two patterns have something in common: callers that both name, paths that both match.
+//! Finds out whether two patterns overlap: whether they name a common caller or match a common
+//! path.
 
 use globset::GlobSet;
 

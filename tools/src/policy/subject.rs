@@ -1,4 +1,4 @@
-//! Whom a policy decides about: a caller's id and the scopes that its token carries.
+//! The subject of a policy decision: a caller's id and the scopes that its token carries.
 
 use std::sync::Arc;
 

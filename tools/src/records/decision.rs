@@ -1,6 +1,6 @@
-//! Decisions of people about proposals, as they lie on disk: `decisions/<id>/<step>/decision.json`,
-//! one immutable directory a step, published exclusively, so that of several people who decide at
-//! once one wins each step.
+//! Decisions of people about proposals, as stored in `decisions/<id>/<step>/decision.json`. Each
+//! step is one immutable directory that is published exclusively. So when several people decide at
+//! once, one of them wins each step.
 //!
 //! ```text
 //! proposed --approve--> approved --apply--> applying --> applied --revert--> reverting --> reverted

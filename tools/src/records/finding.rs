@@ -1,4 +1,4 @@
-//! A finding as it lies on disk: one immutable JSON file an observation, named
+//! A finding as it is stored: each observation is one immutable JSON file,
 //! `<agent>/<fingerprint>.json`. Its JSON schema is published in `tools/contracts/`.
 
 use schemars::JsonSchema;

@@ -1,7 +1,7 @@
-//! Findings merged over agents: one entry a fingerprint, with everybody who saw it.
+//! Findings merged over agents: one entry for each fingerprint, with all agents who saw it.
 //!
-//! What comes out depends on the set of findings alone, never on the order in which they were
-//! written or listed.
+//! The result depends on the set of findings alone, never on the order in which they were written
+//! or listed.
 
 use std::collections::BTreeMap;
 

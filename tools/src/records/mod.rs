@@ -1,5 +1,5 @@
-//! Records as they lie on disk: what agents leave for people and for each other, and what people
-//! decide about it; and findings for other eyes.
+//! Records as they are stored: what agents leave for people and for each other, and what people
+//! decide about it. Exports of findings are in `export`.
 
 pub mod decision;
 pub mod export;

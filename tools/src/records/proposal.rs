@@ -1,5 +1,5 @@
-//! A proposal as it lies on disk: an immutable directory, named by its id, with this record as
-//! `proposal.json` beside the canonical diff, `change.patch`.
+//! A proposal as it is stored: an immutable directory, named by its id, that contains this record
+//! as `proposal.json` and the canonical diff as `change.patch`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

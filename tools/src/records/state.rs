@@ -1,4 +1,4 @@
-//! State as it lies on disk: for each key the versions that it had, each an immutable file,
+//! State as it is stored: each version of a key is one immutable file,
 //! `<state>/<key>/@/<version>/value.json`.
 
 use schemars::JsonSchema;

@@ -60,7 +60,7 @@ pub struct OneProposal {
     pub patch: Vec<u8>,
 }
 
-/// What a person says to a decision.
+/// The reason that a person gives for a decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
@@ -76,7 +76,7 @@ pub struct Decided {
     pub decision: Decision,
 }
 
-/// Why something was not answered.
+/// Why a request was not answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// Code, message and hint.

@@ -44,7 +44,7 @@ pub struct Proposals {
     pub unreadable: Vec<Unreadable>,
 }
 
-/// What a person can do with a proposal.
+/// A decision that a person can make about a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {

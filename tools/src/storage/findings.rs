@@ -1,4 +1,4 @@
-//! The folder of findings, read: whole, a page at a time, or one finding over all agents.
+//! Reads the folder of findings: whole, a page at a time, or one finding over all agents.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::workspace::Scope;
 /// Records between two reports of progress.
 const PROGRESS_EVERY: usize = 100;
 
-/// A file among the findings that is none.
+/// A file among the findings that cannot be read as one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damaged {
     /// Where it lies.
@@ -24,7 +24,7 @@ pub struct Damaged {
     pub problem: String,
 }
 
-/// What lies in the folder of findings.
+/// The content of the folder of findings.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ledger {
     /// The findings, as they lie there.
@@ -86,8 +86,8 @@ pub struct Bounds {
     pub until: Instant,
 }
 
-/// The page that begins after the fingerprint `after`; without bounds all that follows. It holds at least one finding that was
-/// looked at, so whoever goes on comes to the end.
+/// The page that begins after the fingerprint `after`, or all that follows if there are no bounds.
+/// It covers at least one finding, so a reader who asks for page after page comes to the end.
 ///
 /// # Errors
 /// When a directory cannot be listed, or at the call's end. A record that cannot be read is no
@@ -149,7 +149,7 @@ fn bytes_of(finding: &MergedFinding) -> usize {
     serde_json::to_vec(finding).map_or(usize::MAX, |json| json.len())
 }
 
-/// What was found of one fingerprint; none where the caller may see nothing of it.
+/// The finding with one fingerprint, or none if the caller may see nothing of it.
 ///
 /// # Errors
 /// When a directory cannot be listed, or at the call's end.

@@ -1,4 +1,4 @@
-//! Records in a workspace, as a caller's scope lets them be read and written; their forms are in
+//! Reads and writes records in a workspace, as a caller's scope allows; their forms are in
 //! [`records`](crate::records).
 
 pub mod findings;

@@ -1,4 +1,4 @@
-//! Blocks of a file, forwards and backwards.
+//! Reads blocks of a file, forwards and backwards.
 
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 

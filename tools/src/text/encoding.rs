@@ -1,4 +1,4 @@
-//! Which encoding a file has, and text from its bytes.
+//! Finds the encoding of a file, and decodes its bytes.
 
 use encoding_rs::WINDOWS_1252;
 
@@ -94,7 +94,7 @@ impl Encoding {
     }
 
     /// The first `most` characters of `bytes`, which has no byte-order mark, and how many bytes
-    /// they took. What is malformed becomes U+FFFD.
+    /// they took. Malformed bytes become U+FFFD.
     pub fn decode(self, bytes: &[u8], most: usize) -> (String, usize) {
         match self {
             Encoding::Utf8 | Encoding::Utf8Marked => decode_utf8(bytes, most),

@@ -1,4 +1,4 @@
-//! Lines from blocks of bytes: all are counted, those of a window are kept.
+//! Splits blocks of bytes into lines: it counts all lines, and keeps those of a window.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! HTML whose markup is the program's own: only text that was compiled in goes out as it is.
+//! Writes HTML. Only text that was compiled in is written as markup; all other text is escaped.
 
 use std::fmt::Write;
 

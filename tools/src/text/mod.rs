@@ -16,7 +16,7 @@ pub use read::{read_head, read_window};
 pub use tail::TAIL_BYTES;
 pub use window::{NoVersion, Request, Version, Window, WindowError};
 
-/// A whole file as text, without its byte-order mark, and the name of its encoding; none when it
+/// A whole file as text, without its byte-order mark, and the name of its encoding, or none if it
 /// is binary. Windows of the same file have the same text.
 pub fn decode_whole(bytes: &[u8]) -> Option<(String, &'static str)> {
     let family = Family::of(bytes)?;

@@ -1,5 +1,5 @@
-//! Text of agents and of files as a person may safely see it: what is invisible, reorders the
-//! line or speaks to a terminal is written out.
+//! Makes text of agents and of files safe for people to see: characters that are invisible, reorder
+//! the line or control a terminal are written out.
 
 use std::borrow::Cow;
 

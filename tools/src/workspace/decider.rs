@@ -1,6 +1,6 @@
-//! `Decider`: the workspace as a person who decides may change it. It alone writes decisions and
-//! sources, and nothing that a tool receives leads to one: it is made of a whole [`Grant`], and
-//! tools have only their part of it.
+//! `Decider`: the workspace with the rights of a person who decides. Only it writes decisions and
+//! sources. It is made from a whole [`Grant`]; tools have only a part of one, so no tool can get a
+//! `Decider`.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -64,8 +64,8 @@ impl Decider {
         Decider { workspace, rights, layout, caller: caller.into(), progress: None }
     }
 
-    /// Sends progress where the call's goes: with many files, on a network mount, a decision takes
-    /// a while.
+    /// Sends progress to where the call's progress goes. A decision about many files on a network
+    /// mount takes a while.
     #[must_use]
     pub fn reporting_to(mut self, call: &Call) -> Self {
         self.progress = call.progress();
@@ -106,7 +106,7 @@ impl Decider {
         self.workspace.record_directories(self.layout.proposals())
     }
 
-    /// The record of a proposal and its diff, as they lie there.
+    /// The record of a proposal and its diff, as they are stored.
     ///
     /// # Errors
     /// [`Code::NotFound`] when there is no such proposal, [`Code::Io`] when the file system fails.

@@ -1,4 +1,4 @@
-//! The entries of one directory, by its handle: names and kinds, no stat.
+//! Lists the entries of one directory by its handle: names and kinds, without a stat.
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, statat};

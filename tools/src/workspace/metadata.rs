@@ -1,4 +1,4 @@
-//! What an opened or listed thing is.
+//! Metadata of an opened or listed file or directory.
 
 use std::fs::File;
 use std::time::{Duration, SystemTime};

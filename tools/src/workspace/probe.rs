@@ -1,7 +1,7 @@
-//! What the file system under the workspace really does: for operators, never for agents.
+//! Tests what the file system under the workspace really does: for operators, never for agents.
 //!
-//! Records rest on exclusive creation and on renames that are atomic. This tries them in a
-//! caller's own record folder and leaves nothing behind.
+//! Records depend on exclusive creation and on atomic renames. The probe tries both in a caller's
+//! own record folder and leaves nothing behind.
 
 use std::collections::VecDeque;
 use std::sync::Barrier;
@@ -178,8 +178,8 @@ impl Scope {
         Ok(Reading::NothingVisible(seen))
     }
 
-    /// Tries in `folder` what records rest on, and leaves nothing behind. None when policy does
-    /// not let the caller write there.
+    /// Tries in `folder` the operations that records depend on, and leaves nothing behind. None
+    /// when policy does not let the caller write there.
     ///
     /// # Errors
     /// With the step that the file system refused.
@@ -220,7 +220,8 @@ impl Scope {
         missing
     }
 
-    /// What S3 Files says of the export of a file; none where the file system says nothing.
+    /// The state of the export of a file, as S3 Files reports it, or none if the file system
+    /// reports nothing.
     ///
     /// # Errors
     /// As [`Scope::open_file`], and [`Code::Io`] when the attribute cannot be read.

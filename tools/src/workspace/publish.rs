@@ -1,5 +1,5 @@
-//! Writing records: whole or not at all, with nothing but what a network file system gives
-//! (exclusive create, atomic rename, fsync; no hard links, no locks).
+//! Writes records, whole or not at all, and uses only what a network file system offers: exclusive
+//! create, atomic rename and fsync, but no hard links and no locks.
 
 use rustix::fd::OwnedFd;
 use rustix::fs::OFlags;
@@ -24,8 +24,8 @@ pub enum Published {
 
 /// What an S3 key may have in front of the workspace: the root directory of an access point.
 const MAX_MOUNT_PREFIX: usize = 128;
-/// Longest path of a record, the unfinished names on its way included. S3 Files exports nothing
-/// whose key is over 1,024 bytes, and says so only where nobody looks.
+/// Longest path of a record, including its unfinished names. S3 Files does not export a file whose
+/// key is over 1,024 bytes, and reports that only where it is easily missed.
 pub const MAX_RECORD_PATH: usize = MAX_PATH_BYTES - MAX_MOUNT_PREFIX;
 /// An unfinished name and its separator.
 pub(super) const UNFINISHED_BYTES: usize = 48;
@@ -69,9 +69,9 @@ impl Scope {
         self.once_more(path, || self.file(&parent, bytes, &rename)).map(drop)
     }
 
-    /// Publishes one file under a name that nobody has published yet. Of two writers at the same
-    /// instant exactly one gets [`Published::Created`] where the file system can rename without
-    /// replacing; on NFS both can, and one whole file stands.
+    /// Publishes one file under a name that is not published yet. When two writers do so at the
+    /// same instant, exactly one gets [`Published::Created`] if the file system can rename without
+    /// replacing. On NFS both can get it, and one whole file remains.
     ///
     /// # Errors
     /// As [`Scope::publish_file`].
@@ -147,9 +147,9 @@ impl Scope {
         disk.rename_exclusively((&directory, &temporary), (&directory, name))
     }
 
-    /// Makes the directory of a record if it is missing. Who looks for records before writing one
-    /// does this first: a network mount may remember for a while that a directory was not there,
-    /// and only making it asks the server.
+    /// Makes the directory of a record if it is missing. A writer that looks for records first
+    /// calls this before it looks: a network mount may remember for a while that a directory did
+    /// not exist, and only making it asks the server.
     ///
     /// # Errors
     /// As [`Scope::publish_file`].

@@ -1,5 +1,5 @@
-//! From a [`WorkspacePath`] to a handle: `openat2` where the kernel has it, else component by
-//! component. The two stand side by side and the sandbox tests run on both.
+//! Turns a [`WorkspacePath`] into a handle: with `openat2` where the kernel has it, else component
+//! by component. The sandbox tests run on both ways.
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, openat};

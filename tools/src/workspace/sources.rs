@@ -1,5 +1,5 @@
-//! Source files as a [`Decider`] changes them: each whole or not at all, by an unfinished file
-//! beside it, a sync and a rename.
+//! Changes source files for a [`Decider`]: each whole or not at all, by an unfinished file beside
+//! it, a sync and a rename.
 
 use std::io::Read;
 
@@ -39,7 +39,7 @@ impl Source {
 }
 
 impl Decider {
-    /// A source as it is; none when nothing is there.
+    /// A source as it is now, or none if there is no file.
     ///
     /// # Errors
     /// [`Code::Conflict`] when something else than a file is there, [`Code::TooLarge`],
@@ -73,7 +73,7 @@ impl Decider {
     }
 
     /// Writes a source, with the directories above it. `mark` names the unfinished file, so that
-    /// whoever finishes an interrupted apply takes over what is left of it.
+    /// whoever finishes an interrupted apply finds what is left of it.
     ///
     /// # Errors
     /// [`Code::Denied`] when the caller may not decide about it, [`Code::Io`].
@@ -101,7 +101,7 @@ impl Decider {
             })
     }
 
-    /// Removes a source. That it is gone already is no error.
+    /// Removes a source. It is not an error when the source is gone already.
     ///
     /// # Errors
     /// [`Code::Denied`] when the caller may not decide about it, [`Code::Io`].

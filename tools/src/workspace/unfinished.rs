@@ -1,5 +1,5 @@
-//! Unfinished work: what a record is until it has its final name, and what is left of it when a
-//! writer dies. Readers pass it over, and later writers sweep what is old.
+//! Unfinished work: a record before it has its final name, and what is left of it when a writer
+//! dies. Readers skip it, and later writers remove what is old.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::Ordering;

@@ -35,8 +35,8 @@ const LONGEST_BELOW: usize = 3 + 21 + UNFINISHED_BYTES + 10;
 const MAX_PRUNED: usize = 32;
 
 impl Scope {
-    /// The versions of a record that are kept, ascending; none when there are none, or when
-    /// policy hides the record.
+    /// The versions of a record that are kept, ascending. There are none when nothing was written,
+    /// or when policy hides the record.
     ///
     /// # Errors
     /// [`Code::Io`] when the file system fails.
@@ -81,7 +81,7 @@ impl Scope {
         self.once_more(record, || self.made(record))
     }
 
-    /// The file of one version; none when it is not there, or not any more.
+    /// The file of one version, or none if it does not exist or is removed.
     ///
     /// # Errors
     /// [`Code::Io`] when the file system fails, [`Code::TooLarge`] for a file that no writer of
@@ -176,7 +176,7 @@ impl Scope {
         }
     }
 
-    /// Removes the oldest versions but for the `keep` newest. What cannot be removed stays.
+    /// Removes all versions but the `keep` newest. A version that cannot be removed stays.
     pub fn prune_versions(&self, record: &WorkspacePath, keep: u64) {
         if self.grant().may(Access::Write, record)
             && let Ok(Some(versions)) = self.open_versions(record)

@@ -28,7 +28,8 @@ const MAX_PAGES: usize = 50;
 /// Calls that are under way at once; as many as an answer may make.
 const MAX_AT_ONCE: usize = super::MAX_CALLS;
 
-/// Connects and lists the tools, again where the server is busy: agents often begin together.
+/// Connects and lists the tools. It tries again while the server is busy, because agents often
+/// begin together.
 pub async fn begin(link: &Link, patience: Patience) -> anyhow::Result<(Session, Offer)> {
     let mut failed = 0;
     loop {

@@ -1,8 +1,9 @@
-//! An IAM role that says for whom it calls: an AgentCore Gateway and its end agents.
+//! Delegation: an IAM role that calls for somebody else, such as an AgentCore Gateway for its end
+//! agents.
 //!
-//! The header counts only from a role that a `[[delegate]]` of the policy trusts with the name.
-//! From anybody else the request is refused, not served without the header: the caller's own
-//! rights may be wider than those of whom it wanted to be.
+//! The header counts only from a role that a `[[delegate]]` of the policy trusts with the name. A
+//! request with the header from anybody else is refused. It is not served without the header,
+//! because the sender's own rights may be wider than those of the named caller.
 
 use http::header::{HeaderMap, HeaderName};
 use mcp_workspace_tools::policy::{ON_BEHALF, Policy};
@@ -51,7 +52,8 @@ impl Delegation {
         Delegation { header }
     }
 
-    /// The caller that counts: whom the header names, or `caller` itself where there is none.
+    /// The caller that counts: the one that the header names, or `caller` itself if there is no
+    /// header.
     ///
     /// # Errors
     /// When the header is there and the policy does not trust the caller with it.

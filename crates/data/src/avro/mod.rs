@@ -1,8 +1,8 @@
 //! Avro object container files: rows are counted by the headers of their blocks, and only the
 //! blocks of the window are decoded.
 //!
-//! Not by `apache-avro`: its last stable release (0.22) decodes recursive types as deep as the data
-//! says, and a stack that overflows ends the process; 0.23, now a candidate, counts the depth.
+//! `apache-avro` is not used. Its last stable release (0.22) decodes recursive types as deep as the
+//! data says, and a stack overflow ends the process; 0.23, now a candidate, counts the depth.
 
 mod blocks;
 mod decode;

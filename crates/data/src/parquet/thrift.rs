@@ -1,4 +1,4 @@
-//! As much of Thrift's compact protocol as page headers and the checks of a footer need.
+//! The part of Thrift's compact protocol that page headers and the checks of a footer need.
 
 /// How deep a header may nest.
 const MAX_DEPTH: usize = 16;

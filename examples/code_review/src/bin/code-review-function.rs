@@ -1,4 +1,4 @@
-//! The durable review as a Lambda function: composition only.
+//! The durable code review as a Lambda function: it only connects the parts.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_durable_execution_sdk::DurableContext;
-use code_review::durable::{Functions, OnMount, Settings, review};
+use code_review::durable::{Functions, OnMount, Settings, code_review};
 use mcp_workspace_tools::policy::Policy;
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
@@ -48,7 +48,7 @@ fn serve() -> Result<(), String> {
     });
     let settings = settings()?;
     let handler = move |event: Value, context: DurableContext| {
-        review(Arc::clone(&effects), settings, event, context)
+        code_review(Arc::clone(&effects), settings, event, context)
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;

@@ -1,5 +1,5 @@
-//! Progress of several agents: on a terminal one line an agent that changes in place, elsewhere a
-//! line for each thing that happens.
+//! Progress of several agents. On a terminal each agent has one line that changes in place;
+//! elsewhere each event is a line.
 
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,5 @@
-//! `code_review review`: stage, review in parallel, remedy, merge. `code_review work`: one agent.
+//! `code_review review` runs a whole code review: it stages sources, lets agents review in
+//! parallel, lets one agent propose fixes, and merges a report. `code_review work` runs one agent.
 
 use std::fmt::Write;
 use std::fs::{self, OpenOptions};
@@ -23,8 +24,8 @@ use crate::agents::{Agent, Phase, team};
 use crate::merge::{Merged, digest, merge, report_of};
 use crate::outcome::Outcome;
 use crate::recorded::recorded;
-use crate::review::{Model, work};
 use crate::stage::{Source, stage};
+use crate::work::{Model, work};
 use crate::{decisions, rights};
 
 /// A code review: what all its agents share.

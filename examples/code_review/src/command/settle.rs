@@ -1,4 +1,5 @@
-//! `code_review status` and `code_review apply`: what people decided, and what follows.
+//! `code_review status` shows what people have decided, and `code_review apply` applies what they
+//! have approved.
 
 use std::fmt::Write;
 use std::process::ExitCode;

@@ -1,8 +1,9 @@
-//! Callbacks of waiting reviews, as files that people find: `output/runs/RUN/.callbacks/`.
+//! Callbacks of code reviews that wait for people, as files that people find:
+//! `output/runs/RUN/.callbacks/`.
 //!
-//! Agents have names that begin with a letter or digit, and their tools write findings, proposals
-//! and state only, so nothing of theirs can come to lie there. A callback's id is no secret: to
-//! complete one takes an IAM permission, and wakes the workflow at most.
+//! No agent can write there: names of agents begin with a letter or digit, and their tools write
+//! findings, proposals and state only. A callback's id is no secret: completing one takes an IAM
+//! permission, and only wakes the workflow.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

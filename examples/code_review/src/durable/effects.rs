@@ -1,5 +1,5 @@
-//! What the workflow has done to the world: one method an effect. Each may be called again after a
-//! kill that came before its checkpoint, and must come to the same.
+//! The effects of the workflow, one method each. Each may be called again after a kill that came
+//! before its checkpoint, and must then give the same result.
 
 use std::future::Future;
 

@@ -1,4 +1,4 @@
-//! What starts a review, and how long it may take.
+//! The event that starts a code review, and how long the code review may take.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

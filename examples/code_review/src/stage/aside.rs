@@ -1,4 +1,4 @@
-//! Where a stage is unpacked before it has its name, and how it gets it.
+//! The directory into which sources are unpacked before they get their name, and how they get it.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -1,7 +1,7 @@
 //! A git bundle as a source: the tree of its HEAD, or of its only branch.
 //!
-//! Files are read as git stores them. `git archive` and a checkout would ask `.gitattributes`,
-//! which is a part of the sources: it could hide files from the review or run filters.
+//! Files are read as git stores them. `git archive` and a checkout would read `.gitattributes`,
+//! which is a part of the sources and could hide files from the code review or run filters.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Gathers the entries of a source: judges each, counts, and has it written aside.
+//! Gathers the entries of a source: it checks and counts each, and has it written aside.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! Names of entries, judged before anything is written.
+//! Names of entries, which are checked before anything is written.
 
 use mcp_workspace_tools::path::WorkspacePath;
 

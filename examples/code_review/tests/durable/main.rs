@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aws_durable_execution_sdk::DurableContext;
 use aws_durable_execution_sdk::test_util::{LocalRunner, TestResult};
-use code_review::durable::{Decisions, Report, Settings, review};
+use code_review::durable::{Decisions, Report, Settings, code_review};
 use serde_json::{Value, json};
 
 use fakes::real_workspace::{RealWorkspace, Verdict};
@@ -30,7 +30,7 @@ async fn run_with(
 ) -> TestResult<Report> {
     let fake = Arc::clone(fake);
     let handler = move |event: Value, context: DurableContext| {
-        review(Arc::clone(&fake), settings, event, context)
+        code_review(Arc::clone(&fake), settings, event, context)
     };
     runner.run(handler, request()).await
 }
@@ -276,19 +276,19 @@ async fn what_is_no_run_is_refused_before_anything_is_done() {
     let fake = FakeWorkspace::new();
     let taken = Arc::clone(&fake);
     let handler = move |event: Value, context: DurableContext| {
-        review(Arc::clone(&taken), Settings::default(), event, context)
+        code_review(Arc::clone(&taken), Settings::default(), event, context)
     };
     let wrong = json!({"run": "../elsewhere", "source": {"path": "incoming/app"}});
     let result: TestResult<Report> = LocalRunner::new().run(handler, wrong).await;
     assert!(result.is_failure() && result.operations().is_empty());
 }
 
-/// Runs a review over the wire, its workers as functions that are invoked.
+/// Runs a code review over the wire, its workers as functions that are invoked.
 async fn over_the_wire(fake: &Arc<FakeWorkspace>, kill: Kill, wakes: Vec<Wake>) -> Ended<Report> {
     let effects = Arc::new(Invoking::new(fake));
     let settings = Settings { waits: 4, ..Settings::default() };
     let handler = move |event: Value, context: DurableContext| {
-        review(Arc::clone(&effects), settings, event, context)
+        code_review(Arc::clone(&effects), settings, event, context)
     };
     execute(
         handler,
@@ -395,7 +395,7 @@ async fn a_role_without_a_function_is_told_of() {
     let fake = FakeWorkspace::new().without_proposals();
     let effects = Arc::new(Invoking::without(&fake, "style-role"));
     let handler = move |event: Value, context: DurableContext| {
-        review(Arc::clone(&effects), Settings::default(), event, context)
+        code_review(Arc::clone(&effects), Settings::default(), event, context)
     };
     let work = |function: &str, event| fake.invoked(function, &event);
     let ended: Ended<Report> =

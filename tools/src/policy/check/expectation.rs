@@ -1,4 +1,4 @@
-//! `[[expect]]`: what the file says about itself.
+//! `[[expect]]`: the results that the policy file itself expects.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What is said about a glob: why it is refused, or that it may mean less than it seems to.
+//! Checks of a glob: why it is refused, or that it may mean less than it seems to.
 
 use crate::policy::glob::{Case, compile, pieces};
 

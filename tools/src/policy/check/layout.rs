@@ -1,4 +1,4 @@
-//! `[layout]`: where things lie.
+//! `[layout]`: where records are in the workspace.
 
 use toml::Spanned;
 

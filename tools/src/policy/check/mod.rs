@@ -1,4 +1,4 @@
-//! From the text of a policy to a [`Policy`], or to all that is wrong with it.
+//! Turns the text of a policy into a [`Policy`], or into a list of all its faults.
 
 mod delegation;
 mod expectation;

@@ -1,4 +1,5 @@
-//! What the file holds, by its kinds: tables, lists of texts, numbers; and keys that nobody knows.
+//! Reads the values of the policy file by their kinds (tables, lists of texts, numbers), and finds
+//! unknown keys.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Who proposes does not decide: no caller may have both rights on one path from two roles.
+//! Separation of duties: no caller may propose and decide on one path, not even by two roles.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What all reports say about a finding in the same words.
+//! Words about a finding that all reports share.
 
 use crate::records::finding::{Severity, Verdict};
 use crate::records::merged::MergedFinding;

@@ -1,4 +1,4 @@
-//! Findings as one HTML page that needs nothing else: it opens from a bucket, a mail or a disk.
+//! Findings as one self-contained HTML page, which opens from a bucket, a mail or a disk.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

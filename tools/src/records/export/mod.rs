@@ -1,4 +1,4 @@
-//! Findings for other eyes: SARIF for machines, Markdown and HTML for people.
+//! Exports of findings: SARIF for machines, Markdown and HTML for people.
 //!
 //! Every export is a pure function of a set of findings: the same set gives the same bytes,
 //! whatever the order in which it was written or read.

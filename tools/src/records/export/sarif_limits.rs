@@ -1,4 +1,4 @@
-//! What GitHub's code scanning takes of one upload, and how a report is made to fit.
+//! The limits of one upload to GitHub's code scanning, and how a report is made to fit.
 
 /// Results that GitHub keeps of a run; it refuses runs of more than 25,000.
 pub const RESULTS: usize = 5_000;

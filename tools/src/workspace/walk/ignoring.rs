@@ -1,5 +1,5 @@
-//! Ignore files of a workspace. They are foreign data: applied only when asked for, and every
-//! entry that they leave out is counted.
+//! Ignore files of a workspace. They are not trusted: they apply only when a call asks for them,
+//! and every entry that they leave out is counted.
 
 use std::io::Read;
 use std::path::Path;

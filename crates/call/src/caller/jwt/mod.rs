@@ -1,5 +1,5 @@
-//! Callers who show an access token of the configured issuer: a JWT that it signed for this
-//! server. The server is a resource only: it neither issues tokens nor hands them on.
+//! Callers with an access token: a JWT that the configured issuer signed for this server. The
+//! server is only a resource: it does not issue tokens and does not pass them on.
 
 mod claims;
 mod fetch;
@@ -24,7 +24,7 @@ pub use fetch::Location;
 pub use setup_error::SetupError;
 pub use source::Source;
 
-/// Whom to believe, and how much.
+/// Which issuer is trusted, and for which tokens.
 #[derive(Debug)]
 pub struct Settings {
     /// The issuer, exactly as its tokens name it.

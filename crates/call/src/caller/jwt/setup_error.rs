@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Why the tokens of an issuer cannot be checked: for the operator, never for who calls.
+/// Why the tokens of an issuer cannot be checked. The operator sees it, and callers never do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {

@@ -1,5 +1,6 @@
-//! Signatures by ring: the one implementation of cryptography in the binary, which TLS uses too.
-//! Only verifying, and only with public keys: there is no code for HMAC that could be confused.
+//! Verifies signatures with ring, the one implementation of cryptography in the binary, which TLS
+//! uses too. It only verifies, and only with public keys: there is no code for HMAC with which a
+//! key could be confused.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{ErrorKind, Result};

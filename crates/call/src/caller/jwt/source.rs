@@ -1,4 +1,4 @@
-//! Where an issuer's keys come from, and how long they are believed.
+//! Where an issuer's keys come from, and how long they are trusted.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};

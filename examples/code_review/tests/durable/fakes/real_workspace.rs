@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_durable_execution_sdk::DurableContext;
-use code_review::durable::{Functions, OnMount, Report, Settings, review, waiting};
+use code_review::durable::{Functions, OnMount, Report, Settings, code_review, waiting};
 use code_review::{POLICY, agents};
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::decide;
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use super::binary::Binary;
 use super::service::{Ended, Kill, Wake, execute};
 
-/// What the person does when the review has gone to sleep.
+/// What the person does when the code review has gone to sleep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing.
@@ -63,7 +63,7 @@ impl RealWorkspace {
         Workspace::open_with_ambient_authority(self.root()).unwrap()
     }
 
-    /// Runs a review over the wire.
+    /// Runs a code review over the wire.
     pub async fn review(&self, kill: Kill, verdict: Verdict) -> Ended<Report> {
         let effects = Arc::new(OnMount {
             root: self.root().to_owned(),
@@ -73,13 +73,13 @@ impl RealWorkspace {
         });
         let settings = Settings { waits: 2, ..Settings::default() };
         let handler = move |event: Value, context: DurableContext| {
-            review(Arc::clone(&effects), settings, event, context)
+            code_review(Arc::clone(&effects), settings, event, context)
         };
         let work = |_: &str, event: Value| Ok(self.work(&event));
         execute(handler, event(), kill, wakes(), work, || self.decide(verdict)).await
     }
 
-    /// Runs a review with the real binary.
+    /// Runs a code review with the real binary.
     pub async fn review_with_binary(&self, verdict: Verdict) -> Ended<Report> {
         let policy = self.root().join("policy.toml");
         fs::write(&policy, POLICY).unwrap();
@@ -139,20 +139,20 @@ impl RealWorkspace {
         done
     }
 
-    /// The person comes, and finds the callback where the review has said that it is.
+    /// The person comes, and finds the callback where the code review has said that it is.
     fn decide(&self, verdict: Verdict) {
         assert!(!waiting(self.root(), self.policy.layout(), &run()).unwrap().is_empty());
         let grant = self.policy.grant("reviewer").unwrap();
         let layout = Arc::new(self.policy.layout().clone());
         let decider = Decider::new(Arc::new(self.workspace()), &grant, layout, "reviewer");
-        let (mut reviews, unreadable) = decide::list(&decider).unwrap();
+        let (mut views, unreadable) = decide::list(&decider).unwrap();
         assert!(unreadable.is_empty());
-        reviews.sort_by_key(|review| review.proposal.files[0].path.clone());
-        for (number, review) in reviews.iter().enumerate() {
-            if review.state != State::Proposed {
+        views.sort_by_key(|view| view.proposal.files[0].path.clone());
+        for (number, view) in views.iter().enumerate() {
+            if view.state != State::Proposed {
                 continue;
             }
-            let id = &review.proposal.id;
+            let id = &view.proposal.id;
             match (verdict, number) {
                 (Verdict::None, _) => {}
                 (Verdict::ApproveFirst, 1..) => {

@@ -24,15 +24,15 @@ pub struct Model<'a> {
 /// Why an agent could not work or could not record what it did. What is recorded stays.
 #[derive(Debug, thiserror::Error)]
 #[error("the agent `{agent}`: {reason}")]
-pub struct ReviewError {
+pub struct WorkError {
     /// The agent.
     pub agent: Name,
     /// Why.
     pub reason: String,
 }
 
-/// Lets the agent work, from where its run stands. An agent that is done is not asked again.
-/// `interrupted` pauses it; the same call goes on.
+/// Lets the agent work from where its run stands. An agent that is done is not asked again.
+/// `interrupted` pauses the agent, and the same call continues.
 ///
 /// # Errors
 /// When it cannot begin, or a step cannot be recorded.
@@ -44,8 +44,8 @@ pub async fn work(
     model: &Model<'_>,
     watch: Watch,
     interrupted: CancellationToken,
-) -> Result<Outcome, ReviewError> {
-    let failed = |reason: String| ReviewError { agent: agent.name.clone(), reason };
+) -> Result<Outcome, WorkError> {
+    let failed = |reason: String| WorkError { agent: agent.name.clone(), reason };
     let assignment = Assignment {
         root,
         policy,
