@@ -17,17 +17,17 @@ use crate::caller::Caller;
 use crate::dispatch::Dispatcher;
 use crate::doctor::Site;
 use crate::metrics::Metrics;
-pub use callers::CallerOptions;
-pub use policy::{ExplainOptions, PolicyCommand};
-pub use records::{
+pub(crate) use callers::CallerOptions;
+pub(crate) use policy::{ExplainOptions, PolicyCommand};
+pub(crate) use records::{
     DeciderOptions, ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProfileChoice,
     ProposalsCommand, ReviewOptions, SarifOptions, SeverityChoice, ShowFormat, UrlOptions,
 };
 
 /// The policy that holds when none is given.
-pub const LOCAL_POLICY: &str = include_str!("../policies/local.toml");
+pub(crate) const LOCAL_POLICY: &str = include_str!("../policies/local.toml");
 /// How that policy is named in messages.
-pub const LOCAL_POLICY_NAME: &str = "local.toml (built in)";
+pub(crate) const LOCAL_POLICY_NAME: &str = "local.toml (built in)";
 
 /// The version, and what the binary was built with.
 const VERSION: &str = if cfg!(feature = "data") {
@@ -39,7 +39,7 @@ const VERSION: &str = if cfg!(feature = "data") {
 /// Sandboxed, policy-scoped file tools over one workspace, for any MCP client.
 #[derive(Debug, Parser)]
 #[command(version = VERSION, about, after_help = EXAMPLES)]
-pub struct CommandLine {
+pub(crate) struct CommandLine {
     #[command(subcommand)]
     pub command: Command,
 }
@@ -49,7 +49,7 @@ impl CommandLine {
     ///
     /// # Errors
     /// When the two together say neither this place nor that. What clap refuses ends the process.
-    pub fn read() -> anyhow::Result<CommandLine> {
+    pub(crate) fn read() -> anyhow::Result<CommandLine> {
         let matches = CommandLine::command().get_matches();
         let mut line = CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         let url = match &mut line.command {
@@ -76,7 +76,7 @@ const EXAMPLES: &str = "Examples:
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     Serve(Box<ServeOptions>),
     Stdio(StdioOptions),
     Call(CallOptions),
@@ -96,7 +96,7 @@ pub enum Command {
 
 /// Which workspace, under which policy.
 #[derive(Debug, Args)]
-pub struct WorkspaceOptions {
+pub(crate) struct WorkspaceOptions {
     /// The directory to serve
     #[arg(long, value_name = "DIR", env = "MCP_WORKSPACE_ROOT")]
     pub workspace: Option<PathBuf>,
@@ -114,7 +114,7 @@ pub struct WorkspaceOptions {
 
 /// How to choose the way of resolving paths.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum ResolutionChoice {
+pub(crate) enum ResolutionChoice {
     /// `openat2` where the kernel allows it, else component by component
     Auto,
     /// Component by component
@@ -123,7 +123,7 @@ pub enum ResolutionChoice {
 
 /// Which metrics are written
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum MetricsChoice {
+pub(crate) enum MetricsChoice {
     /// CloudWatch embedded metric format, a line a call
     Emf,
     /// None
@@ -132,7 +132,7 @@ pub enum MetricsChoice {
 
 impl MetricsChoice {
     /// The metrics, where a host wants them.
-    pub fn to(self, place: Metrics) -> Metrics {
+    pub(crate) fn to(self, place: Metrics) -> Metrics {
         match self {
             MetricsChoice::Emf => place,
             MetricsChoice::Off => Metrics::Off,
@@ -151,7 +151,7 @@ impl MetricsChoice {
   mcp-workspace serve --workspace ~/repo --policy policies/read-only.toml
   mcp-workspace serve --workspace /srv/data --listen 0.0.0.0:8787 --tokens tokens.txt --allowed-host files.example.com
   mcp-workspace serve --jwt-issuer https://idp.example.com --jwt-audience http://127.0.0.1:8787/mcp --jwt-jwks-url https://idp.example.com/keys")]
-pub struct ServeOptions {
+pub(crate) struct ServeOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
     /// The address to listen on
@@ -190,7 +190,7 @@ pub struct ServeOptions {
 #[command(after_help = "Examples:
   mcp-workspace stdio --workspace ~/repo
   claude mcp add mcp-workspace -- mcp-workspace stdio --workspace ~/repo")]
-pub struct StdioOptions {
+pub(crate) struct StdioOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
     /// The caller's id, as policies name it
@@ -206,7 +206,7 @@ pub struct StdioOptions {
   mcp-workspace call list_dir
   mcp-workspace call read_file '{\"path\":\"src/main.rs\",\"offset\":-20}'
   echo '{\"pattern\":\"TODO\"}' | mcp-workspace call grep -")]
-pub struct CallOptions {
+pub(crate) struct CallOptions {
     /// The tool's name
     pub tool: String,
     /// The arguments as a JSON object, or `-` to read them from stdin
@@ -222,7 +222,7 @@ pub struct CallOptions {
 /// The function on AWS Lambda, set by the environment alone
 #[derive(Debug, Parser)]
 #[command(name = "mcp-workspace")]
-pub struct LambdaOptions {
+pub(crate) struct LambdaOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
     /// Where Lambda hands out invocations
@@ -250,17 +250,17 @@ pub struct LambdaOptions {
 
 impl LambdaOptions {
     /// Where the workspace is mounted unless `MCP_WORKSPACE_ROOT` says otherwise.
-    pub const MOUNT: &str = "/mnt/workspace";
+    pub(crate) const MOUNT: &str = "/mnt/workspace";
 
     /// Where Lambda hands out invocations; none when this process is no Lambda function: outside
     /// of Lambda, or started with a subcommand.
-    pub fn runtime_api() -> Option<String> {
+    pub(crate) fn runtime_api() -> Option<String> {
         let alone = std::env::args_os().len() == 1;
         std::env::var("AWS_LAMBDA_RUNTIME_API").ok().filter(|api| alone && !api.is_empty())
     }
 
     /// Whether this process runs in a function's environment, with a subcommand or without.
-    pub fn is_lambda() -> bool {
+    pub(crate) fn is_lambda() -> bool {
         std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_some_and(|name| !name.is_empty())
     }
 
@@ -268,7 +268,7 @@ impl LambdaOptions {
     ///
     /// # Errors
     /// With the setting that is wrong or missing.
-    pub fn read() -> anyhow::Result<LambdaOptions> {
+    pub(crate) fn read() -> anyhow::Result<LambdaOptions> {
         let options = LambdaOptions::try_parse_from(["mcp-workspace"])?;
         if options.workspace.policy.is_none() {
             bail!(
@@ -286,7 +286,7 @@ impl LambdaOptions {
 #[command(after_help = "Examples:
   mcp-workspace tools
   mcp-workspace tools --format agentcore > tool-schema.json")]
-pub struct ToolsOptions {
+pub(crate) struct ToolsOptions {
     /// Whose form the definitions have
     #[arg(long, value_enum, default_value_t = ToolsFormat::Mcp)]
     pub format: ToolsFormat,
@@ -294,7 +294,7 @@ pub struct ToolsOptions {
 
 /// Whose form the definitions have.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum ToolsFormat {
+pub(crate) enum ToolsFormat {
     /// Model Context Protocol: the result of `tools/list`
     Mcp,
     /// AgentCore Gateway: the `toolSchema` of a Lambda target
@@ -311,7 +311,7 @@ pub enum ToolsFormat {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   mcp-workspace token ci-bot")]
-pub struct TokenOptions {
+pub(crate) struct TokenOptions {
     /// The token's name, which is the caller's id in policies
     pub name: String,
 }
@@ -322,7 +322,7 @@ pub struct TokenOptions {
   mcp-workspace completions bash > ~/.local/share/bash-completion/completions/mcp-workspace
   mcp-workspace completions zsh > ~/.zfunc/_mcp-workspace
   mcp-workspace completions fish > ~/.config/fish/completions/mcp-workspace.fish")]
-pub struct CompletionsOptions {
+pub(crate) struct CompletionsOptions {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
@@ -333,7 +333,7 @@ pub struct CompletionsOptions {
 #[command(after_help = "Examples:
   mcp-workspace man | man -l -
   mcp-workspace man --directory ~/.local/share/man/man1")]
-pub struct ManOptions {
+pub(crate) struct ManOptions {
     /// The directory to write all pages to; it must exist [default: print the main page]
     #[arg(long, value_name = "DIR")]
     pub directory: Option<PathBuf>,
@@ -348,7 +348,7 @@ pub struct ManOptions {
   mcp-workspace doctor --workspace /mnt/workspace --policy policy.toml \\
       --caller arn:aws:iam::123456789012:role/reviewer
   mcp-workspace doctor --file output/findings/reviewer/0123.json     how its export to S3 went")]
-pub struct DoctorOptions {
+pub(crate) struct DoctorOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
     /// The caller whose rights are tried, as policies name it
@@ -364,7 +364,7 @@ pub struct DoctorOptions {
 
 /// How the checks are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DoctorFormat {
+pub(crate) enum DoctorFormat {
     /// A line a check, with the fix below it
     Text,
     /// One JSON document
@@ -372,7 +372,7 @@ pub enum DoctorFormat {
 }
 
 /// A policy that checks, and what to call it.
-pub struct LoadedPolicy {
+pub(crate) struct LoadedPolicy {
     pub policy: Policy,
     pub name: String,
 }
@@ -382,7 +382,7 @@ impl WorkspaceOptions {
     ///
     /// # Errors
     /// When the file cannot be read, or all that is wrong with it.
-    pub fn policy(&self) -> anyhow::Result<LoadedPolicy> {
+    pub(crate) fn policy(&self) -> anyhow::Result<LoadedPolicy> {
         let (text, name) = match &self.policy {
             Some(file) => (read_text(file)?, file.display().to_string()),
             None => (LOCAL_POLICY.to_owned(), LOCAL_POLICY_NAME.to_owned()),
@@ -400,7 +400,7 @@ impl WorkspaceOptions {
     ///
     /// # Errors
     /// When either cannot be had.
-    pub fn dispatcher(&self, root: &Path) -> anyhow::Result<(Dispatcher, Opened)> {
+    pub(crate) fn dispatcher(&self, root: &Path) -> anyhow::Result<(Dispatcher, Opened)> {
         let loaded = self.policy()?;
         for warning in loaded.policy.warnings() {
             tracing::warn!("{warning}");
@@ -418,7 +418,7 @@ impl WorkspaceOptions {
     ///
     /// # Errors
     /// When the directory cannot be opened.
-    pub fn open(&self, root: &Path) -> std::io::Result<Workspace> {
+    pub(crate) fn open(&self, root: &Path) -> std::io::Result<Workspace> {
         match self.resolution {
             ResolutionChoice::Auto => Workspace::open_with_ambient_authority(root),
             ResolutionChoice::Components => {
@@ -428,13 +428,13 @@ impl WorkspaceOptions {
     }
 
     /// The workspace that was named, or the current directory.
-    pub fn root_or_current(&self) -> &Path {
+    pub(crate) fn root_or_current(&self) -> &Path {
         self.workspace.as_deref().unwrap_or(Path::new("."))
     }
 }
 
 /// What was opened, for the banner.
-pub struct Opened {
+pub(crate) struct Opened {
     pub policy: String,
     pub resolution: Resolution,
 }
@@ -443,6 +443,6 @@ pub struct Opened {
 ///
 /// # Errors
 /// With the file's name.
-pub fn read_text(file: &Path) -> anyhow::Result<String> {
+pub(crate) fn read_text(file: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))
 }

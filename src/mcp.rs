@@ -39,7 +39,7 @@ const INSTRUCTIONS: &str = include_str!("instructions.md");
 
 /// One connection's (stdio) or one request's (HTTP) view of the dispatcher.
 #[derive(Clone)]
-pub struct Handler {
+pub(crate) struct Handler {
     dispatcher: Arc<Dispatcher>,
     host: &'static str,
     /// The caller of a host that knows it from the start; HTTP proves one for each request.
@@ -48,7 +48,11 @@ pub struct Handler {
 
 impl Handler {
     /// A handler for calls that `host` receives.
-    pub fn new(dispatcher: Arc<Dispatcher>, host: &'static str, caller: Option<Caller>) -> Handler {
+    pub(crate) fn new(
+        dispatcher: Arc<Dispatcher>,
+        host: &'static str,
+        caller: Option<Caller>,
+    ) -> Handler {
         Handler { dispatcher, host, caller }
     }
 

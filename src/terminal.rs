@@ -10,19 +10,19 @@ use mcp_workspace_tools::call::ProgressSink;
 use mcp_workspace_tools::text::visible::is_hidden;
 
 /// Bad news.
-pub const RED: Style = AnsiColor::Red.on_default();
+pub(crate) const RED: Style = AnsiColor::Red.on_default();
 /// Good news.
-pub const GREEN: Style = AnsiColor::Green.on_default();
+pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
 /// Places within a diff.
-pub const CYAN: Style = AnsiColor::Cyan.on_default();
+pub(crate) const CYAN: Style = AnsiColor::Cyan.on_default();
 /// What waits for somebody.
-pub const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
 /// Headings.
-pub const BOLD: Style = Style::new().bold();
+pub(crate) const BOLD: Style = Style::new().bold();
 
 /// Text of an agent in one line: whatever could steer a terminal, hide or reorder text is shown
 /// as an escape instead.
-pub fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut shown, character| {
         if is_hidden(character) {
             // Writing to a String cannot fail.
@@ -35,22 +35,22 @@ pub fn line(text: &str) -> String {
 }
 
 /// The same of a text with lines, each indented.
-pub fn block(text: &str, indent: &str) -> String {
+pub(crate) fn block(text: &str, indent: &str) -> String {
     text.lines().map(|text| format!("{indent}{}\n", keeping_tabs(text))).collect()
 }
 
 /// A line of a file: tabs stay.
-pub fn keeping_tabs(text: &str) -> String {
+pub(crate) fn keeping_tabs(text: &str) -> String {
     text.split('\t').map(line).collect::<Vec<_>>().join("\t")
 }
 
 /// The text in a style. The stream takes it out again where no terminal reads.
-pub fn styled(style: Style, text: &str) -> String {
+pub(crate) fn styled(style: Style, text: &str) -> String {
     format!("{}{text}{}", style.render(), style.render_reset())
 }
 
 /// Rows as aligned columns, two blanks between them; the last column is as long as it is.
-pub fn table(rows: &[Vec<String>]) -> String {
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     for row in rows {
         for (column, cell) in row.iter().enumerate() {
@@ -86,18 +86,18 @@ const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
 const CLEAR: &str = "\r\u{1b}[K";
 
 /// A line on stderr that tells how far long work is. It is gone when this is dropped.
-pub struct ProgressLine {
+pub(crate) struct ProgressLine {
     shown: Arc<Mutex<Option<Instant>>>,
 }
 
 impl ProgressLine {
     /// A line where a terminal reads stderr, none elsewhere.
-    pub fn on_terminal() -> Option<ProgressLine> {
+    pub(crate) fn on_terminal() -> Option<ProgressLine> {
         std::io::stderr().is_terminal().then(|| ProgressLine { shown: Arc::default() })
     }
 
     /// What work reports to.
-    pub fn sink(&self) -> Arc<ProgressSink> {
+    pub(crate) fn sink(&self) -> Arc<ProgressSink> {
         let shown = Arc::clone(&self.shown);
         Arc::new(move |done, message| {
             let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,7 +127,7 @@ fn to_stderr(text: &str) {
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn print(text: &str) -> std::io::Result<()> {
+pub(crate) fn print(text: &str) -> std::io::Result<()> {
     use std::io::Write;
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

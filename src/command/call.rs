@@ -16,7 +16,7 @@ use crate::request::Request;
 ///
 /// # Errors
 /// When the workspace or the policy cannot be had.
-pub async fn run(options: CallOptions) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: CallOptions) -> anyhow::Result<ExitCode> {
     let (dispatcher, _) = options.workspace.dispatcher(options.workspace.root_or_current())?;
     let text = match options.arguments.as_str() {
         "-" => {

@@ -19,7 +19,7 @@ use crate::doctor::{Check, Examination, MOUNT_FIX, Outcome, Site, no_mount};
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: DoctorOptions) -> anyhow::Result<ExitCode> {
     let time = Duration::from_secs(options.workspace.timeout);
     let format = options.format;
     let (send, receive) = mpsc::channel();

@@ -29,7 +29,7 @@ const MAX_SUMMARY: usize = 100;
 ///
 /// # Errors
 /// When the workspace or the policy cannot be had, or the findings cannot be listed.
-pub fn run(command: FindingsCommand) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(command: FindingsCommand) -> anyhow::Result<ExitCode> {
     match command {
         FindingsCommand::List(options) => {
             let Findings { merged, damaged } = read(&options.findings)?;

@@ -16,7 +16,7 @@ use crate::metrics::Metrics;
 /// # Errors
 /// When the settings, the workspace or the policy cannot be had, which Lambda is told as well;
 /// or when the Runtime API goes away.
-pub async fn run(api: String) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(api: String) -> anyhow::Result<ExitCode> {
     let api = RuntimeApi::parse(&api);
     let (function, workers) = match start() {
         Ok(started) => started,

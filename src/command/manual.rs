@@ -13,7 +13,7 @@ use crate::config::{CommandLine, CompletionsOptions, ManOptions};
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn completions(options: &CompletionsOptions) -> anyhow::Result<ExitCode> {
+pub(crate) fn completions(options: &CompletionsOptions) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     let mut command = CommandLine::command();
     let name = command.get_name().to_owned();
@@ -25,7 +25,7 @@ pub fn completions(options: &CompletionsOptions) -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// When a page cannot be written.
-pub fn man(options: &ManOptions) -> anyhow::Result<ExitCode> {
+pub(crate) fn man(options: &ManOptions) -> anyhow::Result<ExitCode> {
     let command = CommandLine::command();
     let Some(directory) = &options.directory else {
         let mut page = Vec::new();

@@ -1,14 +1,14 @@
 //! The subcommands, one file each.
 
-pub mod call;
-pub mod doctor;
-pub mod findings;
-pub mod lambda;
-pub mod manual;
-pub mod policy;
-pub mod proposals;
-pub mod review;
-pub mod serve;
-pub mod stdio;
-pub mod token;
-pub mod tools;
+pub(crate) mod call;
+pub(crate) mod doctor;
+pub(crate) mod findings;
+pub(crate) mod lambda;
+pub(crate) mod manual;
+pub(crate) mod policy;
+pub(crate) mod proposals;
+pub(crate) mod review;
+pub(crate) mod serve;
+pub(crate) mod stdio;
+pub(crate) mod token;
+pub(crate) mod tools;

@@ -13,7 +13,7 @@ use crate::config::{ExplainOptions, LOCAL_POLICY, LOCAL_POLICY_NAME, PolicyComma
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     let good = match command {
         PolicyCommand::Check(options) => check(&mut out, &options.file)?,

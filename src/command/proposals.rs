@@ -31,7 +31,7 @@ const SHORT: usize = 12;
 ///
 /// # Errors
 /// When the workspace, the policy or the function cannot be had.
-pub fn run(command: ProposalsCommand) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(command: ProposalsCommand) -> anyhow::Result<ExitCode> {
     match command {
         ProposalsCommand::List(options) => list(&options.decider, options.format),
         ProposalsCommand::Show(options) => show(&options.decider, &options.id, options.format),

@@ -23,7 +23,7 @@ const PAGE_TIME_OVER_URL: Duration = Duration::from_secs(10 * 60);
 ///
 /// # Errors
 /// When the workspace, the policy or the address cannot be had, or the caller has no role.
-pub async fn run(options: ReviewOptions) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: ReviewOptions) -> anyhow::Result<ExitCode> {
     if !options.listen.ip().is_loopback() {
         bail!(
             "refusing to listen on {}: who reaches the page decides about the sources. It listens \

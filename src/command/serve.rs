@@ -21,7 +21,7 @@ static EXAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/workspace")
 ///
 /// # Errors
 /// When the workspace, the policy, the tokens or the address cannot be had.
-pub async fn run(options: ServeOptions) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let access = access(&options)?;
     let root = match &options.workspace.workspace {
         Some(directory) => directory.clone(),

@@ -10,7 +10,7 @@ use crate::host;
 ///
 /// # Errors
 /// When the workspace or the policy cannot be had, or the transport fails.
-pub async fn run(options: StdioOptions) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(options: StdioOptions) -> anyhow::Result<ExitCode> {
     let (dispatcher, opened) = options.workspace.dispatcher(options.workspace.root_or_current())?;
     tracing::info!(
         workspace = %options.workspace.root_or_current().display(),

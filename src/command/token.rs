@@ -14,7 +14,7 @@ use crate::host::identity::hash_of;
 ///
 /// # Errors
 /// When the name is not usable or the system has no randomness.
-pub fn run(options: &TokenOptions) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &TokenOptions) -> anyhow::Result<ExitCode> {
     check_name(&options.name)?;
     let mut random = [0_u8; 32];
     getrandom::fill(&mut random)
@@ -34,7 +34,7 @@ pub fn run(options: &TokenOptions) -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// With what a name looks like.
-pub fn check_name(name: &str) -> anyhow::Result<()> {
+pub(crate) fn check_name(name: &str) -> anyhow::Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
         bail!("`{name}` cannot name a token; use 1 to 64 of a-z A-Z 0-9 - _ .");

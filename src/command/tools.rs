@@ -14,7 +14,7 @@ use crate::config::{ToolsFormat, ToolsOptions};
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn run(options: &ToolsOptions) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &ToolsOptions) -> anyhow::Result<ExitCode> {
     let definitions = definitions(options.format);
     match writeln!(std::io::stdout(), "{definitions:#}") {
         // A reader that closes early, such as `head`, is no fault.

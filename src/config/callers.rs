@@ -16,7 +16,7 @@ const DEFAULT_ALGORITHMS: &str = "RS256,ES256";
 ///
 /// Access tokens are believed where an issuer, an audience and the issuer's keys are set.
 #[derive(Debug, Args)]
-pub struct CallerOptions {
+pub(crate) struct CallerOptions {
     /// The issuer of access tokens (JWT), exactly as their `iss`; with it every request needs one
     #[arg(long, value_name = "URL", env = "MCP_WORKSPACE_JWT_ISSUER")]
     pub jwt_issuer: Option<String>,
@@ -65,7 +65,7 @@ impl CallerOptions {
     ///
     /// # Errors
     /// When a part is missing or wrong.
-    pub fn jwt(&self) -> anyhow::Result<Option<Jwt>> {
+    pub(crate) fn jwt(&self) -> anyhow::Result<Option<Jwt>> {
         let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let audiences: Vec<String> =
             self.jwt_audience.iter().filter(|one| !one.is_empty()).cloned().collect();
@@ -137,7 +137,7 @@ impl CallerOptions {
     ///
     /// # Errors
     /// When the header is none, or already means something else.
-    pub fn delegation(&self) -> anyhow::Result<Delegation> {
+    pub(crate) fn delegation(&self) -> anyhow::Result<Delegation> {
         const TAKEN: [&str; 6] =
             ["authorization", "host", "origin", "cookie", "content-type", "accept"];
         let name = Some(self.delegation_header.as_str()).filter(|name| !name.is_empty());

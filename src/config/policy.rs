@@ -13,7 +13,7 @@ use crate::caller::Caller;
   mcp-workspace policy check policies/code-review.toml
   mcp-workspace policy test policies/code-review.toml
   mcp-workspace policy explain --caller local --tool read_file --path .env")]
-pub enum PolicyCommand {
+pub(crate) enum PolicyCommand {
     /// Say all that is wrong with a policy, or doubtful, each with its place and the fix
     Check(FileOptions),
     /// Run a policy's `[[expect]]` entries
@@ -24,7 +24,7 @@ pub enum PolicyCommand {
 
 /// Which policy.
 #[derive(Debug, Args)]
-pub struct FileOptions {
+pub(crate) struct FileOptions {
     /// The policy file
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
@@ -36,7 +36,7 @@ pub struct FileOptions {
   mcp-workspace policy explain --caller local --tool read_file --path .env
   mcp-workspace policy explain --policy policies/code-review.toml --tool propose_patch \\
       --caller arn:aws:iam::123456789012:role/remediation-1 --path input/src/auth.py")]
-pub struct ExplainOptions {
+pub(crate) struct ExplainOptions {
     /// The policy file [default: the built-in local policy]
     #[arg(long, value_name = "FILE", env = "MCP_WORKSPACE_POLICY")]
     pub policy: Option<PathBuf>,

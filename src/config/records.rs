@@ -11,11 +11,11 @@ use super::WorkspaceOptions;
 use crate::caller::Caller;
 
 /// The caller's id of a person who decides, unless another is given.
-pub const REVIEWER: &str = "reviewer";
+pub(super) const REVIEWER: &str = "reviewer";
 
 /// A workspace that is not on this machine.
 #[derive(Debug, Args)]
-pub struct UrlOptions {
+pub(crate) struct UrlOptions {
     /// The URL of a function: its findings and proposals, with the rights that its policy gives
     /// your AWS credentials; instead of --workspace, --policy and --caller
     #[arg(long, value_name = "URL", env = "MCP_WORKSPACE_URL")]
@@ -31,7 +31,7 @@ impl UrlOptions {
     ///
     /// # Errors
     /// When both were typed, or both are in the environment.
-    pub fn settle(&mut self, given: &ArgMatches) -> anyhow::Result<()> {
+    pub(crate) fn settle(&mut self, given: &ArgMatches) -> anyhow::Result<()> {
         if self.url.is_none() {
             return Ok(());
         }
@@ -63,7 +63,7 @@ impl UrlOptions {
   mcp-workspace findings export --format sarif --profile ai --repository https://github.com/o/r --revision $(git rev-parse HEAD)
   mcp-workspace findings export --format html -o findings.html
   mcp-workspace findings list --url https://ID.lambda-url.eu-west-1.on.aws")]
-pub enum FindingsCommand {
+pub(crate) enum FindingsCommand {
     /// List findings, the worst first, merged over the agents that saw them
     List(ListFindings),
     /// Write all that is known of the findings as one document, the same for the same findings
@@ -72,7 +72,7 @@ pub enum FindingsCommand {
 
 impl FindingsCommand {
     /// Where the findings are.
-    pub fn url_mut(&mut self) -> &mut UrlOptions {
+    pub(crate) fn url_mut(&mut self) -> &mut UrlOptions {
         match self {
             FindingsCommand::List(options) => &mut options.findings.url,
             FindingsCommand::Export(options) => &mut options.findings.url,
@@ -82,7 +82,7 @@ impl FindingsCommand {
 
 /// Which findings.
 #[derive(Debug, Args)]
-pub struct FindingsOptions {
+pub(crate) struct FindingsOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
     #[command(flatten)]
@@ -109,7 +109,7 @@ pub struct FindingsOptions {
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SeverityChoice {
+pub(crate) enum SeverityChoice {
     Critical,
     High,
     Medium,
@@ -119,7 +119,7 @@ pub enum SeverityChoice {
 
 /// Options of `findings list`.
 #[derive(Debug, Args)]
-pub struct ListFindings {
+pub(crate) struct ListFindings {
     #[command(flatten)]
     pub findings: FindingsOptions,
     /// How they are printed
@@ -129,7 +129,7 @@ pub struct ListFindings {
 
 /// How a list is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ListFormat {
+pub(crate) enum ListFormat {
     /// Aligned columns
     Table,
     /// JSON
@@ -138,7 +138,7 @@ pub enum ListFormat {
 
 /// Options of `findings export`.
 #[derive(Debug, Args)]
-pub struct ExportFindings {
+pub(crate) struct ExportFindings {
     #[command(flatten)]
     pub findings: FindingsOptions,
     /// The form of the document
@@ -153,7 +153,7 @@ pub struct ExportFindings {
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormat {
+pub(crate) enum ExportFormat {
     /// JSON
     Json,
     /// SARIF 2.1.0, for code scanning and viewers
@@ -166,7 +166,7 @@ pub enum ExportFormat {
 
 /// What only SARIF needs.
 #[derive(Debug, Args)]
-pub struct SarifOptions {
+pub(crate) struct SarifOptions {
     /// For whom the SARIF is
     #[arg(long, value_enum, default_value_t = ProfileChoice::Github)]
     pub profile: ProfileChoice,
@@ -180,7 +180,7 @@ pub struct SarifOptions {
 
 /// For whom the SARIF is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ProfileChoice {
+pub(crate) enum ProfileChoice {
     /// GitHub code scanning, within its limits
     Github,
     /// The profile for findings of AI agents
@@ -200,7 +200,7 @@ pub enum ProfileChoice {
   mcp-workspace proposals apply 3f9a1c
   mcp-workspace proposals reject 77b2e0 --reason 'breaks the callers of parse'
   mcp-workspace proposals list --url https://ID.lambda-url.eu-west-1.on.aws")]
-pub enum ProposalsCommand {
+pub(crate) enum ProposalsCommand {
     /// List proposals by time, with how they stand and what they conflict with
     List(ListProposals),
     /// Show a proposal: its diff, who proposed it and why, and what was decided
@@ -217,7 +217,7 @@ pub enum ProposalsCommand {
 
 impl ProposalsCommand {
     /// Where the proposals are.
-    pub fn url_mut(&mut self) -> &mut UrlOptions {
+    pub(crate) fn url_mut(&mut self) -> &mut UrlOptions {
         match self {
             ProposalsCommand::List(options) => &mut options.decider.url,
             ProposalsCommand::Show(options) => &mut options.decider.url,
@@ -231,7 +231,7 @@ impl ProposalsCommand {
 
 /// Where, and who decides.
 #[derive(Debug, Args)]
-pub struct DeciderOptions {
+pub(crate) struct DeciderOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
     #[command(flatten)]
@@ -243,7 +243,7 @@ pub struct DeciderOptions {
 
 /// Options of `proposals list`.
 #[derive(Debug, Args)]
-pub struct ListProposals {
+pub(crate) struct ListProposals {
     #[command(flatten)]
     pub decider: DeciderOptions,
     /// How they are printed
@@ -253,7 +253,7 @@ pub struct ListProposals {
 
 /// Options of `proposals show`.
 #[derive(Debug, Args)]
-pub struct ShowProposal {
+pub(crate) struct ShowProposal {
     /// The proposal's id, or its first six digits or more
     pub id: String,
     #[command(flatten)]
@@ -265,7 +265,7 @@ pub struct ShowProposal {
 
 /// How a proposal is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ShowFormat {
+pub(crate) enum ShowFormat {
     /// For reading
     Text,
     /// JSON
@@ -276,7 +276,7 @@ pub enum ShowFormat {
 
 /// Options of `proposals approve` and `revert`.
 #[derive(Debug, Args)]
-pub struct DecideProposal {
+pub(crate) struct DecideProposal {
     /// The proposal's id, or its first six digits or more
     pub id: String,
     /// Why
@@ -288,7 +288,7 @@ pub struct DecideProposal {
 
 /// Options of `proposals reject`.
 #[derive(Debug, Args)]
-pub struct RejectProposal {
+pub(crate) struct RejectProposal {
     /// The proposal's id, or its first six digits or more
     pub id: String,
     /// Why, for who proposed it
@@ -300,7 +300,7 @@ pub struct RejectProposal {
 
 /// Options of `proposals apply`.
 #[derive(Debug, Args)]
-pub struct ApplyProposal {
+pub(crate) struct ApplyProposal {
     /// The proposal's id, or its first six digits or more
     pub id: String,
     #[command(flatten)]
@@ -317,7 +317,7 @@ pub struct ApplyProposal {
   mcp-workspace review --policy policies/code-review.toml --caller arn:aws:iam::123456789012:role/people-1
   mcp-workspace review --workspace ~/repo --listen 127.0.0.1:9000
   mcp-workspace review --url https://ID.lambda-url.eu-west-1.on.aws")]
-pub struct ReviewOptions {
+pub(crate) struct ReviewOptions {
     #[command(flatten)]
     pub decider: DeciderOptions,
     /// The address to listen on; port 0 takes a free one

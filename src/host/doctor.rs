@@ -14,11 +14,11 @@ use super::reply::{failure, json};
 use super::served::{Asked, Served};
 
 /// Where it is asked for.
-pub const PATH: &str = "/doctor";
+pub(super) const PATH: &str = "/doctor";
 
 /// Examines for the caller that asks, with its own rights; `file=PATH` in the query asks about the
 /// export of that file.
-pub async fn answer(
+pub(super) async fn answer(
     State(served): State<Arc<Served>>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,

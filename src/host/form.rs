@@ -2,21 +2,21 @@
 
 /// Names and values in the order in which they came.
 #[derive(Debug, Default)]
-pub struct Fields(Vec<(String, String)>);
+pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
     /// Reads `application/x-www-form-urlencoded`. Bytes that are no UTF-8 are replaced.
-    pub fn parse(bytes: &[u8]) -> Fields {
+    pub(crate) fn parse(bytes: &[u8]) -> Fields {
         Fields(form_urlencoded::parse(bytes).into_owned().collect())
     }
 
     /// Names and values in the order in which they came.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The first value of that name that is not empty.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let value = self.0.iter().find(|(there, _)| there == name).map(|(_, value)| value.as_str());
         value.filter(|value| !value.is_empty())
     }

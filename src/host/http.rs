@@ -20,7 +20,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
 /// Who may connect, and under which names the server is reached.
 #[derive(Debug)]
-pub struct Access {
+pub(crate) struct Access {
     /// What every request needs.
     pub proving: Proving,
     /// Who may speak for others; nobody here has a proof that counts for it.
@@ -35,7 +35,7 @@ pub struct Access {
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(
+pub(crate) async fn serve(
     dispatcher: Arc<Dispatcher>,
     listener: TcpListener,
     access: Access,
@@ -82,7 +82,7 @@ pub async fn serve(
 }
 
 /// Waits for SIGINT or SIGTERM.
-pub async fn asked_to_stop() {
+pub(crate) async fn asked_to_stop() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

@@ -22,11 +22,11 @@ use crate::caller::{Caller, Proof};
 use crate::dispatch::Dispatcher;
 
 /// Names of bearer tokens by the SHA-256 of the token, in lower-case hex.
-pub type TokenNames = HashMap<String, String>;
+pub(crate) type TokenNames = HashMap<String, String>;
 
 /// How a caller is proven.
 #[derive(Debug)]
-pub enum Proving {
+pub(crate) enum Proving {
     /// Not at all: whoever reaches the server is on the same machine.
     Loopback,
     /// By one of the operator's tokens.
@@ -40,10 +40,10 @@ pub enum Proving {
 /// Who signed a request that IAM has authorized. It is beside the request. When it is there,
 /// nothing else proves a caller, even if the signer cannot be one.
 #[derive(Debug, Clone)]
-pub struct Signed(pub Option<Caller>);
+pub(crate) struct Signed(pub Option<Caller>);
 
 /// What proves callers.
-pub struct Identity {
+pub(crate) struct Identity {
     /// How.
     pub proving: Proving,
     /// Who may speak for others.
@@ -53,7 +53,7 @@ pub struct Identity {
 }
 
 /// Proves who calls and passes it on beside the request, or refuses it.
-pub async fn prove(
+pub(crate) async fn prove(
     State(identity): State<Arc<Identity>>,
     Extension(own): Extension<Own>,
     mut request: Request,
@@ -70,7 +70,7 @@ pub async fn prove(
 }
 
 /// The metadata of the resource, where tokens of an issuer prove callers.
-pub async fn metadata(
+pub(crate) async fn metadata(
     State(identity): State<Arc<Identity>>,
     Extension(own): Extension<Own>,
 ) -> Response {
@@ -130,6 +130,6 @@ fn signature_needed() -> Response {
 }
 
 /// The form in which tokens are stored.
-pub fn hash_of(token: &str) -> String {
+pub(crate) fn hash_of(token: &str) -> String {
     hex(&Sha256::digest(token.as_bytes()))
 }

@@ -1,14 +1,14 @@
 //! The hosts: each translates between its protocol and the dispatcher.
 
 mod doctor;
-pub mod form;
-pub mod http;
-pub mod identity;
-pub mod lambda;
-pub mod names;
-pub mod reply;
+pub(crate) mod form;
+pub(crate) mod http;
+pub(crate) mod identity;
+pub(crate) mod lambda;
+pub(crate) mod names;
+pub(crate) mod reply;
 mod resource;
 mod review;
 mod router;
 mod served;
-pub mod stdio;
+pub(crate) mod stdio;

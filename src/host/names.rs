@@ -11,14 +11,14 @@ use mcp_workspace_tools::error::{Code, ToolError};
 
 /// The names that a request may be for, and the origins whose pages may send it.
 #[derive(Debug, Clone, Default)]
-pub struct Names {
+pub(crate) struct Names {
     hosts: Vec<Name>,
     origins: Vec<Origin>,
 }
 
 /// How the server is reached, beside each request.
 #[derive(Debug, Clone)]
-pub struct Own {
+pub(crate) struct Own {
     /// The names and origins that are the server's own.
     pub names: Arc<Names>,
     /// The endpoint's URL.
@@ -41,7 +41,7 @@ struct Origin {
 impl Names {
     /// Adds a name: `host`, for all of its ports, or `host:port`.
     #[must_use]
-    pub fn host(mut self, text: &str) -> Names {
+    pub(crate) fn host(mut self, text: &str) -> Names {
         let name = Authority::try_from(text).ok().as_ref().and_then(Name::of);
         // An IPv6 address may come without brackets, where it has no port.
         self.hosts.push(name.unwrap_or_else(|| Name { host: bare(text), port: None }));
@@ -50,7 +50,7 @@ impl Names {
 
     /// Adds a name, and the pages under it by HTTPS.
     #[must_use]
-    pub fn site(mut self, text: &str) -> Names {
+    pub(crate) fn site(mut self, text: &str) -> Names {
         self = self.host(text);
         if let Some(mut name) = self.hosts.last().cloned() {
             name.port = name.port.or(Some(443));
@@ -61,7 +61,7 @@ impl Names {
 
     /// Adds an origin: `scheme://host:port`; with `*` for the port, or without one, for all ports.
     #[must_use]
-    pub fn origin(mut self, text: &str) -> Names {
+    pub(crate) fn origin(mut self, text: &str) -> Names {
         match Origin::parse(text.strip_suffix(":*").unwrap_or(text)) {
             Some(origin) => self.origins.push(origin),
             None => tracing::warn!(origin = text, "not an origin, which is scheme://host:port"),
@@ -70,7 +70,7 @@ impl Names {
     }
 
     /// The names as rmcp's own check takes them.
-    pub fn hosts(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = String> {
         self.hosts.iter().map(|name| match name.port {
             Some(_) => name.to_string(),
             None => name.host.clone(),
@@ -78,7 +78,7 @@ impl Names {
     }
 
     /// The origins as rmcp's own check takes them.
-    pub fn origins(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn origins(&self) -> impl Iterator<Item = String> {
         self.origins.iter().map(|Origin { scheme, name }| match name.port {
             Some(_) => format!("{scheme}://{name}"),
             None => format!("{scheme}://{name}:*"),
@@ -90,7 +90,7 @@ impl Names {
     /// # Errors
     /// [`Code::InvalidArgument`] when it does not say for whom it is, [`Code::Denied`] when it is
     /// for somebody else or from another page.
-    pub fn check(&self, head: &Parts) -> Result<(), ToolError> {
+    pub(crate) fn check(&self, head: &Parts) -> Result<(), ToolError> {
         if self.hosts.is_empty() {
             return Err(ToolError::invalid("the server was not told its own name"));
         }

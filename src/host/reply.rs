@@ -7,7 +7,7 @@ use mcp_workspace_tools::error::{Code, ToolError};
 use serde_json::{Value, json};
 
 /// The status of an error, on every host.
-pub fn status_of(code: Code) -> StatusCode {
+pub(crate) fn status_of(code: Code) -> StatusCode {
     match code {
         Code::InvalidArgument => StatusCode::BAD_REQUEST,
         Code::Denied => StatusCode::FORBIDDEN,
@@ -23,7 +23,7 @@ pub fn status_of(code: Code) -> StatusCode {
 }
 
 /// A JSON answer that is not cached, and that no browser takes for something else.
-pub fn json(status: StatusCode, body: &Value) -> Response {
+pub(crate) fn json(status: StatusCode, body: &Value) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/json"),
         (CACHE_CONTROL, "no-store"),
@@ -33,16 +33,16 @@ pub fn json(status: StatusCode, body: &Value) -> Response {
 }
 
 /// The answer to a request that fails with an error: `{"error": {"code", "message", "hint"?}}`.
-pub fn failure(error: &ToolError) -> Response {
+pub(crate) fn failure(error: &ToolError) -> Response {
     failure_as(status_of(error.code), error)
 }
 
 /// The same, where HTTP has a more exact status.
-pub fn failure_as(status: StatusCode, error: &ToolError) -> Response {
+pub(crate) fn failure_as(status: StatusCode, error: &ToolError) -> Response {
     json(status, &json!({ "error": error }))
 }
 
 /// The answer to a request that reaches no tool: `{"error": "…"}`.
-pub fn refusal(status: StatusCode, message: &str) -> Response {
+pub(crate) fn refusal(status: StatusCode, message: &str) -> Response {
     json(status, &json!({ "error": message }))
 }

@@ -16,11 +16,11 @@ use crate::caller::bearer::BearerError;
 use crate::caller::jwt::{Jwt, JwtError};
 
 /// Where clients look for the metadata: of the whole host, and of the endpoint.
-pub const METADATA_PATHS: [&str; 2] =
+pub(super) const METADATA_PATHS: [&str; 2] =
     ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"];
 
 /// The server as its clients know it.
-pub struct Resource<'a> {
+pub(super) struct Resource<'a> {
     /// The proof by access tokens.
     pub jwt: &'a Jwt,
     /// Who may do what, which says the scopes.
@@ -35,7 +35,7 @@ impl Resource<'_> {
     }
 
     /// The metadata: where to get tokens, and which.
-    pub fn metadata(&self) -> Response {
+    pub(super) fn metadata(&self) -> Response {
         let mut metadata = json!({
             "resource": self.url(),
             "authorization_servers": [self.jwt.issuer()],
@@ -52,7 +52,7 @@ impl Resource<'_> {
     }
 
     /// The caller that the request's token proves and that has a role, or the answer.
-    pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Box<Response>> {
+    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Box<Response>> {
         let caller = self.jwt.identify(headers).await;
         let caller = caller.map_err(|error| self.unauthorized(&error))?;
         match self.insufficient_scope(&caller) {

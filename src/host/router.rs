@@ -27,7 +27,7 @@ use crate::mcp::Handler;
 const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The routes. Each request must have an [`Own`] beside it.
-pub fn router(served: Served, identity: Identity) -> Router {
+pub(super) fn router(served: Served, identity: Identity) -> Router {
     let identity = Arc::new(identity);
     let [of_host, of_endpoint] = METADATA_PATHS;
     let open = Router::new()

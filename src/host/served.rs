@@ -17,7 +17,7 @@ use crate::request::Request;
 use crate::trace::Trace;
 
 /// What the routes share: the same for all requests of a host.
-pub struct Served {
+pub(super) struct Served {
     /// The host's name in audit records.
     pub host: &'static str,
     /// What runs tools.
@@ -33,10 +33,10 @@ pub struct Served {
 
 /// The host's id of a request, beside it where the host gives one.
 #[derive(Debug, Clone)]
-pub struct RequestId(pub String);
+pub(super) struct RequestId(pub String);
 
 /// A request whose caller is proven.
-pub struct Asked {
+pub(super) struct Asked {
     caller: Caller,
     request_id: String,
     deadline: Option<Instant>,
@@ -45,7 +45,12 @@ pub struct Asked {
 
 impl Asked {
     /// As the dispatcher takes it.
-    pub fn to(self, host: &'static str, tool: impl Into<String>, arguments: Value) -> Request {
+    pub(super) fn to(
+        self,
+        host: &'static str,
+        tool: impl Into<String>,
+        arguments: Value,
+    ) -> Request {
         Request {
             caller: self.caller,
             host,

@@ -13,7 +13,7 @@ use crate::mcp::Handler;
 ///
 /// # Errors
 /// When the transport fails.
-pub async fn serve(dispatcher: Arc<Dispatcher>, caller: &str) -> anyhow::Result<()> {
+pub(crate) async fn serve(dispatcher: Arc<Dispatcher>, caller: &str) -> anyhow::Result<()> {
     let caller = Caller::new(caller, Proof::Process);
     let handler = Handler::new(dispatcher, "stdio", Some(caller));
     let service = match handler.serve(rmcp::transport::io::stdio()).await {

@@ -14,7 +14,7 @@ const MAX_ENTRIES: usize = 5_000;
 
 /// The paths that begin with what was typed; a directory ends with `/`, so that typing goes on
 /// below it.
-pub async fn complete(
+pub(super) async fn complete(
     handler: &Handler,
     request: &CompleteRequestParams,
     context: &RequestContext<RoleServer>,

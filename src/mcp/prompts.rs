@@ -72,7 +72,7 @@ const PROMPTS: [Text; 3] = [
 ];
 
 /// The prompts for whose work the caller has the tools.
-pub fn list(tools: &[&Entry]) -> ListPromptsResult {
+pub(super) fn list(tools: &[&Entry]) -> ListPromptsResult {
     let prompts = offered(tools).map(|prompt| {
         let arguments = prompt.arguments.iter().map(|argument| {
             PromptArgument::new(argument.name)
@@ -93,7 +93,7 @@ pub fn list(tools: &[&Entry]) -> ListPromptsResult {
 ///
 /// # Errors
 /// With the names that there are, or the argument that is wrong.
-pub fn get(
+pub(super) fn get(
     tools: &[&Entry],
     name: &str,
     arguments: Option<&JsonObject>,
@@ -131,7 +131,7 @@ pub fn get(
 }
 
 /// Whether the argument of a prompt is a path, and so can be completed.
-pub fn takes_path(prompt: &str, argument: &str) -> bool {
+pub(super) fn takes_path(prompt: &str, argument: &str) -> bool {
     argument == PATH.name
         && PROMPTS.iter().any(|text| {
             text.name == prompt && text.arguments.iter().any(|known| known.name == argument)

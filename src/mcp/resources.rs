@@ -19,9 +19,9 @@ use super::{Handler, LIST_FRESH_MS};
 /// What every URI of this server begins with.
 const SCHEME: &str = "workspace:///";
 /// The URI template by which any file can be read.
-pub const TEMPLATE: &str = "workspace:///{+path}";
+pub(super) const TEMPLATE: &str = "workspace:///{+path}";
 /// The template's variable.
-pub const VARIABLE: &str = "path";
+pub(super) const VARIABLE: &str = "path";
 /// Records on one page of the list.
 const PAGE: usize = 100;
 /// The bytes of a path that stand in a URI as they are (RFC 3986, unreserved, and `/`).
@@ -64,7 +64,7 @@ impl Records {
 }
 
 /// The URI of a path.
-pub fn uri_of(path: &str) -> String {
+pub(super) fn uri_of(path: &str) -> String {
     format!("{SCHEME}{}", utf8_percent_encode(path, ESCAPED))
 }
 
@@ -75,7 +75,7 @@ fn path_of(uri: &str) -> Option<String> {
 }
 
 /// One page of the records that the caller may read: findings first, then proposals.
-pub async fn list(
+pub(super) async fn list(
     handler: &Handler,
     cursor: Option<String>,
     context: &RequestContext<RoleServer>,
@@ -145,7 +145,7 @@ fn page_of(cursor: &str) -> Result<(Records, Option<String>), ErrorData> {
 }
 
 /// The one template: any file that the caller may read.
-pub fn templates() -> ListResourceTemplatesResult {
+pub(super) fn templates() -> ListResourceTemplatesResult {
     let template = ResourceTemplate::new(TEMPLATE, "file")
         .with_title("A file of the workspace")
         .with_description(
@@ -159,7 +159,7 @@ pub fn templates() -> ListResourceTemplatesResult {
 }
 
 /// Reads a file: its exact text, or its bytes for an image or a sound.
-pub async fn read(
+pub(super) async fn read(
     handler: &Handler,
     uri: &str,
     context: &RequestContext<RoleServer>,
@@ -217,7 +217,7 @@ fn text(json: &Value, uri: &str, path: &str) -> Vec<ResourceContents> {
 
 /// A tool's error in the protocol's form. A resource that is not there is a wrong parameter
 /// since revision 2026-07-28.
-pub fn refused(error: &ToolError, uri: Option<&str>) -> ErrorData {
+pub(super) fn refused(error: &ToolError, uri: Option<&str>) -> ErrorData {
     let data = uri.map(|uri| json!({ "uri": uri }));
     match error.code {
         Code::NotFound

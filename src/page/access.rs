@@ -20,7 +20,7 @@ use crate::host::reply::status_of;
 
 /// Headers of every answer: nothing is loaded from elsewhere, nothing is inline, and no other page
 /// may frame it.
-pub const HEADERS: [(HeaderName, &str); 7] = [
+pub(super) const HEADERS: [(HeaderName, &str); 7] = [
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; style-src 'self'; script-src 'self'; form-action 'self'; \
@@ -35,7 +35,7 @@ pub const HEADERS: [(HeaderName, &str); 7] = [
 ];
 
 /// The secrets of one run of the page, and the checks of requests against them.
-pub struct PageAccess {
+pub(crate) struct PageAccess {
     names: Names,
     cookie: String,
     token: String,
@@ -48,7 +48,7 @@ impl PageAccess {
     ///
     /// # Errors
     /// When the machine has no randomness.
-    pub fn new(address: SocketAddr) -> anyhow::Result<PageAccess> {
+    pub(crate) fn new(address: SocketAddr) -> anyhow::Result<PageAccess> {
         let secret = || -> anyhow::Result<String> {
             let mut bytes = [0; 32];
             getrandom::fill(&mut bytes)?;
@@ -70,17 +70,17 @@ impl PageAccess {
     }
 
     /// The secret of the URL.
-    pub fn token(&self) -> &str {
+    pub(crate) fn token(&self) -> &str {
         &self.token
     }
 
     /// The secret that forms carry.
-    pub fn form_token(&self) -> &str {
+    pub(crate) fn form_token(&self) -> &str {
         &self.form
     }
 
     /// Refuses a request for another host or from another page.
-    pub fn check_origin(&self, head: &Parts) -> Result<(), Box<Response>> {
+    pub(crate) fn check_origin(&self, head: &Parts) -> Result<(), Box<Response>> {
         self.names.check(head).map_err(|error| refusal(status_of(error.code), error.message))?;
         let site = head.headers.get("sec-fetch-site");
         if site.is_some_and(|site| site != "same-origin" && site != "none") {
@@ -90,7 +90,7 @@ impl PageAccess {
     }
 
     /// Gives the cookie for the URL's token.
-    pub fn enter(&self, token: Option<&str>) -> Result<Response, Box<Response>> {
+    pub(crate) fn enter(&self, token: Option<&str>) -> Result<Response, Box<Response>> {
         if !token.is_some_and(|given| is_same(given, &self.token)) {
             return Err(refusal(StatusCode::UNAUTHORIZED, NO_SESSION));
         }
@@ -100,7 +100,7 @@ impl PageAccess {
     }
 
     /// Refuses a request without the cookie.
-    pub fn check_session(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
+    pub(crate) fn check_session(&self, headers: &HeaderMap) -> Result<(), Box<Response>> {
         let cookies = headers.get_all(header::COOKIE).into_iter();
         let mut pairs = cookies
             .filter_map(|value| value.to_str().ok())
@@ -113,7 +113,7 @@ impl PageAccess {
     }
 
     /// Refuses a form that this run of the page did not make.
-    pub fn check_form(&self, given: Option<&str>) -> Result<(), Box<Response>> {
+    pub(crate) fn check_form(&self, given: Option<&str>) -> Result<(), Box<Response>> {
         if given.is_some_and(|given| is_same(given, &self.form)) {
             return Ok(());
         }
@@ -127,7 +127,7 @@ impl PageAccess {
 const NO_SESSION: &str = "open the page by the URL that `mcp-workspace review` has printed";
 
 /// An answer of one sentence.
-pub fn refusal(status: StatusCode, text: impl std::fmt::Display) -> Box<Response> {
+pub(super) fn refusal(status: StatusCode, text: impl std::fmt::Display) -> Box<Response> {
     let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     Box::new((status, kind, Body::from(format!("{text}\n"))).into_response())
 }

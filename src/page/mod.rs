@@ -17,7 +17,7 @@ use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::review::Review;
 use tokio::net::TcpListener;
 
-pub use access::PageAccess;
+pub(crate) use access::PageAccess;
 
 use crate::host::form::Fields;
 use crate::host::http::asked_to_stop;
@@ -27,7 +27,7 @@ use crate::host::reply::status_of;
 const MAX_FORM_BYTES: usize = 64 * 1024;
 
 /// What the pages show and do, under one person's rights.
-pub struct Pages {
+pub(crate) struct Pages {
     /// Which requests are admitted.
     pub access: PageAccess,
     /// Where findings and proposals come from, and decisions go.
@@ -57,7 +57,7 @@ enum Reply {
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(pages: Pages, listener: TcpListener) -> anyhow::Result<()> {
+pub(crate) async fn serve(pages: Pages, listener: TcpListener) -> anyhow::Result<()> {
     let app = Router::new().fallback(answer).with_state(Arc::new(pages));
     let served = std::future::IntoFuture::into_future(axum::serve(listener, app));
     tokio::select! {

@@ -12,14 +12,14 @@ use mcp_workspace_tools::review::{Excerpt, Findings, LocalReview, Proposals, Rev
 use crate::audit::Record;
 
 /// A review whose decisions are recorded.
-pub struct AuditedReview {
+pub(super) struct AuditedReview {
     review: LocalReview,
     host: &'static str,
 }
 
 impl AuditedReview {
     /// Records the decisions of `review` as taken through `host`.
-    pub fn new(review: LocalReview, host: &'static str) -> AuditedReview {
+    pub(super) fn new(review: LocalReview, host: &'static str) -> AuditedReview {
         AuditedReview { review, host }
     }
 }

@@ -16,7 +16,7 @@ use audited::AuditedReview;
 /// The policy gives the caller no role.
 #[derive(Debug, thiserror::Error)]
 #[error("{policy} names no role for caller `{caller}`; see --caller and --policy")]
-pub struct NoRole {
+pub(crate) struct NoRole {
     policy: String,
     caller: String,
 }
@@ -26,7 +26,7 @@ pub struct NoRole {
 /// # Errors
 /// When the workspace or the policy cannot be had, the policy names no role for the caller, or
 /// the URL is none.
-pub fn open(
+pub(crate) fn open(
     url: &UrlOptions,
     workspace: &WorkspaceOptions,
     caller: &str,

@@ -7,7 +7,7 @@ use mcp_workspace_test_support::function::{Function, recorded};
 use mcp_workspace_test_support::server::Server;
 
 /// Who may do what in these tests. Whom it does not name can be known and still do nothing.
-pub const POLICY: &str = r#"
+pub(crate) const POLICY: &str = r#"
 version = 1
 
 [[role]]
@@ -49,7 +49,7 @@ names   = ["review-*"]
 "#;
 
 /// The header of delegation.
-pub const ON_BEHALF: &str = "x-mcp-workspace-on-behalf-of";
+pub(crate) const ON_BEHALF: &str = "x-mcp-workspace-on-behalf-of";
 
 /// What is expected.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ enum On {
 
 /// A request to both hosts, with a token that would do, until the row changes something.
 #[derive(Debug, Clone)]
-pub struct Case {
+pub(crate) struct Case {
     header: Value,
     claims: Value,
     signer: Signer,
@@ -89,7 +89,7 @@ pub struct Case {
 }
 
 /// A request of `anna` with a good token, signed by RSA.
-pub fn anna() -> Case {
+pub(crate) fn anna() -> Case {
     Case {
         header: json!({ "typ": "at+jwt", "alg": "RS256", "kid": "rsa" }),
         claims: claims("anna"),
@@ -105,107 +105,107 @@ pub fn anna() -> Case {
 }
 
 /// A request without credentials.
-pub fn nobody() -> Case {
+pub(crate) fn nobody() -> Case {
     Case { authorization: Some(Vec::new()), ..anna() }
 }
 
 /// A request that Lambda has authorized for this ARN.
-pub fn signed_by(arn: &str) -> Case {
+pub(crate) fn signed_by(arn: &str) -> Case {
     authorized(json!({ "iam": { "accountId": "123456789012", "userArn": arn } }))
 }
 
 /// A request with this authorizer in its context, as only Lambda can write it.
-pub fn authorized(authorizer: Value) -> Case {
+pub(crate) fn authorized(authorizer: Value) -> Case {
     Case { authorizer: Some(authorizer), on: On::LambdaOnly, ..nobody() }
 }
 
 impl Case {
-    pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Case {
+    pub(crate) fn claim(mut self, name: &str, value: impl Into<Value>) -> Case {
         self.claims[name] = value.into();
         self
     }
 
-    pub fn without(mut self, claim: &str) -> Case {
+    pub(crate) fn without(mut self, claim: &str) -> Case {
         self.claims.as_object_mut().unwrap().remove(claim);
         self
     }
 
-    pub fn sub(self, sub: &str) -> Case {
+    pub(crate) fn sub(self, sub: &str) -> Case {
         self.claim("sub", sub)
     }
 
-    pub fn head(mut self, name: &str, value: impl Into<Value>) -> Case {
+    pub(crate) fn head(mut self, name: &str, value: impl Into<Value>) -> Case {
         self.header[name] = value.into();
         self
     }
 
-    pub fn without_head(mut self, name: &str) -> Case {
+    pub(crate) fn without_head(mut self, name: &str) -> Case {
         self.header.as_object_mut().unwrap().remove(name);
         self
     }
 
     /// Signs by this algorithm, named so in the header, with this key id.
-    pub fn algorithm(self, name: &str, id: &str, signer: Signer) -> Case {
+    pub(crate) fn algorithm(self, name: &str, id: &str, signer: Signer) -> Case {
         Case { signer, ..self.head("alg", name).head("kid", id) }
     }
 
-    pub fn signer(self, signer: Signer) -> Case {
+    pub(crate) fn signer(self, signer: Signer) -> Case {
         Case { signer, ..self }
     }
 
-    pub fn scheme(self, scheme: &'static str) -> Case {
+    pub(crate) fn scheme(self, scheme: &'static str) -> Case {
         Case { scheme, ..self }
     }
 
     /// Changes the finished token.
-    pub fn tamper(self, tamper: fn(&str) -> String) -> Case {
+    pub(crate) fn tamper(self, tamper: fn(&str) -> String) -> Case {
         Case { tamper: Some(tamper), ..self }
     }
 
     /// These `Authorization` headers, in which `TOKEN` stands for the token.
-    pub fn authorization(self, values: &[&str]) -> Case {
+    pub(crate) fn authorization(self, values: &[&str]) -> Case {
         let on = if values.len() > 1 { On::HttpOnly } else { self.on };
         let values = values.iter().map(|value| (*value).to_owned()).collect();
         Case { authorization: Some(values), on, ..self }
     }
 
     /// The token in the query and nowhere else.
-    pub fn in_query(self) -> Case {
+    pub(crate) fn in_query(self) -> Case {
         let query = format!("access_token={}", self.token());
         Case { query, authorization: Some(Vec::new()), ..self }
     }
 
-    pub fn with_header(mut self, name: &str, value: &str) -> Case {
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Case {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn on_behalf_of(self, name: &str) -> Case {
+    pub(crate) fn on_behalf_of(self, name: &str) -> Case {
         self.with_header(ON_BEHALF, name)
     }
 
     /// The call runs, for `jwt:ISSUER#sub=SUB`.
-    pub fn passes(self) {
+    pub(crate) fn passes(self) {
         let caller = format!("jwt:{ISSUER}#sub={}", self.claims["sub"].as_str().unwrap());
         self.passes_as(&caller, "jwt");
     }
 
-    pub fn passes_as(self, caller: &str, proof: &'static str) {
+    pub(crate) fn passes_as(self, caller: &str, proof: &'static str) {
         self.run(&Expected::Served { caller: caller.to_owned(), proof });
     }
 
     /// The caller is known by this id and may do nothing.
-    pub fn has_no_role(self, caller: &str) {
+    pub(crate) fn has_no_role(self, caller: &str) {
         self.run(&Expected::NoRole { caller: caller.to_owned() });
     }
 
     /// 401 with a message that has these words.
-    pub fn fails(self, says: &str) {
+    pub(crate) fn fails(self, says: &str) {
         self.run(&Expected::Refused { status: 401, says: says.to_owned() });
     }
 
     /// 403 with a message that has these words.
-    pub fn forbidden(self, says: &str) {
+    pub(crate) fn forbidden(self, says: &str) {
         self.run(&Expected::Refused { status: 403, says: says.to_owned() });
     }
 
@@ -301,7 +301,7 @@ fn check(
 }
 
 /// The settings of a function that believes the issuer of these keys.
-pub fn settings(jwks: &str) -> [(&'static str, &str); 4] {
+pub(crate) fn settings(jwks: &str) -> [(&'static str, &str); 4] {
     [
         ("MCP_WORKSPACE_JWT_ISSUER", ISSUER),
         ("MCP_WORKSPACE_JWT_AUDIENCE", "https://workspace.example.com/mcp,api://workspace"),
@@ -311,7 +311,7 @@ pub fn settings(jwks: &str) -> [(&'static str, &str); 4] {
 }
 
 /// A server that believes this issuer, by a file of its keys.
-pub fn serve(workspace: &std::path::Path, issuer: &Issuer) -> Server {
+pub(crate) fn serve(workspace: &std::path::Path, issuer: &Issuer) -> Server {
     let input = workspace.join("input");
     std::fs::create_dir(&input).unwrap();
     std::fs::write(input.join("main.rs"), "// TODO: say hello\n").unwrap();

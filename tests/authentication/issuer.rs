@@ -15,12 +15,12 @@ use ring::signature::{
 use rsa::pkcs1::EncodeRsaPrivateKey;
 use serde_json::{Value, json};
 
-pub const ISSUER: &str = "https://idp.example.com/realm";
-pub const AUDIENCE: &str = "https://workspace.example.com/mcp";
+pub(crate) const ISSUER: &str = "https://idp.example.com/realm";
+pub(crate) const AUDIENCE: &str = "https://workspace.example.com/mcp";
 
 /// How a token is signed.
 #[derive(Debug, Clone)]
-pub enum Signer {
+pub(crate) enum Signer {
     /// RSA by this algorithm's name.
     Rsa(&'static str),
     Es256,
@@ -35,7 +35,7 @@ pub enum Signer {
 }
 
 /// The keys of an issuer.
-pub struct Issuer {
+pub(crate) struct Issuer {
     es256: EcdsaKeyPair,
     es384: EcdsaKeyPair,
     stranger: EcdsaKeyPair,
@@ -48,10 +48,10 @@ static RSA: LazyLock<RsaKeyPair> = LazyLock::new(|| {
 });
 
 /// The issuer that most tests believe.
-pub static IDP: LazyLock<Issuer> = LazyLock::new(Issuer::new);
+pub(crate) static IDP: LazyLock<Issuer> = LazyLock::new(Issuer::new);
 
 impl Issuer {
-    pub fn new() -> Issuer {
+    pub(crate) fn new() -> Issuer {
         let random = SystemRandom::new();
         let ed25519 = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
         Issuer {
@@ -63,7 +63,7 @@ impl Issuer {
     }
 
     /// The public keys: `rsa`, `es256`, `es384` and `ed25519`.
-    pub fn jwks(&self) -> Value {
+    pub(crate) fn jwks(&self) -> Value {
         json!({ "keys": [
             rsa_public(), self.es256_public("es256"),
             ec_public(&self.es384, "P-384", "es384"),
@@ -73,17 +73,17 @@ impl Issuer {
     }
 
     /// The key on P-256 under this id.
-    pub fn es256_public(&self, id: &str) -> Value {
+    pub(crate) fn es256_public(&self, id: &str) -> Value {
         ec_public(&self.es256, "P-256", id)
     }
 
     /// The key that signs for [`Signer::Stranger`].
-    pub fn stranger_public(&self) -> Value {
+    pub(crate) fn stranger_public(&self) -> Value {
         ec_public(&self.stranger, "P-256", "es256")
     }
 
     /// A token of this header and these claims.
-    pub fn sign(&self, header: &Value, claims: &Value, signer: &Signer) -> String {
+    pub(crate) fn sign(&self, header: &Value, claims: &Value, signer: &Signer) -> String {
         let message = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
         let signature = self.signature(message.as_bytes(), signer);
         format!("{message}.{}", encode(signature))
@@ -119,23 +119,23 @@ impl Issuer {
 }
 
 /// Good claims of this subject for this server, valid for five minutes.
-pub fn claims(sub: &str) -> Value {
+pub(crate) fn claims(sub: &str) -> Value {
     json!({ "iss": ISSUER, "sub": sub, "aud": AUDIENCE, "iat": now(), "exp": now() + 300 })
 }
 
 /// Seconds since 1970.
-pub fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().try_into().unwrap()
 }
 
 /// The public RSA key.
-pub fn rsa_public() -> Value {
+pub(crate) fn rsa_public() -> Value {
     let PublicKeyComponents { n, e } = PublicKeyComponents::<Vec<u8>>::from(RSA.public());
     json!({ "kty": "RSA", "kid": "rsa", "use": "sig", "n": encode(n), "e": encode(e) })
 }
 
 /// The public RSA key in the forms that have been taken for a secret: DER, PEM, JSON, modulus.
-pub fn rsa_public_as_secrets() -> [Vec<u8>; 4] {
+pub(crate) fn rsa_public_as_secrets() -> [Vec<u8>; 4] {
     let der = RSA.public().as_ref().to_vec();
     let base64 = base64::engine::general_purpose::STANDARD.encode(&der);
     let pem = format!("-----BEGIN RSA PUBLIC KEY-----\n{base64}\n-----END RSA PUBLIC KEY-----\n");
@@ -143,7 +143,7 @@ pub fn rsa_public_as_secrets() -> [Vec<u8>; 4] {
     [der, pem.into_bytes(), rsa_public().to_string().into_bytes(), n]
 }
 
-pub fn encode(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 

@@ -75,7 +75,7 @@ fn talk(mut stream: TcpStream, text: &str) {
 }
 
 /// The status of a call with a token that this issuer has signed by the key of this id.
-pub fn call(function: &mut Function, issuer: &Issuer, id: &str) -> u64 {
+pub(crate) fn call(function: &mut Function, issuer: &Issuer, id: &str) -> u64 {
     let header = json!({ "alg": "ES256", "kid": id });
     let token = issuer.sign(&header, &claims("anna"), &Signer::Es256);
     let mut event = recorded("url-tools-call");

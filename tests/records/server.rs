@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 /// The process died before it answered: nobody knows how far the call came.
 #[derive(Debug)]
-pub struct Died;
+pub(crate) struct Died;
 
 /// What a call gave: its JSON, or the text of its error.
-pub type Outcome = Result<Value, String>;
+pub(crate) type Outcome = Result<Value, String>;
 
 /// Places for processes, where the killer finds them.
-pub struct Fleet<'a> {
+pub(crate) struct Fleet<'a> {
     /// The same tree, through one mount or several.
     roots: &'a [PathBuf],
     policy: &'a Path,
@@ -28,7 +28,7 @@ pub struct Fleet<'a> {
 }
 
 impl<'a> Fleet<'a> {
-    pub fn new(roots: &'a [PathBuf], policy: &'a Path, size: usize) -> Fleet<'a> {
+    pub(crate) fn new(roots: &'a [PathBuf], policy: &'a Path, size: usize) -> Fleet<'a> {
         let children = (0..size).map(|_| Mutex::new(None)).collect();
         let (ended, killed) = (AtomicBool::new(false), AtomicUsize::new(0));
         Fleet { roots, policy, children, ended, killed }
@@ -36,7 +36,7 @@ impl<'a> Fleet<'a> {
 
     /// Runs `work` once in each place, each on its thread. Every `pause`, if there is one, a
     /// process at random is sent SIGKILL. After `most` all are killed, so that nothing hangs.
-    pub fn run(
+    pub(crate) fn run(
         &self,
         pause: Option<Duration>,
         most: Duration,
@@ -100,7 +100,7 @@ impl<'a> Fleet<'a> {
 }
 
 /// Talks to the process in one place, and starts another after its death.
-pub struct Worker<'f> {
+pub(crate) struct Worker<'f> {
     fleet: &'f Fleet<'f>,
     pub place: usize,
     pipes: Option<(ChildStdin, BufReader<ChildStdout>)>,
@@ -112,7 +112,7 @@ impl Worker<'_> {
     ///
     /// # Errors
     /// [`Died`].
-    pub fn call(&mut self, tool: &str, arguments: &Value) -> Result<Outcome, Died> {
+    pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Result<Outcome, Died> {
         if self.pipes.is_none() {
             self.pipes = self.fleet.start(self.place);
             let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {},
@@ -131,7 +131,7 @@ impl Worker<'_> {
     }
 
     /// Calls a tool again and again until an answer comes, and says whether one was lost.
-    pub fn call_until_answered(&mut self, tool: &str, arguments: &Value) -> (Outcome, bool) {
+    pub(crate) fn call_until_answered(&mut self, tool: &str, arguments: &Value) -> (Outcome, bool) {
         let mut lost = false;
         loop {
             match self.call(tool, arguments) {
@@ -167,15 +167,15 @@ impl Worker<'_> {
 }
 
 /// Enough chance for a killer.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new() -> Random {
+    pub(crate) fn new() -> Random {
         use std::hash::{BuildHasher, Hasher, RandomState};
         Random(RandomState::new().build_hasher().finish() | 1)
     }
 
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

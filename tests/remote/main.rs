@@ -48,7 +48,7 @@ struct Place {
 }
 
 impl Place {
-    pub fn prepared() -> Place {
+    pub(crate) fn prepared() -> Place {
         let mut function = Function::start_with(POLICY, &[]);
         let workspace = function.workspace().to_owned();
         std::fs::create_dir(workspace.join("src")).unwrap();
@@ -99,7 +99,7 @@ impl Place {
     }
 
     /// The command as somebody whose role this is has it on another machine.
-    pub fn far(&self, role: &str, arguments: &[&str]) -> Command {
+    pub(crate) fn far(&self, role: &str, arguments: &[&str]) -> Command {
         let mut command = bare(arguments);
         let (key, secret, _) = KEYS.iter().find(|(_, _, whose)| *whose == role).unwrap();
         command
@@ -118,7 +118,7 @@ impl Place {
         command
     }
 
-    pub fn source(&self) -> String {
+    pub(crate) fn source(&self) -> String {
         std::fs::read_to_string(self.workspace.join("src/main.py")).unwrap()
     }
 }

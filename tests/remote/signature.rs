@@ -7,7 +7,7 @@ use ring::hmac;
 use sha2::{Digest, Sha256};
 
 /// A request as the URL received it.
-pub struct Received {
+pub(crate) struct Received {
     pub method: String,
     pub path: String,
     pub query: String,
@@ -18,7 +18,7 @@ pub struct Received {
 
 /// Whose access key has signed, if the signature is that of the key's secret for the service
 /// `lambda` in `region`.
-pub fn signer<'k>(
+pub(crate) fn signer<'k>(
     request: &Received,
     region: &str,
     keys: &'k [(&'k str, &'k str, &'k str)],

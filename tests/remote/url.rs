@@ -11,16 +11,16 @@ use serde_json::{Value, json};
 use crate::signature::{Received, signer};
 use mcp_workspace_test_support::function::{Function, recorded};
 
-pub const REGION: &str = "eu-west-1";
+pub(crate) const REGION: &str = "eu-west-1";
 /// Access keys, their secrets, and the roles whose credentials they are.
-pub const KEYS: [(&str, &str, &str); 3] = [
+pub(crate) const KEYS: [(&str, &str, &str); 3] = [
     ("AKIDPERSON", "secret-of-person", "person"),
     ("AKIDREADER", "secret-of-reader", "reader"),
     ("AKIDSTRANGER", "secret-of-stranger", "stranger"),
 ];
 
 /// What happens to a request instead of an invocation, or to its answer.
-pub enum Mishap {
+pub(crate) enum Mishap {
     /// This status with this body, as AWS gives it.
     Instead(u16, &'static str),
     /// The function's answer with one text replaced.
@@ -30,7 +30,7 @@ pub enum Mishap {
 }
 
 /// The URL.
-pub struct Url {
+pub(crate) struct Url {
     pub address: String,
     pub function: Arc<Mutex<Function>>,
     /// What happens to the next requests, in turn.
@@ -40,7 +40,7 @@ pub struct Url {
 }
 
 impl Url {
-    pub fn over(function: Function) -> Url {
+    pub(crate) fn over(function: Function) -> Url {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = Url {
             address: format!("http://{}", listener.local_addr().unwrap()),
@@ -74,11 +74,11 @@ impl Url {
     }
 
     /// The requests since the last time.
-    pub fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
 
-    pub fn audit(&self) -> Value {
+    pub(crate) fn audit(&self) -> Value {
         self.function.lock().unwrap().audit()
     }
 }

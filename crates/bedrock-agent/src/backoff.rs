@@ -8,7 +8,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// How long a call may take, and how often it is tried when it surely did nothing.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub(crate) struct Patience {
     /// Time for one call, with its waits.
     pub time: Duration,
     /// Attempts.
@@ -18,7 +18,7 @@ pub struct Patience {
 }
 
 /// The wait after `failed` failed attempts: between nothing and `first` · 2^(failed - 1).
-pub fn wait(first: Duration, failed: u32) -> Duration {
+pub(crate) fn wait(first: Duration, failed: u32) -> Duration {
     longest(first, failed).mul_f64(fastrand::f64())
 }
 

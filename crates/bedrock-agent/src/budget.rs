@@ -37,7 +37,7 @@ impl Usage {
 /// US dollars for 1,000 tokens. They differ by model, region and contract, so the operator
 /// gives them.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Prices {
+pub(crate) struct Prices {
     /// For tokens sent, those of the cache included: caches cost less to read, so this errs on
     /// the safe side for most models.
     pub input: f64,
@@ -47,7 +47,7 @@ pub struct Prices {
 
 impl Prices {
     /// What these tokens cost.
-    pub fn cost(self, usage: Usage) -> f64 {
+    pub(crate) fn cost(self, usage: Usage) -> f64 {
         let sent = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
         // Counts stay far below 2^52.
         #[expect(clippy::cast_precision_loss, reason = "a sum of money to a fraction of a cent")]
@@ -58,7 +58,7 @@ impl Prices {
 
 /// The limits of a run. Time is not among them: a run that is out of time goes on later.
 #[derive(Debug, Clone, Copy)]
-pub struct Budget {
+pub(crate) struct Budget {
     pub turns: u32,
     pub tokens: u64,
     pub usd: Option<f64>,
@@ -67,7 +67,7 @@ pub struct Budget {
 
 /// The limit that a run has reached.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Exhausted {
+pub(crate) enum Exhausted {
     Turns(u32),
     Tokens(u64),
     Usd(f64),
@@ -85,7 +85,7 @@ impl fmt::Display for Exhausted {
 
 impl Budget {
     /// The limit that forbids one more turn.
-    pub fn exhausted(&self, turns: u32, usage: Usage) -> Option<Exhausted> {
+    pub(crate) fn exhausted(&self, turns: u32, usage: Usage) -> Option<Exhausted> {
         if turns >= self.turns {
             return Some(Exhausted::Turns(self.turns));
         }
@@ -97,7 +97,7 @@ impl Budget {
     }
 
     /// What the tokens cost, where prices are known.
-    pub fn cost(&self, usage: Usage) -> Option<f64> {
+    pub(crate) fn cost(&self, usage: Usage) -> Option<f64> {
         self.prices.map(|prices| prices.cost(usage))
     }
 }

@@ -100,17 +100,17 @@ const TAKEN_OUT: &str =
 
 /// The messages so far.
 #[derive(Debug, Default)]
-pub struct Conversation {
+pub(crate) struct Conversation {
     messages: Vec<Message>,
 }
 
 impl Conversation {
-    pub fn messages(&self) -> &[Message] {
+    pub(crate) fn messages(&self) -> &[Message] {
         &self.messages
     }
 
     /// Adds to what the user says: to the last message if that is the user's.
-    pub fn say(&mut self, blocks: Vec<Block>) {
+    pub(crate) fn say(&mut self, blocks: Vec<Block>) {
         match self.messages.last_mut() {
             Some(last) if last.role == Speaker::User => last.content.extend(blocks),
             _ => self.messages.push(Message { role: Speaker::User, content: blocks }),
@@ -118,19 +118,19 @@ impl Conversation {
     }
 
     /// Adds what the model said, unless nothing is left of it.
-    pub fn hear(&mut self, content: Vec<Block>) {
+    pub(crate) fn hear(&mut self, content: Vec<Block>) {
         if !content.is_empty() {
             self.messages.push(Message { role: Speaker::Assistant, content });
         }
     }
 
     /// Whether the model would have something to answer.
-    pub fn waits_for_the_model(&self) -> bool {
+    pub(crate) fn waits_for_the_model(&self) -> bool {
         self.messages.last().is_some_and(|last| last.role == Speaker::User)
     }
 
     /// Whether anything can be taken out of a conversation that has become too long.
-    pub fn can_be_shortened(&self) -> bool {
+    pub(crate) fn can_be_shortened(&self) -> bool {
         let blocks = self.messages.iter().flat_map(|message| &message.content);
         let whole = blocks.filter(|block| match block {
             Block::ToolResult(result) => !result.is_taken_out(),
@@ -140,7 +140,7 @@ impl Conversation {
     }
 
     /// Takes the oldest results out.
-    pub fn shorten(&mut self) {
+    pub(crate) fn shorten(&mut self) {
         let blocks = self.messages.iter_mut().flat_map(|message| &mut message.content);
         let mut whole: Vec<&mut ToolResult> = blocks
             .filter_map(|block| match block {
@@ -156,7 +156,7 @@ impl Conversation {
     }
 
     /// Images in the conversation.
-    pub fn images(&self) -> usize {
+    pub(crate) fn images(&self) -> usize {
         let blocks = self.messages.iter().flat_map(|message| &message.content);
         let results = blocks.filter_map(|block| match block {
             Block::ToolResult(result) => Some(&result.content),
@@ -175,7 +175,7 @@ impl ToolResult {
 /// What a model said, in a form that the service takes back: blank text is refused, and so are
 /// names and inputs of tool calls that are not as they should be. The call itself is judged by
 /// what the model sent.
-pub fn as_history(content: &[Block]) -> Vec<Block> {
+pub(crate) fn as_history(content: &[Block]) -> Vec<Block> {
     let kept = content.iter().filter_map(|block| match block {
         Block::Text(text) if text.trim().is_empty() => None,
         Block::ToolUse(call) => Some(Block::ToolUse(ToolUse {
@@ -193,7 +193,7 @@ pub fn as_history(content: &[Block]) -> Vec<Block> {
 
 /// The text of an answer that was cut off. A tool call in it may have lost half of its input, and
 /// is left out.
-pub fn text_of(content: &[Block]) -> Vec<Block> {
+pub(crate) fn text_of(content: &[Block]) -> Vec<Block> {
     let texts = content.iter().filter(|block| match block {
         Block::Text(text) => !text.trim().is_empty(),
         _ => false,
@@ -208,7 +208,7 @@ fn acceptable_name(name: &str) -> String {
 }
 
 /// The tool calls of an answer, or none if they cannot be told apart or answered.
-pub fn tool_uses(content: &[Block]) -> Option<Vec<&ToolUse>> {
+pub(crate) fn tool_uses(content: &[Block]) -> Option<Vec<&ToolUse>> {
     let calls: Vec<&ToolUse> = content
         .iter()
         .filter_map(|block| if let Block::ToolUse(call) = block { Some(call) } else { None })

@@ -24,7 +24,7 @@ use crate::summary::Summary;
 use mcp_workspace_tools::name::Name;
 
 /// The journal of one agent in one run.
-pub struct Journal {
+pub(crate) struct Journal {
     scope: Scope,
     directory: WorkspacePath,
     /// The directory as a person is told of it.
@@ -53,7 +53,7 @@ impl Journal {
     ///
     /// # Errors
     /// When it cannot be read, or is not whole.
-    pub fn open(
+    pub(crate) fn open(
         root: &Path,
         layout: &Layout,
         run: &Name,
@@ -68,7 +68,7 @@ impl Journal {
     ///
     /// # Errors
     /// When it cannot be read, or is not whole.
-    pub fn open_in(
+    pub(crate) fn open_in(
         records: &Path,
         run: &Name,
         agent: &Name,
@@ -108,7 +108,7 @@ impl Journal {
     }
 
     /// Where it lies: in the workspace, or on this machine.
-    pub fn directory(&self) -> &str {
+    pub(crate) fn directory(&self) -> &str {
         &self.shown
     }
 
@@ -135,7 +135,7 @@ impl Journal {
     ///
     /// # Errors
     /// When it cannot be written, or another worker has written a step of that number.
-    pub fn append(&mut self, event: &Event) -> anyhow::Result<()> {
+    pub(crate) fn append(&mut self, event: &Event) -> anyhow::Result<()> {
         let number = self.lines.len() + 1;
         let step =
             Step { step: number, at: jiff::Timestamp::now().to_string(), event: event.clone() };
@@ -158,7 +158,7 @@ impl Journal {
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn conclude(&self, summary: &Summary) -> anyhow::Result<()> {
+    pub(crate) fn conclude(&self, summary: &Summary) -> anyhow::Result<()> {
         let mut transcript = self.lines.join("\n");
         transcript.push('\n');
         let mut text = serde_json::to_string_pretty(summary)?;

@@ -8,7 +8,7 @@ use crate::conversation::{ToolResult, ToolUse};
 
 /// When to show progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum When {
+pub(crate) enum When {
     /// When stderr is a terminal
     Auto,
     /// Always
@@ -21,7 +21,7 @@ pub enum When {
 pub type Watch = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Writes progress, or nothing.
-pub struct Progress {
+pub(crate) struct Progress {
     agent: String,
     shown: bool,
     watch: Option<Watch>,
@@ -38,7 +38,7 @@ const MAX_ARGUMENT: usize = 60;
 
 impl Progress {
     /// Progress of this agent.
-    pub fn new(agent: &str, when: When) -> Progress {
+    pub(crate) fn new(agent: &str, when: When) -> Progress {
         let shown = match when {
             When::Auto => std::io::stderr().is_terminal(),
             When::Always => true,
@@ -48,12 +48,12 @@ impl Progress {
     }
 
     /// Progress of this agent, for somebody who watches.
-    pub fn watched(agent: &str, watch: Watch) -> Progress {
+    pub(crate) fn watched(agent: &str, watch: Watch) -> Progress {
         Progress { agent: agent.to_owned(), shown: false, watch: Some(watch) }
     }
 
     /// Writes a line.
-    pub fn line(&self, text: &str) {
+    pub(crate) fn line(&self, text: &str) {
         if let Some(watch) = &self.watch {
             watch(&one_line(text));
         }
@@ -64,7 +64,7 @@ impl Progress {
     }
 
     /// Writes what the tools were asked and whether they could.
-    pub fn calls(&self, calls: &[ToolUse], results: &[ToolResult]) {
+    pub(crate) fn calls(&self, calls: &[ToolUse], results: &[ToolResult]) {
         for (call, result) in calls.iter().zip(results) {
             let argument = ["path", "pattern", "title", "rule_id", "key"]
                 .iter()

@@ -12,7 +12,7 @@ use crate::summary::Ending;
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Event {
+pub(crate) enum Event {
     /// The run began.
     Begin { run: String, agent: String, caller: String, model: String, task: String },
     /// A later invocation goes on.
@@ -39,7 +39,7 @@ pub enum Event {
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Next {
+pub(crate) enum Next {
     Ask,
     RunTools,
     Remark(String),
@@ -52,7 +52,7 @@ const PATIENCE: u32 = 3;
 
 /// What the steps so far add up to.
 #[derive(Debug, Default)]
-pub struct Course {
+pub(crate) struct Course {
     pub conversation: Conversation,
     pub usage: Usage,
     pub turns: u32,
@@ -72,7 +72,7 @@ pub struct Course {
 
 impl Course {
     /// Takes one more step into account.
-    pub fn apply(&mut self, event: &Event) {
+    pub(crate) fn apply(&mut self, event: &Event) {
         match event {
             Event::Begin { task, .. } => self.conversation.say(vec![Block::Text(task.clone())]),
             Event::Resume { .. } => self.ended = None,
@@ -136,7 +136,7 @@ impl Course {
     }
 
     /// What follows from the steps so far.
-    pub fn next(&self) -> Next {
+    pub(crate) fn next(&self) -> Next {
         if let Some((ending, reason)) = &self.ended {
             return Next::End(*ending, reason.clone());
         }
@@ -184,7 +184,7 @@ impl Course {
     }
 
     /// Bedrock refused the conversation as too long before the model saw it.
-    pub fn too_long(&mut self) {
+    pub(crate) fn too_long(&mut self) {
         self.stopped = Some("model_context_window_exceeded".to_owned());
     }
 }

@@ -5,7 +5,7 @@ use mcp_workspace_tools::name::Name;
 const INSTRUCTIONS: &str = include_str!("instructions.md");
 
 /// The system prompt of an agent.
-pub fn system_prompt(role: &Name, run: &Name) -> String {
+pub(crate) fn system_prompt(role: &Name, run: &Name) -> String {
     INSTRUCTIONS.trim_end().replace("{{role}}", role.as_str()).replace("{{run}}", run.as_str())
 }
 

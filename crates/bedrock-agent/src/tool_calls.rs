@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use local::LocalTools;
-pub use remote::RemoteTools;
+pub(crate) use remote::RemoteTools;
 
 use crate::conversation::{Image, Shown, Source, Status, ToolResult, ToolUse};
 use mcp_workspace_tools::name::Name;
@@ -32,7 +32,7 @@ const MAX_CHARACTERS: usize = 200_000;
 
 /// Runs the tool calls of one agent.
 #[derive(Clone)]
-pub struct ToolRunner {
+pub(crate) struct ToolRunner {
     backend: Arc<Backend>,
     /// Around everything that tools return. It is random, so that no file can have it in it.
     fence: String,
@@ -62,16 +62,16 @@ struct Unsent(String);
 
 /// Why no call of an answer could be made. The model cannot do anything about it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Unreachable(pub String);
+pub(crate) struct Unreachable(pub String);
 
 impl ToolRunner {
     /// Runs the calls of an agent with a role in this process.
-    pub fn new(dispatcher: Dispatcher, role: &Name, run: &Name, agent: &Name) -> ToolRunner {
+    pub(crate) fn new(dispatcher: Dispatcher, role: &Name, run: &Name, agent: &Name) -> ToolRunner {
         ToolRunner::of(Backend::Local(LocalTools::new(dispatcher, role, run, agent)))
     }
 
     /// Runs calls through a server.
-    pub fn remote(remote: RemoteTools) -> ToolRunner {
+    pub(crate) fn remote(remote: RemoteTools) -> ToolRunner {
         ToolRunner::of(Backend::Remote(remote))
     }
 
@@ -81,7 +81,7 @@ impl ToolRunner {
 
     /// The caller's id. Through a server elsewhere it is the role and the server, because that
     /// server has its own name for whoever signs.
-    pub fn caller(&self) -> &str {
+    pub(crate) fn caller(&self) -> &str {
         match &*self.backend {
             Backend::Local(local) => local.caller(),
             Backend::Remote(remote) => remote.caller(),
@@ -89,7 +89,7 @@ impl ToolRunner {
     }
 
     /// The tools that may be called, as Converse describes them.
-    pub fn tools(&self) -> Vec<Value> {
+    pub(crate) fn tools(&self) -> Vec<Value> {
         match &*self.backend {
             Backend::Local(local) => local.tools(),
             Backend::Remote(remote) => remote.tools().to_vec(),
@@ -97,7 +97,7 @@ impl ToolRunner {
     }
 
     /// Why there are no tools, and what to do about it.
-    pub fn without_tools(&self) -> String {
+    pub(crate) fn without_tools(&self) -> String {
         match &*self.backend {
             Backend::Local(local) => format!(
                 "policy grants the caller `{}` no tools; the role's `callers` must name it",
@@ -108,7 +108,7 @@ impl ToolRunner {
     }
 
     /// Tools that the server lists and that cannot be offered: which and why.
-    pub fn left_out(&self) -> &[String] {
+    pub(crate) fn left_out(&self) -> &[String] {
         match &*self.backend {
             Backend::Local(_) => &[],
             Backend::Remote(remote) => remote.left_out(),
@@ -120,7 +120,7 @@ impl ToolRunner {
     ///
     /// # Errors
     /// When none of them could be made: making all of them later does no harm.
-    pub async fn run(
+    pub(crate) async fn run(
         &self,
         calls: &[ToolUse],
         images_so_far: usize,
@@ -172,7 +172,7 @@ impl ToolRunner {
     }
 
     /// Ends the session with the server.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         if let Backend::Remote(remote) = &*self.backend {
             remote.close().await;
         }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 /// Longest text of a value in characters. Longer text is cut.
-pub const MAX_TEXT_CHARS: usize = 1_000;
+pub(crate) const MAX_TEXT_CHARS: usize = 1_000;
 /// Most bytes of a binary value that are shown.
-pub const MAX_BYTES: usize = 64;
+pub(crate) const MAX_BYTES: usize = 64;
 /// Most items of a list that are shown.
-pub const MAX_ITEMS: usize = 100;
+pub(crate) const MAX_ITEMS: usize = 100;
 
 /// A value.
 #[derive(Debug, Clone, PartialEq)]

@@ -22,7 +22,7 @@ use lambda_runtime::{Diagnostic, FunctionResponse, StreamResponse};
 pub type Outcome<S> = Result<FunctionResponse<Bytes, S>, Diagnostic>;
 
 /// A body that is handed in.
-pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 const RESPONSE_MODE: HeaderName = HeaderName::from_static("lambda-runtime-function-response-mode");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
@@ -31,13 +31,13 @@ const ERROR_BODY: HeaderName = HeaderName::from_static("lambda-runtime-function-
 const SEPARATOR: &[u8] = &[0; 8];
 
 /// Headers and body of an answer that is there.
-pub fn whole(json: Bytes) -> (HeaderMap, Body) {
+pub(crate) fn whole(json: Bytes) -> (HeaderMap, Body) {
     let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     (HeaderMap::from_iter(headers), Full::new(json).boxed_unsync())
 }
 
 /// Headers and body of a fault.
-pub fn fault(fault: &Diagnostic) -> (HeaderMap, Body) {
+pub(crate) fn fault(fault: &Diagnostic) -> (HeaderMap, Body) {
     let (mut headers, body) = whole(serde_json::to_vec(fault).unwrap_or_default().into());
     if let Ok(kind) = HeaderValue::from_str(&fault.error_type) {
         headers.insert(ERROR_TYPE, kind);
@@ -46,7 +46,7 @@ pub fn fault(fault: &Diagnostic) -> (HeaderMap, Body) {
 }
 
 /// Headers and body of an answer that streams.
-pub fn streamed<S, E>(answer: StreamResponse<S>) -> (HeaderMap, Body)
+pub(crate) fn streamed<S, E>(answer: StreamResponse<S>) -> (HeaderMap, Body)
 where
     S: Stream<Item = Result<Bytes, E>> + Send + 'static,
     E: Display,

@@ -86,14 +86,14 @@ impl RuntimeApi {
 }
 
 /// One connection to the Runtime API.
-pub struct Connection {
+pub(crate) struct Connection {
     api: RuntimeApi,
     sender: SendRequest<Body>,
 }
 
 impl Connection {
     /// Waits for the next invocation, however long that takes: its id and what can be read of it.
-    pub async fn next(
+    pub(crate) async fn next(
         &mut self,
     ) -> Result<(String, Result<LambdaEvent<Value>, Diagnostic>), ApiError> {
         let nothing = Empty::new().boxed_unsync();
@@ -109,7 +109,11 @@ impl Connection {
     }
 
     /// Sends the answer to an invocation. An answer that streams is sent while it is being made.
-    pub async fn hand_in<S, E>(&mut self, id: &str, outcome: Outcome<S>) -> Result<(), ApiError>
+    pub(crate) async fn hand_in<S, E>(
+        &mut self,
+        id: &str,
+        outcome: Outcome<S>,
+    ) -> Result<(), ApiError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Display,

@@ -20,7 +20,7 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_secs(3);
 pub const UNKNOWN_EVENT: &str = "UnknownEvent";
 
 /// Reads an invocation from the headers and the body of the Runtime API.
-pub fn read(
+pub(crate) fn read(
     request_id: &str,
     mut headers: HeaderMap,
     body: &[u8],

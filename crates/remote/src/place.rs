@@ -122,7 +122,7 @@ impl Place {
 }
 
 /// An error and what caused it; the SDK's own sentences say little without.
-pub fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {

@@ -11,7 +11,7 @@ use reqwest::{Method, Url};
 use crate::RemoteError;
 
 /// What signs, and for whom.
-pub struct Signer<'a> {
+pub(crate) struct Signer<'a> {
     pub credentials: Credentials,
     pub service: &'a str,
     pub region: &'a str,
@@ -23,7 +23,7 @@ impl Signer<'_> {
     ///
     /// # Errors
     /// When a header is not text.
-    pub fn headers(
+    pub(crate) fn headers(
         self,
         method: &Method,
         url: &Url,

@@ -19,7 +19,7 @@ use crate::request::Request;
 ///
 /// # Errors
 /// When the event names no agent.
-pub async fn answer(
+pub(super) async fn answer(
     dispatcher: Arc<Dispatcher>,
     mut call: ActionGroupCall,
     invocation: Invocation,

@@ -15,7 +15,7 @@ use crate::host::identity::Signed;
 const TARGET_SEPARATOR: &str = "___";
 
 /// An event of a kind that the function knows.
-pub enum Event {
+pub(super) enum Event {
     /// A request to the function URL, or through an API Gateway HTTP API.
     Url(Box<UrlRequest>),
     /// A call of a tool by an AgentCore Gateway with the function as a Lambda target.
@@ -25,7 +25,7 @@ pub enum Event {
 }
 
 /// A request to the URL, and what IAM says about it.
-pub struct UrlRequest {
+pub(crate) struct UrlRequest {
     /// The request, without what authorized it.
     pub request: ApiGatewayV2httpRequest,
     /// Who has signed it, where IAM has authorized it.
@@ -33,7 +33,7 @@ pub struct UrlRequest {
 }
 
 /// A tool's call by the Gateway. The whole event is the arguments.
-pub struct GatewayCall {
+pub(super) struct GatewayCall {
     /// `agentcore:GATEWAY-ID/TARGET-ID`.
     pub caller: Caller,
     pub tool: String,
@@ -43,7 +43,7 @@ pub struct GatewayCall {
 /// A call by a Bedrock agent, in either form of action groups.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ActionGroupCall {
+pub(super) struct ActionGroupCall {
     agent: Agent,
     pub action_group: String,
     /// The function's name, in the form with function details.
@@ -75,7 +75,7 @@ struct Agent {
 
 /// An argument: agents write every value as text.
 #[derive(Debug, Deserialize)]
-pub struct TextValue {
+pub(super) struct TextValue {
     pub name: String,
     #[serde(default)]
     pub value: Value,
@@ -83,14 +83,14 @@ pub struct TextValue {
 
 /// The body of an operation by media type.
 #[derive(Debug, Deserialize)]
-pub struct RequestBody {
+pub(super) struct RequestBody {
     #[serde(default)]
     pub content: std::collections::BTreeMap<String, BodyContent>,
 }
 
 /// The body's fields.
 #[derive(Debug, Deserialize)]
-pub struct BodyContent {
+pub(super) struct BodyContent {
     #[serde(default)]
     pub properties: Vec<TextValue>,
 }
@@ -98,7 +98,7 @@ pub struct BodyContent {
 impl ActionGroupCall {
     /// `bedrock-agent:AGENT-ID/ALIAS`. That Bedrock wrote it is for the function's resource
     /// policy to see to.
-    pub fn caller(&self) -> Option<Caller> {
+    pub(super) fn caller(&self) -> Option<Caller> {
         let (id, alias) = (&self.agent.id, &self.agent.alias);
         (is_id(id) && is_id(alias))
             .then(|| Caller::new(&format!("bedrock-agent:{id}/{alias}"), Proof::Agent))
@@ -112,7 +112,7 @@ impl ActionGroupCall {
 ///
 /// # Errors
 /// For any other event, with the kinds that are known.
-pub fn read(mut event: Value, context: &Context) -> Result<Event, Diagnostic> {
+pub(super) fn read(mut event: Value, context: &Context) -> Result<Event, Diagnostic> {
     if let Some(client) = &context.client_context
         && client.custom.keys().any(|name| name.starts_with("bedrockAgentCore"))
     {

@@ -12,7 +12,7 @@ use crate::request::Request;
 
 /// Runs the tool. The Gateway hands on any JSON, so an error is one that its model reads:
 /// `{"error": {"code", "message", "hint"?}}`.
-pub async fn answer(
+pub(super) async fn answer(
     dispatcher: Arc<Dispatcher>,
     call: GatewayCall,
     invocation: Invocation,

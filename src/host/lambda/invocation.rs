@@ -11,7 +11,7 @@ const TIME_TO_ANSWER: Duration = Duration::from_millis(1_500);
 
 /// One invocation of the function.
 #[derive(Debug, Clone)]
-pub struct Invocation {
+pub(super) struct Invocation {
     /// Lambda's id of it.
     pub request_id: String,
     /// When the answer should be ready: Lambda's deadline less the time to send it.
@@ -22,7 +22,7 @@ pub struct Invocation {
 
 impl Invocation {
     /// Reads the invocation's context.
-    pub fn of(context: &Context) -> Invocation {
+    pub(super) fn of(context: &Context) -> Invocation {
         let now = Instant::now();
         let left = mcp_workspace_lambda::deadline(context).saturating_duration_since(now);
         Invocation {

@@ -18,10 +18,10 @@ use event::Event;
 use invocation::Invocation;
 use size::within_limit;
 use url::Streamed;
-pub use url::{Access, Url};
+pub(crate) use url::{Access, Url};
 
 /// The function: what its invocations share.
-pub struct Function {
+pub(crate) struct Function {
     /// What runs tools.
     pub dispatcher: Arc<Dispatcher>,
     /// What answers requests to the URL.
@@ -32,7 +32,11 @@ pub struct Function {
 ///
 /// # Errors
 /// When it does, or cannot be reached from the start.
-pub async fn serve(function: Function, api: &RuntimeApi, workers: usize) -> Result<(), ApiError> {
+pub(crate) async fn serve(
+    function: Function,
+    api: &RuntimeApi,
+    workers: usize,
+) -> Result<(), ApiError> {
     let function = Arc::new(function);
     let answer = move |event| answer(Arc::clone(&function), event);
     mcp_workspace_lambda::serve(answer, api, workers).await

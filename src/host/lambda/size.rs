@@ -4,11 +4,11 @@ use axum::body::Bytes;
 use mcp_workspace_lambda::Diagnostic;
 
 /// Largest answer that Lambda takes, in bytes.
-pub const MAX_ANSWER_BYTES: usize = 6 * 1024 * 1024;
+pub(super) const MAX_ANSWER_BYTES: usize = 6 * 1024 * 1024;
 
 /// Refuses an answer that is larger than Lambda takes. Answers are bounded far below that limit, so
 /// this is only a safeguard.
-pub fn within_limit(answer: Bytes) -> Result<Bytes, Diagnostic> {
+pub(super) fn within_limit(answer: Bytes) -> Result<Bytes, Diagnostic> {
     if answer.len() <= MAX_ANSWER_BYTES {
         return Ok(answer);
     }

@@ -35,7 +35,7 @@ use crate::host::router::router;
 use crate::host::served::{RequestId, Served};
 
 /// Who may call, and under which names the function is reached.
-pub struct Access {
+pub(crate) struct Access {
     /// The proof by access tokens, for a URL without IAM authorization.
     pub jwt: Option<Jwt>,
     /// How roles speak for others.
@@ -47,10 +47,10 @@ pub struct Access {
 }
 
 /// An answer while it is being made.
-pub type Streamed = BoxStream<'static, Result<Bytes, axum::Error>>;
+pub(super) type Streamed = BoxStream<'static, Result<Bytes, axum::Error>>;
 
 /// The function URL.
-pub struct Url {
+pub(crate) struct Url {
     routes: Router,
     /// The names of the configuration; each request says the URL's own.
     names: Names,
@@ -77,7 +77,7 @@ struct Line {
 
 impl Url {
     /// The routes for whom `access` lets in.
-    pub fn new(dispatcher: Arc<Dispatcher>, access: Access, streaming: bool) -> Url {
+    pub(crate) fn new(dispatcher: Arc<Dispatcher>, access: Access, streaming: bool) -> Url {
         let Access { jwt, delegation, allowed_hosts, allowed_origins } = access;
         let names = allowed_hosts.iter().fold(Names::default(), |names, host| names.site(host));
         let names = allowed_origins.iter().fold(names, |names, origin| names.origin(origin));
@@ -94,7 +94,7 @@ impl Url {
     }
 
     /// Answers a request. Whatever is wrong with it is an HTTP status.
-    pub async fn answer(&self, event: UrlRequest, context: Context) -> Outcome<Streamed> {
+    pub(crate) async fn answer(&self, event: UrlRequest, context: Context) -> Outcome<Streamed> {
         let UrlRequest { mut request, signed } = event;
         let own = self.own(request.request_context.domain_name.as_deref().unwrap_or_default());
         let beside = Line::taken_from(&mut request).map(|line| Beside {

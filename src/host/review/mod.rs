@@ -27,7 +27,7 @@ use reason::reason_of;
 use route::{Query, Route};
 
 /// The routes of the API.
-pub fn router() -> Router<Arc<Served>> {
+pub(super) fn router() -> Router<Arc<Served>> {
     let at = |rest: &str| format!("{PATH}{rest}");
     Router::new()
         .route(PATH, look(|_| Route::Person))

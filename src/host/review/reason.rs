@@ -14,7 +14,7 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The reason in the body. JSON alone: a form of any page can be sent without its kind being
 /// asked for first, JSON cannot.
-pub fn reason_of(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, Box<Response>> {
+pub(super) fn reason_of(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, Box<Response>> {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {

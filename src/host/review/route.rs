@@ -24,7 +24,7 @@ const PAGE_BYTES: usize = 2 * 1024 * 1024;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Route {
+pub(super) enum Route {
     Person,
     Findings,
     Finding(String),
@@ -36,12 +36,12 @@ pub enum Route {
 
 impl Route {
     /// What a caller needs for it.
-    pub fn right(&self) -> Right {
+    pub(super) fn right(&self) -> Right {
         if matches!(self, Route::Decide(..)) { Right::Decide } else { Right::Look }
     }
 
     /// The name in the audit record, as the command is called, and what it is about.
-    pub fn audited(&self) -> (String, &str) {
+    pub(super) fn audited(&self) -> (String, &str) {
         let (name, about) = match self {
             Route::Person => ("review", ""),
             Route::Findings => ("findings list", ""),
@@ -58,7 +58,7 @@ impl Route {
     ///
     /// # Errors
     /// What stands in its way.
-    pub fn run(
+    pub(super) fn run(
         &self,
         review: &LocalReview,
         query: &Query,
@@ -145,7 +145,7 @@ fn as_answer(message: &impl Serialize) -> Result<Answer, ToolError> {
 
 /// What stands behind the question mark.
 #[derive(Debug, Default)]
-pub struct Query {
+pub(super) struct Query {
     wanted: Wanted,
     after: Option<String>,
 }
@@ -155,7 +155,7 @@ impl Query {
     ///
     /// # Errors
     /// For any other, and for values that are none.
-    pub fn parse(route: &Route, text: &str) -> Result<Query, ToolError> {
+    pub(super) fn parse(route: &Route, text: &str) -> Result<Query, ToolError> {
         let mut query = Query::default();
         let (pages, filters) = match route {
             Route::Findings => (true, true),

@@ -18,7 +18,7 @@ struct Row<'a> {
 }
 
 /// Adds the files. Says whether lines were cut or left out.
-pub fn files(out: &mut Markup, changes: &[FileChange]) -> bool {
+pub(super) fn files(out: &mut Markup, changes: &[FileChange]) -> bool {
     let mut cut = false;
     let mut left = MOST_ROWS;
     for change in changes {

@@ -19,7 +19,7 @@ use crate::page::Pages;
 ///
 /// # Errors
 /// When there is none.
-pub fn page(pages: &Pages, fingerprint: &str, call: &Call) -> Result<String, ToolError> {
+pub(super) fn page(pages: &Pages, fingerprint: &str, call: &Call) -> Result<String, ToolError> {
     let finding = &pages.review.finding(fingerprint, call)?;
     let mut body = Markup::new();
     let severity = severity_name(finding.severity);

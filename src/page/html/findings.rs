@@ -19,7 +19,7 @@ const PAGE: usize = 200;
 ///
 /// # Errors
 /// When the findings cannot be read.
-pub fn page(pages: &Pages, asked: &Asked, call: &Call) -> Result<String, ToolError> {
+pub(super) fn page(pages: &Pages, asked: &Asked, call: &Call) -> Result<String, ToolError> {
     let found = pages.review.findings(&Wanted::default(), call)?;
     let damaged = found.damaged.len();
     let all = found.merged.findings;
@@ -98,7 +98,7 @@ fn one(body: &mut Markup, finding: &MergedFinding) {
 }
 
 /// A title of one line and at most 200 characters.
-pub fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     let line = visible_line(text);
     match line.char_indices().nth(200) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),

@@ -7,13 +7,13 @@ use crate::page::Pages;
 
 /// Which of the two lists a page belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub(super) enum Part {
     Findings,
     Proposals,
 }
 
 /// A whole page around `body`.
-pub fn whole(pages: &Pages, title: &str, part: Part, body: &Markup) -> String {
+pub(super) fn whole(pages: &Pages, title: &str, part: Part, body: &Markup) -> String {
     let mut page = Markup::new();
     page.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     page.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
@@ -34,7 +34,7 @@ fn current(is: bool) -> &'static str {
 }
 
 /// The page for what could not be done.
-pub fn problem(pages: &Pages, path: &str, error: &ToolError) -> String {
+pub(crate) fn problem(pages: &Pages, path: &str, error: &ToolError) -> String {
     let part = if path.starts_with("/proposal") { Part::Proposals } else { Part::Findings };
     let mut body = Markup::new();
     body.raw("<h1>This could not be done</h1>\n<p class=\"problem text\" role=\"alert\">");

@@ -16,13 +16,17 @@ use mcp_workspace_tools::review::Verb;
 
 use super::{Asked, Pages, Reply};
 
-pub use frame::problem;
+pub(super) use frame::problem;
 
 /// Answers a request.
 ///
 /// # Errors
 /// What stands in its way; the person sees it on a page.
-pub fn answer(pages: &Pages, asked: &Asked, call: &Call) -> Result<(StatusCode, Reply), ToolError> {
+pub(super) fn answer(
+    pages: &Pages,
+    asked: &Asked,
+    call: &Call,
+) -> Result<(StatusCode, Reply), ToolError> {
     let nothing = || ToolError::new(Code::NotFound, "there is no such page");
     let parts: Vec<&str> = asked.path.trim_matches('/').split('/').collect();
     let reply = match (asked.post, parts.as_slice()) {

@@ -18,7 +18,7 @@ use crate::page::Pages;
 ///
 /// # Errors
 /// When there is no such proposal, or the reviewer may not see it.
-pub fn page(pages: &Pages, id: &str, call: &Call) -> Result<String, ToolError> {
+pub(super) fn page(pages: &Pages, id: &str, call: &Call) -> Result<String, ToolError> {
     let view = pages.review.proposal(id, call)?;
     let proposal = &view.proposal;
     let mut body = Markup::new();
@@ -53,7 +53,7 @@ pub fn page(pages: &Pages, id: &str, call: &Call) -> Result<String, ToolError> {
 ///
 /// # Errors
 /// As [`page`].
-pub fn whole_diff(pages: &Pages, id: &str, call: &Call) -> Result<String, ToolError> {
+pub(super) fn whole_diff(pages: &Pages, id: &str, call: &Call) -> Result<String, ToolError> {
     let view = pages.review.proposal(id, call)?;
     Ok(visible(&String::from_utf8_lossy(&view.patch)).into_owned())
 }

@@ -14,7 +14,7 @@ use crate::page::Pages;
 ///
 /// # Errors
 /// When they cannot be listed.
-pub fn page(pages: &Pages, call: &Call) -> Result<String, ToolError> {
+pub(super) fn page(pages: &Pages, call: &Call) -> Result<String, ToolError> {
     let Proposals { readable, unreadable } = pages.review.proposals(call)?;
     let mut body = Markup::new();
     body.raw("<h1>Proposals</h1>\n");

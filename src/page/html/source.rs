@@ -4,7 +4,7 @@ use mcp_workspace_tools::review::{Excerpt, Line};
 use mcp_workspace_tools::text::markup::Markup;
 
 /// Adds the table of lines, with a word about whether the file has changed since.
-pub fn table(out: &mut Markup, excerpt: &Excerpt) {
+pub(super) fn table(out: &mut Markup, excerpt: &Excerpt) {
     if excerpt.changed {
         out.raw("<p class=\"problem\">The file has changed since the finding was written; the lines may have moved.</p>\n");
     }
@@ -23,7 +23,7 @@ pub fn table(out: &mut Markup, excerpt: &Excerpt) {
 }
 
 /// A line, cut visibly where it is long. Says whether it was.
-pub fn line_text(out: &mut Markup, line: &str) -> bool {
+pub(super) fn line_text(out: &mut Markup, line: &str) -> bool {
     let (text, cut_bytes) = Line::cut(line);
     shown(out, text, cut_bytes);
     cut_bytes.is_some()

@@ -3,7 +3,7 @@
 use mcp_workspace_tools::text::markup::Markup;
 
 /// Adds the time of a record, to the minute. A text that is not a time stamp is shown as it is.
-pub fn when(out: &mut Markup, text: &str) {
+pub(super) fn when(out: &mut Markup, text: &str) {
     match to_the_minute(text) {
         Some((day, time)) => {
             out.raw("<time datetime=\"").text(text).raw("\">").text(day).raw(" ").text(time);

@@ -21,7 +21,7 @@ const PAUSES: [Duration; 3] =
 const MAX_QUOTED: usize = 300;
 
 /// The function, and the runtime on which its answers are waited for.
-pub struct Connection {
+pub(super) struct Connection {
     remote: Remote,
     /// None only while it is dropped.
     runtime: Option<Runtime>,
@@ -38,7 +38,7 @@ impl Connection {
     ///
     /// # Errors
     /// When the URL is none, or there are no credentials or no region.
-    pub fn open(url: &str, region: Option<&str>) -> anyhow::Result<Connection> {
+    pub(super) fn open(url: &str, region: Option<&str>) -> anyhow::Result<Connection> {
         // The same URL serves MCP, and is often copied with its path.
         let base = url.trim_end_matches('/');
         let base = base.strip_suffix("/mcp").unwrap_or(base);
@@ -52,7 +52,7 @@ impl Connection {
     ///
     /// # Errors
     /// The function's own, or why there is no answer.
-    pub fn get<'q, T: DeserializeOwned>(
+    pub(super) fn get<'q, T: DeserializeOwned>(
         &self,
         path: &str,
         query: impl IntoIterator<Item = (&'q str, &'q str)>,
@@ -69,7 +69,7 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Connection::get`]; then it may have been done all the same, and the error says so.
-    pub fn post<T: DeserializeOwned>(
+    pub(super) fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &impl Serialize,
@@ -200,7 +200,7 @@ fn below(path: &str) -> String {
 }
 
 /// An answer in another form than this version knows.
-pub fn misunderstood(why: &str) -> ToolError {
+pub(super) fn misunderstood(why: &str) -> ToolError {
     ToolError::new(Code::Io, format!("the function's answer is not understood: {why}"))
         .hint("it may be of another version than this command")
 }

@@ -27,7 +27,7 @@ use connection::Connection;
 const FRESH: Duration = Duration::from_secs(30);
 
 /// A review through a function.
-pub struct RemoteReview {
+pub(super) struct RemoteReview {
     connection: Connection,
     known: Mutex<Option<Known>>,
 }
@@ -44,7 +44,7 @@ impl RemoteReview {
     ///
     /// # Errors
     /// When the URL is none, or there are no credentials or no region.
-    pub fn connect(url: &str, region: Option<&str>) -> anyhow::Result<RemoteReview> {
+    pub(super) fn connect(url: &str, region: Option<&str>) -> anyhow::Result<RemoteReview> {
         Ok(RemoteReview { connection: Connection::open(url, region)?, known: Mutex::new(None) })
     }
 

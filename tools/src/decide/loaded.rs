@@ -19,7 +19,7 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    pub fn read(decider: &Decider, id: &str) -> Result<Loaded, ToolError> {
+    pub(super) fn read(decider: &Decider, id: &str) -> Result<Loaded, ToolError> {
         let (record, patch) = decider.proposal(id)?;
         let damaged = |what: &str| {
             ToolError::new(Code::Io, format!("proposal {id} is damaged: {what}"))
@@ -53,7 +53,7 @@ impl Loaded {
     }
 
     /// The role that lets the caller decide about every path that the proposal touches.
-    pub fn deciding_role(&self, decider: &Decider) -> Result<String, ToolError> {
+    pub(super) fn deciding_role(&self, decider: &Decider) -> Result<String, ToolError> {
         let caller = decider.caller();
         let mut role = None;
         for path in self.paths() {
@@ -83,7 +83,7 @@ impl Loaded {
 
     /// Whether the caller may see the proposal: because it may decide about all of it, or may read
     /// its folder.
-    pub fn is_visible(&self, decider: &Decider) -> Result<bool, ToolError> {
+    pub(super) fn is_visible(&self, decider: &Decider) -> Result<bool, ToolError> {
         let record = decider.layout().proposals().join(&self.proposal.id)?;
         let rights = decider.rights();
         let decides = self.paths().iter().all(|path| rights.may(Access::Decide, path));
@@ -91,7 +91,7 @@ impl Loaded {
     }
 
     /// Every path that is touched, old names included.
-    pub fn paths(&self) -> Vec<WorkspacePath> {
+    pub(super) fn paths(&self) -> Vec<WorkspacePath> {
         self.changes
             .iter()
             .flat_map(|change| std::iter::once(&change.path).chain(&change.old_path))
@@ -100,7 +100,7 @@ impl Loaded {
     }
 
     /// The sources that are not what the proposal is made for.
-    pub fn drift(&self, decider: &Decider) -> Result<Vec<String>, ToolError> {
+    pub(super) fn drift(&self, decider: &Decider) -> Result<Vec<String>, ToolError> {
         let mut drift = Vec::new();
         for file in &self.proposal.files {
             let before = file.old_path.as_deref().unwrap_or(&file.path);
@@ -113,7 +113,7 @@ impl Loaded {
     }
 
     /// Whether the sources are already as the proposal would make them.
-    pub fn is_in_effect(&self, decider: &Decider) -> Result<bool, ToolError> {
+    pub(super) fn is_in_effect(&self, decider: &Decider) -> Result<bool, ToolError> {
         for file in &self.proposal.files {
             let stays = differs(decider, &file.path, file.result_version.as_deref())?.is_none();
             let left = match &file.old_path {
@@ -128,7 +128,7 @@ impl Loaded {
     }
 
     /// What is to be done, from the sources as they are.
-    pub fn plan(&self, decider: &Decider) -> Result<Plan, ToolError> {
+    pub(super) fn plan(&self, decider: &Decider) -> Result<Plan, ToolError> {
         let mut sources: BTreeMap<WorkspacePath, Option<Source>> = BTreeMap::new();
         let mut load = |path: &WorkspacePath| {
             let source = decider.source(path)?;

@@ -65,7 +65,7 @@ impl Planned {
 }
 
 impl Plan {
-    pub fn new(decider: &Decider, files: Vec<Planned>) -> Result<Plan, ToolError> {
+    pub(super) fn new(decider: &Decider, files: Vec<Planned>) -> Result<Plan, ToolError> {
         let mut new_directories: Vec<WorkspacePath> = Vec::new();
         for file in files.iter().filter(|file| file.after.is_some()) {
             for above in file.path.parent().iter().flat_map(|parent| parent.ancestors_and_self()) {
@@ -80,7 +80,7 @@ impl Plan {
     }
 
     /// The journal of this plan, and the content to be saved beside it.
-    pub fn save(&self) -> (Journal, Vec<(String, Vec<u8>)>) {
+    pub(super) fn save(&self) -> (Journal, Vec<(String, Vec<u8>)>) {
         let mut contents = Vec::new();
         let mut files = Vec::new();
         for (index, file) in self.files.iter().enumerate() {
@@ -100,7 +100,11 @@ impl Plan {
     }
 
     /// The plan of the last apply, as it was saved.
-    pub fn saved(decider: &Decider, id: &str, history: &[Decision]) -> Result<Plan, ToolError> {
+    pub(super) fn saved(
+        decider: &Decider,
+        id: &str,
+        history: &[Decision],
+    ) -> Result<Plan, ToolError> {
         let missing = || {
             ToolError::new(Code::Io, format!("proposal {id} has no journal of its files"))
                 .hint("restore the sources by hand")
@@ -134,7 +138,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Code::Conflict`] with each file that has changed since.
-    pub fn must_be_applied(&self, decider: &Decider) -> Result<(), ToolError> {
+    pub(super) fn must_be_applied(&self, decider: &Decider) -> Result<(), ToolError> {
         let changed = self.strangers(decider, To::After)?;
         if changed.is_empty() {
             return Ok(());
@@ -166,7 +170,7 @@ impl Plan {
     }
 
     /// Brings every file to one side. With `lenient`, a file that is at neither is left alone.
-    pub fn settle(
+    pub(super) fn settle(
         &self,
         decider: &Decider,
         id: &str,

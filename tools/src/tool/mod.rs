@@ -162,11 +162,14 @@ pub trait Tool {
 
     /// The path that policy judges for what the [`Tool::SUBJECT`] says; none where a call without
     /// it is about no path.
+    ///
+    /// # Errors
+    /// Where it can be no path.
     fn subject_path(
         _layout: &Layout,
         subject: Option<&str>,
-    ) -> Option<Result<WorkspacePath, ToolError>> {
-        Some(WorkspacePath::parse(subject.unwrap_or_default()).map_err(ToolError::from))
+    ) -> Result<Option<WorkspacePath>, ToolError> {
+        Ok(Some(WorkspacePath::parse(subject.unwrap_or_default())?))
     }
 
     /// The folders that this caller's records would go to, for an operator who wants to know
@@ -198,7 +201,7 @@ pub struct Entry {
     /// The optional arguments that matter most, in order.
     pub essential: &'static [&'static str],
     subject: Option<&'static str>,
-    subject_path: fn(&Layout, Option<&str>) -> Option<Result<WorkspacePath, ToolError>>,
+    subject_path: fn(&Layout, Option<&str>) -> Result<Option<WorkspacePath>, ToolError>,
     aliases: &'static [(&'static str, &'static str)],
     input_schema: fn() -> Value,
     output_schema: fn() -> Value,
@@ -293,11 +296,11 @@ impl Entry {
     /// with a wrong argument tells as well whether the caller may read there.
     fn judge_unread(&self, scope: &Scope, subject: Option<&str>) {
         match (self.subject_path)(scope.layout(), subject) {
-            Some(Ok(path)) => {
+            Ok(Some(path)) => {
                 scope.judge(self.access, &path);
             }
-            Some(Err(error)) => scope.refuse(error.message),
-            None => {}
+            Err(error) => scope.refuse(error.message),
+            Ok(None) => {}
         }
     }
 }

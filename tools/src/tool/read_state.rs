@@ -96,9 +96,8 @@ impl Tool for ReadState {
     fn subject_path(
         layout: &Layout,
         subject: Option<&str>,
-    ) -> Option<Result<WorkspacePath, ToolError>> {
-        let key = subject?;
-        Some(Key::parse(layout, key).map(|key| key.path().clone()))
+    ) -> Result<Option<WorkspacePath>, ToolError> {
+        subject.map(|key| Ok(Key::parse(layout, key)?.path().clone())).transpose()
     }
 
     fn is_partial(output: &Output) -> bool {

@@ -14,20 +14,20 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-pub const NAME: &str = "data.bin";
+pub(crate) const NAME: &str = "data.bin";
 
-pub struct Setting {
+pub(crate) struct Setting {
     directory: TempDir,
     policy: Policy,
 }
 
 impl Setting {
-    pub fn with(bytes: &[u8]) -> Setting {
+    pub(crate) fn with(bytes: &[u8]) -> Setting {
         Setting::limited(bytes, 64 << 20)
     }
 
     /// A setting in which `max_file_bytes` is so much.
-    pub fn limited(bytes: &[u8], max_file_bytes: u64) -> Setting {
+    pub(crate) fn limited(bytes: &[u8], max_file_bytes: u64) -> Setting {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join(NAME), bytes).unwrap();
         let policy = format!(
@@ -38,29 +38,34 @@ impl Setting {
         Setting { directory, policy: Policy::parse(&policy, "test").unwrap() }
     }
 
-    pub fn call(&self, tool: &str, arguments: Value, call: &Call) -> Result<Answer, ToolError> {
+    pub(crate) fn call(
+        &self,
+        tool: &str,
+        arguments: Value,
+        call: &Call,
+    ) -> Result<Answer, ToolError> {
         let workspace = Workspace::open_with_ambient_authority(self.directory.path()).unwrap();
         let grant = self.policy.grant("local").unwrap().for_tool(tool);
         let scope = Scope::new(Arc::new(workspace), grant, Arc::new(self.policy.layout().clone()));
         find(tool).unwrap().run(&scope, arguments, call)
     }
 
-    pub fn try_read(&self, arguments: Value) -> Result<Answer, ToolError> {
+    pub(crate) fn try_read(&self, arguments: Value) -> Result<Answer, ToolError> {
         let mut all = json!({ "path": NAME });
         all.as_object_mut().unwrap().extend(arguments.as_object().unwrap().clone());
         self.call("read_file", all, &Call::new("local", Duration::from_secs(60)))
     }
 
-    pub fn read(&self, arguments: Value) -> Answer {
+    pub(crate) fn read(&self, arguments: Value) -> Answer {
         self.try_read(arguments).unwrap()
     }
 
-    pub fn json(&self, mut arguments: Value) -> Value {
+    pub(crate) fn json(&self, mut arguments: Value) -> Value {
         arguments["format"] = json!("json");
         self.read(arguments).into_json()
     }
 
-    pub fn text(&self, arguments: Value) -> String {
+    pub(crate) fn text(&self, arguments: Value) -> String {
         match self.read(arguments).shown {
             Shown::Text(text) => text,
             other => panic!("no text but {other:?}"),
@@ -69,17 +74,17 @@ impl Setting {
 }
 
 /// A file that another writer wrote, and its rows by the writer's own library.
-pub fn fixture(name: &str) -> (Vec<u8>, Vec<Value>) {
+pub(crate) fn fixture(name: &str) -> (Vec<u8>, Vec<Value>) {
     let files = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/formats/files");
     let rows = std::fs::read(files.join(format!("{name}.rows.json")));
     let rows = rows.map(|rows| serde_json::from_slice(&rows).unwrap()).unwrap_or_default();
     (std::fs::read(files.join(name)).unwrap(), rows)
 }
 
-pub fn version(bytes: &[u8]) -> String {
+pub(crate) fn version(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-pub fn notes(answer: &Value) -> String {
+pub(crate) fn notes(answer: &Value) -> String {
     answer["notes"].to_string()
 }

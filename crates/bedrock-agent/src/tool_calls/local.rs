@@ -18,7 +18,7 @@ use mcp_workspace_tools::name::Name;
 const CALLER_PREFIX: &str = "bedrock-worker:";
 
 /// The tools of this process, for one caller.
-pub struct LocalTools {
+pub(super) struct LocalTools {
     dispatcher: Dispatcher,
     caller: Caller,
     /// What request ids begin with: run and agent.
@@ -27,7 +27,7 @@ pub struct LocalTools {
 
 impl LocalTools {
     /// The calls of an agent with a role.
-    pub fn new(dispatcher: Dispatcher, role: &Name, run: &Name, agent: &Name) -> LocalTools {
+    pub(super) fn new(dispatcher: Dispatcher, role: &Name, run: &Name, agent: &Name) -> LocalTools {
         LocalTools {
             dispatcher,
             caller: Caller::new(&format!("{CALLER_PREFIX}{role}"), Proof::Process),

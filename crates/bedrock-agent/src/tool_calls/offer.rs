@@ -23,7 +23,7 @@ const TOP_LEVEL: [&str; 5] = ["type", "properties", "required", "$defs", "defini
 
 /// The tools that are offered.
 #[derive(Debug, Default)]
-pub struct Offer {
+pub(super) struct Offer {
     /// As Converse describes them.
     pub tools: Vec<Value>,
     /// Names of those that may be called twice: they read, or do nothing the second time.
@@ -37,12 +37,12 @@ pub struct Offer {
 
 impl Offer {
     /// Whether no more tools fit, so that the rest of a list need not be fetched.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.tools.len() >= MAX_TOOLS
     }
 
     /// Takes one more tool of the list.
-    pub fn add(&mut self, tool: &Tool) {
+    pub(super) fn add(&mut self, tool: &Tool) {
         if let Err(reason) = self.take(tool) {
             let name: String = tool.name.chars().take(MAX_NAME).collect();
             let dots = if name.len() < tool.name.len() { "…" } else { "" };
@@ -51,7 +51,7 @@ impl Offer {
     }
 
     /// Takes note of something in the list that is not offered.
-    pub fn leave_out(&mut self, line: String) {
+    pub(super) fn leave_out(&mut self, line: String) {
         if self.left_out.len() < MAX_LINES {
             self.left_out.push(line);
         } else {
@@ -60,7 +60,7 @@ impl Offer {
     }
 
     /// Says how many were not mentioned.
-    pub fn finish(mut self) -> Offer {
+    pub(super) fn finish(mut self) -> Offer {
         if self.unmentioned > 0 {
             self.left_out.push(format!("and {} more are left out", self.unmentioned));
         }

@@ -26,7 +26,7 @@ use mcp_workspace_tools::name::Name;
 const TIME_TO_CLOSE: Duration = Duration::from_secs(2);
 
 /// The tools of a server elsewhere.
-pub struct RemoteTools {
+pub(crate) struct RemoteTools {
     link: Link,
     session: Mutex<Option<Session>>,
     patience: Patience,
@@ -53,7 +53,7 @@ impl RemoteTools {
     ///
     /// # Errors
     /// When the server cannot be reached, does not let us in, or speaks no MCP.
-    pub async fn connect(
+    pub(crate) async fn connect(
         remote: mcp_workspace_remote::Remote,
         role: &Name,
         patience: Patience,

@@ -21,7 +21,7 @@ use super::transport::{Link, LinkError};
 use crate::backoff::{self, Patience};
 
 /// A connection.
-pub type Session = RunningService<RoleClient, ClientConfig>;
+pub(super) type Session = RunningService<RoleClient, ClientConfig>;
 
 /// Pages of a list of tools.
 const MAX_PAGES: usize = 50;
@@ -30,7 +30,7 @@ const MAX_AT_ONCE: usize = super::MAX_CALLS;
 
 /// Connects and lists the tools. It tries again while the server is busy, because agents often
 /// begin together.
-pub async fn begin(link: &Link, patience: Patience) -> anyhow::Result<(Session, Offer)> {
+pub(super) async fn begin(link: &Link, patience: Patience) -> anyhow::Result<(Session, Offer)> {
     let mut failed = 0;
     loop {
         let begun = async {
@@ -53,7 +53,7 @@ pub async fn begin(link: &Link, patience: Patience) -> anyhow::Result<(Session, 
 }
 
 /// Agrees on a version of the protocol: the newest without sessions, or an older one with them.
-pub async fn open(link: &Link) -> anyhow::Result<Session> {
+pub(super) async fn open(link: &Link) -> anyhow::Result<Session> {
     let newest = ClientLifecycleMode::Auto {
         preferred_versions: vec![ProtocolVersion::V_2026_07_28],
         legacy_version: None,

@@ -30,7 +30,7 @@ const MAX_TOLD: usize = 300;
 
 /// Why a message got no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkError {
+pub(super) enum LinkError {
     /// It did not get there, or its answer did not get here.
     #[error(transparent)]
     Remote(#[from] RemoteError),
@@ -48,7 +48,7 @@ type Failed = StreamableHttpError<LinkError>;
 
 /// A signed connection to one server.
 #[derive(Clone)]
-pub struct Link(pub Arc<Remote>);
+pub(super) struct Link(pub Arc<Remote>);
 
 impl Link {
     async fn send(
@@ -202,7 +202,7 @@ fn events(answer: Response) -> BoxStream<'static, Result<Sse, SseError>> {
 }
 
 /// What went wrong on the way, where rmcp passes it on.
-pub fn cause(error: &DynamicTransportError) -> Option<&LinkError> {
+pub(super) fn cause(error: &DynamicTransportError) -> Option<&LinkError> {
     match error.error.downcast_ref::<Failed>()? {
         StreamableHttpError::Client(error) => Some(error),
         _ => None,

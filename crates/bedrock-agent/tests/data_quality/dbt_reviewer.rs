@@ -6,7 +6,7 @@ use crate::profiler::SCHEMA;
 use crate::talk::{Answer, Mind, Next, read};
 
 #[derive(Default)]
-pub struct Reviewer {
+pub(crate) struct Reviewer {
     turn: usize,
     profile: Value,
     models: Vec<String>,

@@ -22,7 +22,7 @@ enum Phase {
 }
 
 #[derive(Default)]
-pub struct Investigator {
+pub(crate) struct Investigator {
     phase: Phase,
     profile: Value,
     models: Value,

@@ -10,13 +10,13 @@ use tempfile::TempDir;
 use crate::talk::{Mind, play};
 use mcp_workspace_test_support::model::Model;
 
-pub struct Night {
+pub(crate) struct Night {
     directory: TempDir,
     example: PathBuf,
 }
 
 impl Night {
-    pub fn new() -> Night {
+    pub(crate) fn new() -> Night {
         let directory = tempfile::tempdir().unwrap();
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/data_quality");
         copy(&example.join("workspace"), &directory.path().join("workspace"));
@@ -24,7 +24,7 @@ impl Night {
     }
 
     /// A file of the example.
-    pub fn example(&self, name: &str) -> String {
+    pub(crate) fn example(&self, name: &str) -> String {
         std::fs::read_to_string(self.example.join(name)).unwrap()
     }
 
@@ -33,7 +33,7 @@ impl Night {
     }
 
     /// Runs these agents of a role at the same time, to their end; what each said last.
-    pub fn run(
+    pub(crate) fn run(
         &self,
         role: &str,
         agents: &[&str],
@@ -90,7 +90,7 @@ impl Night {
     }
 
     /// All findings on disk.
-    pub fn findings(&self) -> Vec<Value> {
+    pub(crate) fn findings(&self) -> Vec<Value> {
         let mut findings = Vec::new();
         for agent in std::fs::read_dir(self.workspace().join("output/findings")).unwrap() {
             for finding in std::fs::read_dir(agent.unwrap().path()).unwrap() {
@@ -102,7 +102,7 @@ impl Night {
     }
 
     /// The newest value of a key.
-    pub fn state(&self, key: &str) -> Value {
+    pub(crate) fn state(&self, key: &str) -> Value {
         let versions = self.workspace().join(format!("state/{key}/@"));
         let versions = std::fs::read_dir(versions).unwrap();
         let numbers = versions.filter_map(|entry| {

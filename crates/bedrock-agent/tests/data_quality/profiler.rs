@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::talk::{Answer, Mind, Next, finding, read};
 
-pub const SCHEMA: &str = "input/models/schema.yml";
+pub(crate) const SCHEMA: &str = "input/models/schema.yml";
 
 #[derive(Default)]
-pub struct Profiler {
+pub(crate) struct Profiler {
     began: bool,
     tests: Vec<Test>,
     to_read: VecDeque<String>,
@@ -18,7 +18,7 @@ pub struct Profiler {
 }
 
 /// A test of a column, as `schema.yml` says it.
-pub struct Test {
+pub(crate) struct Test {
     table: String,
     column: String,
     name: String,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use mcp_workspace_test_support::model::{Play, calls, done, results};
 
 /// What a mind does next.
-pub enum Next {
+pub(crate) enum Next {
     /// Calls these tools.
     Ask(Vec<(&'static str, Value)>),
     /// Says this, and is done.
@@ -13,26 +13,26 @@ pub enum Next {
 }
 
 /// A model that knows its task.
-pub trait Mind: Send {
+pub(crate) trait Mind: Send {
     /// What it does after these answers, of which the first are none.
     fn think(&mut self, answers: &[Answer]) -> Next;
 }
 
 /// What a tool answered.
-pub struct Answer {
+pub(crate) struct Answer {
     pub succeeded: bool,
     pub text: String,
 }
 
 impl Answer {
     /// The answer as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         assert!(self.succeeded, "{}", self.text);
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
     }
 
     /// The exact lines of a text that was read as JSON, numbered from `start_line` on.
-    pub fn lines(&self) -> Vec<(u64, String)> {
+    pub(crate) fn lines(&self) -> Vec<(u64, String)> {
         let json = self.json();
         let start = json["start_line"].as_u64().unwrap();
         let content = json["content"].as_str().unwrap();
@@ -41,7 +41,7 @@ impl Answer {
 }
 
 /// The script of a mind.
-pub fn play(mut mind: Box<dyn Mind>) -> impl FnMut(usize, &Value) -> Play + Send {
+pub(crate) fn play(mut mind: Box<dyn Mind>) -> impl FnMut(usize, &Value) -> Play + Send {
     move |number, request| {
         let answers: Vec<Answer> = results(request)
             .into_iter()
@@ -70,12 +70,12 @@ fn inside(text: &str) -> String {
 }
 
 /// Reads a file from a line or row on, as JSON.
-pub fn read(path: &str, offset: u64) -> (&'static str, Value) {
+pub(crate) fn read(path: &str, offset: u64) -> (&'static str, Value) {
     ("read_file", json!({ "path": path, "offset": offset, "limit": 100, "format": "json" }))
 }
 
 /// A finding with the rows that show it.
-pub fn finding(
+pub(crate) fn finding(
     rule: &str,
     path: &str,
     message: &str,

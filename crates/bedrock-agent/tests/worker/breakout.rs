@@ -7,7 +7,7 @@ use crate::setting::Setting;
 use mcp_workspace_test_support::model::{Model, Play, calls, done, results};
 
 /// What a model may try, none of which may work.
-pub fn attempts() -> Vec<(&'static str, Value)> {
+pub(crate) fn attempts() -> Vec<(&'static str, Value)> {
     let with = |name: &str, value: &str| {
         let mut arguments = finding(3);
         arguments[name] = json!(value);
@@ -36,7 +36,7 @@ pub fn attempts() -> Vec<(&'static str, Value)> {
 }
 
 /// The attempts as calls of one answer.
-pub fn try_all() -> Play {
+pub(crate) fn try_all() -> Play {
     let ids: Vec<String> = (0..attempts().len()).map(|number| format!("id-{number}")).collect();
     let asked: Vec<_> = ids
         .iter()
@@ -47,7 +47,7 @@ pub fn try_all() -> Play {
 }
 
 /// Checks that each of them was answered with an error that tells nothing.
-pub fn assert_nothing_worked(request: &Value) {
+pub(crate) fn assert_nothing_worked(request: &Value) {
     let answers = results(request);
     assert_eq!(answers.len(), attempts().len());
     for ((_, status, text), (tool, arguments)) in answers.iter().zip(attempts()) {

@@ -16,7 +16,7 @@ use crate::server::Server;
 use mcp_workspace_test_support::http::{self, Request};
 
 /// What becomes of a message.
-pub enum Turn {
+pub(crate) enum Turn {
     /// The server behind the proxy answers.
     Through,
     /// It does, as a stream of events with something else in it first.
@@ -44,7 +44,7 @@ pub enum Turn {
 type Script = dyn Fn(usize, &Value, &Request) -> Turn + Send + Sync;
 
 /// A proxy that listens at an address of its own.
-pub struct ScriptedProxy {
+pub(crate) struct ScriptedProxy {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
@@ -62,7 +62,7 @@ struct Shared {
 impl ScriptedProxy {
     /// A proxy in front of a server. The script gets the number of the message, from 0, the message
     /// and the request.
-    pub fn before(
+    pub(crate) fn before(
         server: &Server,
         script: impl Fn(usize, &Value, &Request) -> Turn + Send + Sync + 'static,
     ) -> ScriptedProxy {
@@ -70,7 +70,7 @@ impl ScriptedProxy {
     }
 
     /// A proxy without a server: the script gives all answers.
-    pub fn alone(
+    pub(crate) fn alone(
         script: impl Fn(usize, &Value, &Request) -> Turn + Send + Sync + 'static,
     ) -> ScriptedProxy {
         ScriptedProxy::open(None, Box::new(script))
@@ -110,12 +110,12 @@ impl ScriptedProxy {
         });
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
     }
 
     /// Nobody is there any more.
-    pub fn shut(&self) {
+    pub(crate) fn shut(&self) {
         self.shared.over.store(true, Ordering::SeqCst);
         // Connections are refused once this one has woken the listener, and it is gone.
         while TcpStream::connect(self.address).is_ok() {
@@ -124,20 +124,20 @@ impl ScriptedProxy {
     }
 
     /// Somebody is there again.
-    pub fn reopen(&self) {
+    pub(crate) fn reopen(&self) {
         self.shared.over.store(false, Ordering::SeqCst);
         self.serve(TcpListener::bind(self.address).unwrap());
     }
 
     /// The messages so far, after checking that each was signed as it must be.
-    pub fn messages(&self) -> Vec<Value> {
+    pub(crate) fn messages(&self) -> Vec<Value> {
         let wrong = self.shared.wrong.lock().unwrap();
         assert!(wrong.is_empty(), "AWS would refuse: {wrong:#?}");
         self.shared.messages.lock().unwrap().clone()
     }
 
     /// Waits until so many calls of tools have come.
-    pub fn wait_for_calls(&self, calls: usize) {
+    pub(crate) fn wait_for_calls(&self, calls: usize) {
         let begun = Instant::now();
         while self.calls().len() < calls {
             assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", self.messages());
@@ -146,7 +146,7 @@ impl ScriptedProxy {
     }
 
     /// Waits until the worker has given so many requests up.
-    pub fn wait_for_given_up(&self, requests: usize) {
+    pub(crate) fn wait_for_given_up(&self, requests: usize) {
         let begun = Instant::now();
         while self.shared.given_up.load(Ordering::SeqCst) < requests {
             assert!(begun.elapsed() < Duration::from_secs(20), "not given up");
@@ -155,7 +155,7 @@ impl ScriptedProxy {
     }
 
     /// The calls of tools among them.
-    pub fn calls(&self) -> Vec<Value> {
+    pub(crate) fn calls(&self) -> Vec<Value> {
         let mut messages = self.messages();
         messages.retain(|message| message["method"] == "tools/call");
         messages
@@ -264,7 +264,7 @@ impl Shared {
 }
 
 /// What a server of today says first, and to what is no question.
-pub fn welcome(message: &Value) -> Turn {
+pub(crate) fn welcome(message: &Value) -> Turn {
     match message["method"].as_str() {
         Some("server/discover") => Turn::Result(json!({
             "resultType": "complete", "supportedVersions": ["2026-07-28"],

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::setting::{RUNS, Setting};
 use mcp_workspace_test_support::model::{Model, calls, done, results};
 
-pub fn finding(line: u32) -> Value {
+pub(crate) fn finding(line: u32) -> Value {
     json!({
         "rule_id": "CWE-78/command-injection", "severity": "critical", "path": "input/src/auth.py",
         "start_line": line, "end_line": line, "message": "input reaches a shell", "run": "r1",

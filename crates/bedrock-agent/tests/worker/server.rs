@@ -23,19 +23,19 @@ write   = ["output/findings/security-reviewer/**", "state/notes/**"]
 deny    = ["**/.env*"]
 "#;
 
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     pub address: String,
     audit: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Server {
-    pub fn over(setting: &Setting) -> Server {
+    pub(crate) fn over(setting: &Setting) -> Server {
         Server::start(setting, &[])
     }
 
     /// A server that takes nobody without this token, whose SHA-256 in hex this is.
-    pub fn with_token(setting: &Setting, sha256: &str) -> Server {
+    pub(crate) fn with_token(setting: &Setting, sha256: &str) -> Server {
         setting.write("tokens", &format!("ci {sha256}\n"));
         Server::start(setting, &["--tokens", setting.path("tokens").to_str().unwrap()])
     }
@@ -75,7 +75,7 @@ impl Server {
     }
 
     /// The audit records of calls of tools, once there are so many.
-    pub fn audit(&self, records: usize) -> Vec<Value> {
+    pub(crate) fn audit(&self, records: usize) -> Vec<Value> {
         let begun = Instant::now();
         loop {
             let audit = self.audit.lock().unwrap().clone();

@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use mcp_workspace_test_support::model::Model;
 
-pub const ROLE: &str = "security-reviewer";
-pub const RUNS: &str = "output/runs/r1/security-reviewer";
+pub(crate) const ROLE: &str = "security-reviewer";
+pub(crate) const RUNS: &str = "output/runs/r1/security-reviewer";
 /// Where the records of a run through a server go.
-pub const RECORDS: &str = "records/r1/security-reviewer";
+pub(crate) const RECORDS: &str = "records/r1/security-reviewer";
 
 const POLICY: &str = r#"
 version = 1
@@ -37,20 +37,20 @@ propose = ["input/**"]
 "#;
 
 /// A directory with a workspace in it, and things outside of it that nobody may touch.
-pub struct Setting {
+pub(crate) struct Setting {
     directory: TempDir,
 }
 
 /// What came of a command.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub status: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Setting {
-    pub fn new() -> Setting {
+    pub(crate) fn new() -> Setting {
         let setting = Setting { directory: tempfile::tempdir().unwrap() };
         setting.write("policy.toml", POLICY);
         setting.write("secret.txt", "outside of the workspace");
@@ -67,18 +67,18 @@ impl Setting {
         setting
     }
 
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.directory.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
-    pub fn workspace(&self) -> PathBuf {
+    pub(crate) fn workspace(&self) -> PathBuf {
         self.directory.path().join("workspace")
     }
 
     /// `bedrock-agent run` with a role, a task and a run, against this model.
-    pub fn command(&self, model: &Model, more: &[&str]) -> Command {
+    pub(crate) fn command(&self, model: &Model, more: &[&str]) -> Command {
         let role = if more.contains(&"--role") { &[][..] } else { &["--role", ROLE][..] };
         let task = if more.contains(&"--task") { &[][..] } else { &["--task", "Review it."][..] };
         let mut command = self.binary(model);
@@ -91,7 +91,7 @@ impl Setting {
     }
 
     /// The binary, with workspace and policy, against this model.
-    pub fn binary(&self, model: &Model) -> Command {
+    pub(crate) fn binary(&self, model: &Model) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bedrock-agent"));
         command
             // Nothing of the machine: no proxy, no profile, no instance metadata.
@@ -111,12 +111,12 @@ impl Setting {
     }
 
     /// Runs the worker to its end.
-    pub fn run(&self, model: &Model, more: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, model: &Model, more: &[&str]) -> Outcome {
         self.end_of(self.command(model, more).spawn().unwrap())
     }
 
     /// Waits for the end of a worker, at most a minute.
-    pub fn end_of(&self, mut child: Child) -> Outcome {
+    pub(crate) fn end_of(&self, mut child: Child) -> Outcome {
         let begun = Instant::now();
         let status = loop {
             if let Some(status) = child.try_wait().unwrap() {
@@ -136,12 +136,12 @@ impl Setting {
     }
 
     /// A file or directory beside the workspace.
-    pub fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.directory.path().join(path)
     }
 
     /// `bedrock-agent run` that works through the server at this URL.
-    pub fn remotely(&self, model: &Model, url: &str, more: &[&str]) -> Command {
+    pub(crate) fn remotely(&self, model: &Model, url: &str, more: &[&str]) -> Command {
         let records = self.path("records");
         let mut command = self.command(model, more);
         command.args(["--mcp", url, "--records", records.to_str().unwrap()]);
@@ -149,7 +149,7 @@ impl Setting {
     }
 
     /// Runs the worker to its end, through the server at this URL.
-    pub fn run_remotely(&self, model: &Model, url: &str, more: &[&str]) -> Outcome {
+    pub(crate) fn run_remotely(&self, model: &Model, url: &str, more: &[&str]) -> Outcome {
         self.end_of(self.remotely(model, url, more).spawn().unwrap())
     }
 
@@ -161,24 +161,24 @@ impl Setting {
     }
 
     /// The summary of the run.
-    pub fn summary(&self) -> Value {
+    pub(crate) fn summary(&self) -> Value {
         serde_json::from_str(&self.of_run("summary.json")).unwrap()
     }
 
     /// The steps in the transcript.
-    pub fn transcript(&self) -> Vec<Value> {
+    pub(crate) fn transcript(&self) -> Vec<Value> {
         let text = self.of_run("transcript.jsonl");
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The findings on disk: path and content.
-    pub fn findings(&self) -> Vec<(String, Value)> {
+    pub(crate) fn findings(&self) -> Vec<(String, Value)> {
         let all = self.files().into_iter().filter(|(path, _)| path.contains("output/findings/"));
         all.map(|(path, bytes)| (path, serde_json::from_slice(&bytes).unwrap())).collect()
     }
 
     /// Every file below the directory, but what the run itself and the test keep there.
-    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         let mut directories = vec![self.directory.path().to_owned()];
         while let Some(directory) = directories.pop() {
@@ -201,7 +201,7 @@ impl Setting {
 
 impl Outcome {
     /// The audit records on stderr.
-    pub fn audit(&self) -> Vec<Value> {
+    pub(crate) fn audit(&self) -> Vec<Value> {
         let lines = self.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.filter(|record| record["target"] == "audit").collect()
     }

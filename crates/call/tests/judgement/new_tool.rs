@@ -21,14 +21,14 @@ use super::recorded::call;
 /// Arguments of `count_bytes`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Args {
+pub(crate) struct Args {
     /// The file.
     path: String,
 }
 
 /// Output of `count_bytes`.
 #[derive(Serialize, JsonSchema)]
-pub struct Output {
+pub(crate) struct Output {
     /// The bytes of the file.
     bytes: usize,
 }

@@ -28,13 +28,18 @@ impl io::Write for Lines {
 }
 
 /// What came of a call, and its audit record.
-pub struct Recorded {
+pub(crate) struct Recorded {
     pub result: Result<Answer, ToolError>,
     pub audit: Value,
 }
 
 /// Calls a tool as `caller`.
-pub fn call(dispatcher: &Dispatcher, caller: &str, tool: &str, arguments: Value) -> Recorded {
+pub(crate) fn call(
+    dispatcher: &Dispatcher,
+    caller: &str,
+    tool: &str,
+    arguments: Value,
+) -> Recorded {
     let lines = Lines::default();
     let to = lines.clone();
     let subscriber = tracing_subscriber::fmt()

@@ -13,7 +13,7 @@ use crate::{ORCHESTRATOR, POLICY};
 /// Agents review a repository together, and propose fixes; a person decides.
 #[derive(Debug, Parser)]
 #[command(name = "code_review", version, after_help = EXAMPLES)]
-pub struct CommandLine {
+pub(super) struct CommandLine {
     #[command(subcommand)]
     pub command: Command,
 }
@@ -29,7 +29,7 @@ Examples:
   code_review apply --workspace /tmp/review --run monday";
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Stage, let the agents work, and make the report; the same command goes on with a run
     Review(Box<ReviewOptions>),
     /// Let one agent of a staged run work, as an engine of one's own would
@@ -42,7 +42,7 @@ pub enum Command {
 
 /// Which run.
 #[derive(Debug, Args)]
-pub struct RunOptions {
+pub(super) struct RunOptions {
     /// The workspace's directory; it is made if it is not there
     #[arg(long, value_name = "DIR", env = "MCP_WORKSPACE_ROOT")]
     pub workspace: PathBuf,
@@ -59,7 +59,7 @@ pub struct RunOptions {
 
 /// The model, and how far it may go.
 #[derive(Debug, Args)]
-pub struct ModelOptions {
+pub(super) struct ModelOptions {
     /// Model id, inference profile or ARN, as in `aws bedrock list-inference-profiles`
     #[arg(long, value_name = "ID", env = "BEDROCK_AGENT_MODEL")]
     pub model: String,
@@ -78,7 +78,7 @@ pub struct ModelOptions {
 }
 
 #[derive(Debug, Args)]
-pub struct ReviewOptions {
+pub(super) struct ReviewOptions {
     /// What to review: a directory, or a file ending in .tar .tar.gz .tgz .zip .bundle
     #[arg(long, value_name = "DIR|FILE")]
     pub source: PathBuf,
@@ -89,7 +89,7 @@ pub struct ReviewOptions {
 }
 
 #[derive(Debug, Args)]
-pub struct WorkOptions {
+pub(super) struct WorkOptions {
     /// The agent
     #[arg(long, value_name = "NAME", value_parser = Name::parse)]
     pub agent: Name,
@@ -101,7 +101,7 @@ pub struct WorkOptions {
 
 /// How to show progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Progress {
+pub(super) enum Progress {
     /// One line an agent that changes in place on a terminal, plain lines elsewhere
     Auto,
     /// A line for each thing that happens
@@ -112,7 +112,7 @@ pub enum Progress {
 
 impl RunOptions {
     /// The policy, checked.
-    pub fn policy(&self) -> anyhow::Result<Policy> {
+    pub(super) fn policy(&self) -> anyhow::Result<Policy> {
         let (text, name) = match &self.policy {
             Some(file) => {
                 let text = std::fs::read_to_string(file)
@@ -136,13 +136,13 @@ impl RunOptions {
     }
 
     /// What to give `mcp-workspace` so that it looks at this workspace.
-    pub fn for_people(&self) -> String {
+    pub(super) fn for_people(&self) -> String {
         let quoted = |path: &Path| quote(&path.display().to_string());
         format!("--workspace {} --policy {}", quoted(&self.workspace), quoted(&self.policy_file()))
     }
 
     /// What to give this command again.
-    pub fn for_this(&self) -> String {
+    pub(super) fn for_this(&self) -> String {
         let policy = self.policy.as_ref().map_or_else(String::new, |file| {
             format!(" --policy {}", quote(&file.display().to_string()))
         });

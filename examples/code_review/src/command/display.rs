@@ -15,7 +15,7 @@ const WIDTH: usize = 80;
 
 /// Shows progress on stderr.
 #[derive(Clone)]
-pub struct Display {
+pub(super) struct Display {
     shown: Arc<Mutex<Shown>>,
 }
 
@@ -36,7 +36,7 @@ enum How {
 
 impl Display {
     /// Shows progress as asked.
-    pub fn new(progress: Progress) -> Display {
+    pub(super) fn new(progress: Progress) -> Display {
         let how = match progress {
             Progress::Never => How::Never,
             Progress::Auto if std::io::stderr().is_terminal() => How::InPlace,
@@ -47,7 +47,7 @@ impl Display {
     }
 
     /// Says something that is no agent's.
-    pub fn say(&self, text: &str) {
+    pub(super) fn say(&self, text: &str) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let text = match shown.how {
             How::Never => return,
@@ -62,13 +62,13 @@ impl Display {
     }
 
     /// Takes the progress of an agent.
-    pub fn of(&self, agent: &Name) -> Watch {
+    pub(super) fn of(&self, agent: &Name) -> Watch {
         let (display, agent) = (self.clone(), agent.clone());
         Arc::new(move |text: &str| display.update(&agent, text))
     }
 
     /// Says how an agent stands.
-    pub fn update(&self, agent: &Name, text: &str) {
+    pub(super) fn update(&self, agent: &Name, text: &str) {
         let text = one_line(text);
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         match shown.lines.iter_mut().find(|(name, _)| name == agent) {

@@ -47,7 +47,7 @@ struct Run {
 }
 
 /// Runs all steps.
-pub fn all(options: &ReviewOptions) -> anyhow::Result<ExitCode> {
+pub(super) fn all(options: &ReviewOptions) -> anyhow::Result<ExitCode> {
     let source = Source::at(&options.source)?;
     fs::create_dir_all(&options.run.workspace)
         .with_context(|| format!("cannot make `{}`", options.run.workspace.display()))?;
@@ -92,7 +92,7 @@ fn may_report(options: &RunOptions, policy: &Policy) -> anyhow::Result<()> {
 }
 
 /// Runs one agent, and makes no report.
-pub fn one(options: &WorkOptions) -> anyhow::Result<ExitCode> {
+pub(super) fn one(options: &WorkOptions) -> anyhow::Result<ExitCode> {
     let policy = options.run.policy()?;
     log(&options.run, &policy, &options.model)?;
     let sources = options.run.workspace.join(policy.layout().input.as_str());

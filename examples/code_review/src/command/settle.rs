@@ -10,7 +10,7 @@ use crate::apply::{self, Applied};
 use crate::decisions::{self, Standing};
 
 /// Says how the proposals of a run stand.
-pub fn status(options: &RunOptions) -> anyhow::Result<ExitCode> {
+pub(super) fn status(options: &RunOptions) -> anyhow::Result<ExitCode> {
     let standing =
         decisions::standing(&options.workspace, &options.policy()?, &options.run, &options.caller)?;
     print(&in_words(&standing)?)?;
@@ -44,7 +44,7 @@ fn in_words(standing: &Standing) -> Result<String, std::fmt::Error> {
 }
 
 /// Applies what is approved; exit status 1 when some of it cannot be.
-pub fn apply(options: &RunOptions) -> anyhow::Result<ExitCode> {
+pub(super) fn apply(options: &RunOptions) -> anyhow::Result<ExitCode> {
     let Applied { applied, conflicts, undecided } =
         apply::apply(&options.workspace, &options.policy()?, &options.run, &options.caller)?;
     let mut text = String::new();

@@ -19,7 +19,7 @@ use crate::outcome::Outcome;
 const FORMAT: u32 = 1;
 
 /// All that a summary tells.
-pub struct Summary<'a> {
+pub(super) struct Summary<'a> {
     pub run: &'a Name,
     pub merged: &'a Merged,
     pub findings: &'a MergedFindings,
@@ -31,7 +31,7 @@ pub struct Summary<'a> {
 
 impl Summary<'_> {
     /// For people. What agents wrote is escaped.
-    pub fn markdown(&self) -> String {
+    pub(super) fn markdown(&self) -> String {
         let mut out = String::new();
         // Writing to a String cannot fail.
         let _ = self.write(&mut out);
@@ -196,7 +196,7 @@ impl Summary<'_> {
     }
 
     /// For machines. `files` are the report's other files.
-    pub fn json(&self, files: &[(&str, &str)]) -> String {
+    pub(super) fn json(&self, files: &[(&str, &str)]) -> String {
         let files: BTreeMap<&str, Value> = files
             .iter()
             .map(|(name, text)| (*name, json!({ "sha256": hex(text), "bytes": text.len() })))
@@ -219,6 +219,6 @@ impl Summary<'_> {
 }
 
 /// SHA-256 in hex digits.
-pub fn hex(text: &str) -> String {
+pub(super) fn hex(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }

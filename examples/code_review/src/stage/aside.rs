@@ -24,7 +24,7 @@ const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 const WRITERS: usize = 16;
 
 /// A directory that has not its final name yet.
-pub struct Aside<'a> {
+pub(super) struct Aside<'a> {
     directory: PathBuf,
     /// What it will be called, from the workspace's root.
     path: String,
@@ -33,7 +33,7 @@ pub struct Aside<'a> {
 
 impl<'a> Aside<'a> {
     /// Makes an empty one.
-    pub fn create(place: &Place<'a>) -> Result<Aside<'a>, StageError> {
+    pub(super) fn create(place: &Place<'a>) -> Result<Aside<'a>, StageError> {
         (place.moment)();
         let io = |what| move |path: &Path, cause| StageError::io(what, path, cause);
         fs::create_dir_all(&place.input).map_err(|cause| io("make")(&place.input, cause))?;
@@ -46,7 +46,7 @@ impl<'a> Aside<'a> {
     }
 
     /// Lets `fill` write with several hands.
-    pub fn with_writers<T>(
+    pub(super) fn with_writers<T>(
         &self,
         fill: impl FnOnce(&Writers<'_>) -> Result<T, StageError>,
     ) -> Result<T, StageError> {
@@ -74,7 +74,11 @@ impl<'a> Aside<'a> {
     }
 
     /// Gives the stage its name.
-    pub fn publish(self, place: &Place<'_>, gathered: Gathered) -> Result<Staged, StageError> {
+    pub(super) fn publish(
+        self,
+        place: &Place<'_>,
+        gathered: Gathered,
+    ) -> Result<Staged, StageError> {
         let published = self.try_publish(place, &gathered);
         if published.as_ref().map_or(true, |staged| staged.already) {
             let _ = fs::remove_dir_all(&self.directory);
@@ -172,7 +176,7 @@ impl Shared {
 }
 
 /// Writes files of a stage, several at the same time.
-pub struct Writers<'a> {
+pub(super) struct Writers<'a> {
     aside: &'a Aside<'a>,
     sender: Mutex<Option<SyncSender<Job>>>,
     shared: &'a Shared,
@@ -180,7 +184,7 @@ pub struct Writers<'a> {
 
 impl Writers<'_> {
     /// A directory whose parent is there.
-    pub fn directory(&self, path: &str) -> Result<(), StageError> {
+    pub(super) fn directory(&self, path: &str) -> Result<(), StageError> {
         (self.aside.moment)();
         let whole = self.aside.directory.join(path);
         match fs::create_dir(&whole) {
@@ -192,7 +196,12 @@ impl Writers<'_> {
     }
 
     /// A small file: it is written while the caller goes on.
-    pub fn file(&self, path: &str, executable: bool, content: Vec<u8>) -> Result<(), StageError> {
+    pub(super) fn file(
+        &self,
+        path: &str,
+        executable: bool,
+        content: Vec<u8>,
+    ) -> Result<(), StageError> {
         let job = Job { path: path.to_owned(), executable, content };
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = sender.as_ref().is_some_and(|sender| sender.send(job).is_ok());
@@ -200,13 +209,13 @@ impl Writers<'_> {
     }
 
     /// A large file: the caller writes it.
-    pub fn large_file(&self, path: &str, executable: bool) -> Result<LargeFile, StageError> {
+    pub(super) fn large_file(&self, path: &str, executable: bool) -> Result<LargeFile, StageError> {
         let (file, path) = self.aside.open(path, executable)?;
         Ok(LargeFile { file, path })
     }
 
     /// A link whose parent is there.
-    pub fn link(&self, path: &str, target: &str) -> Result<(), StageError> {
+    pub(super) fn link(&self, path: &str, target: &str) -> Result<(), StageError> {
         (self.aside.moment)();
         let whole = self.aside.directory.join(path);
         std::os::unix::fs::symlink(target, &whole)
@@ -214,7 +223,7 @@ impl Writers<'_> {
     }
 
     /// No more files follow.
-    pub fn finish(&self) -> Result<(), StageError> {
+    pub(super) fn finish(&self) -> Result<(), StageError> {
         drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
         if self.shared.has_failed() { Err(stopped("")) } else { Ok(()) }
     }
@@ -226,17 +235,17 @@ fn stopped(path: &str) -> StageError {
 }
 
 /// A large file that is being written.
-pub struct LargeFile {
+pub(super) struct LargeFile {
     file: File,
     path: PathBuf,
 }
 
 impl LargeFile {
-    pub fn write(&mut self, block: &[u8]) -> Result<(), StageError> {
+    pub(super) fn write(&mut self, block: &[u8]) -> Result<(), StageError> {
         self.file.write_all(block).map_err(|cause| StageError::io("write", &self.path, cause))
     }
 
-    pub fn finish(self) -> Result<(), StageError> {
+    pub(super) fn finish(self) -> Result<(), StageError> {
         self.file.sync_all().map_err(|cause| StageError::io("write", &self.path, cause))
     }
 }
@@ -248,7 +257,7 @@ fn sync(directory: &Path) -> Result<(), StageError> {
 }
 
 /// Removes what crashes have left: of this run at once, of others when it is old.
-pub fn sweep(place: &Place<'_>) -> Result<(), StageError> {
+pub(super) fn sweep(place: &Place<'_>) -> Result<(), StageError> {
     let entries = match fs::read_dir(&place.input) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

@@ -11,7 +11,7 @@ use super::StageError;
 use super::gather::Gather;
 
 /// Reads the tree.
-pub fn read(path: &Path, gather: &mut Gather<'_>) -> Result<(), StageError> {
+pub(super) fn read(path: &Path, gather: &mut Gather<'_>) -> Result<(), StageError> {
     let git = Git::unpack(path)?;
     let tree = git.run(&["ls-tree", "-r", "-z", "--full-tree", STAGED])?;
     let mut blobs = git.blobs()?;

@@ -12,7 +12,7 @@ use super::gather::Gather;
 const LEFT_OUT: [&str; 4] = [".git", ".hg", ".svn", ".jj"];
 
 /// Reads the whole tree. Links are taken as such and never followed.
-pub fn read(source: &Path, root: &Path, gather: &mut Gather<'_>) -> Result<(), StageError> {
+pub(super) fn read(source: &Path, root: &Path, gather: &mut Gather<'_>) -> Result<(), StageError> {
     let canonical =
         |path: &Path| path.canonicalize().map_err(|cause| StageError::io("read", path, cause));
     if canonical(root)?.starts_with(canonical(source)?) {

@@ -10,7 +10,7 @@ use super::aside::{Aside, Writers};
 use super::{Limits, StageError, name};
 
 /// What was gathered.
-pub struct Gathered {
+pub(super) struct Gathered {
     pub digest: String,
     pub files: u64,
     pub bytes: u64,
@@ -26,7 +26,7 @@ enum Entry {
 }
 
 /// Takes entries.
-pub struct Gather<'a> {
+pub(super) struct Gather<'a> {
     place: &'a str,
     limits: &'a Limits,
     /// Where they are written; nowhere when they are only counted.
@@ -41,7 +41,7 @@ const WHOLE: usize = 256 * 1024;
 
 impl<'a> Gather<'a> {
     /// Counts the entries that `fill` gives, and writes nothing.
-    pub fn only_counting(
+    pub(super) fn only_counting(
         place: &str,
         limits: &Limits,
         fill: impl FnOnce(&mut Gather<'_>) -> Result<(), StageError>,
@@ -52,7 +52,7 @@ impl<'a> Gather<'a> {
     }
 
     /// Writes the entries that `fill` gives, all of them on the disk when this returns.
-    pub fn writing(
+    pub(super) fn writing(
         aside: &Aside,
         place: &str,
         limits: &Limits,
@@ -77,7 +77,7 @@ impl<'a> Gather<'a> {
     }
 
     /// A directory. The same one again is no fault.
-    pub fn directory(&mut self, name: &[u8]) -> Result<(), StageError> {
+    pub(super) fn directory(&mut self, name: &[u8]) -> Result<(), StageError> {
         match name::parse(self.place, name)? {
             Some(path) => self.make(&path),
             None => Ok(()),
@@ -85,7 +85,7 @@ impl<'a> Gather<'a> {
     }
 
     /// A file.
-    pub fn file(
+    pub(super) fn file(
         &mut self,
         name: &[u8],
         executable: bool,
@@ -129,7 +129,7 @@ impl<'a> Gather<'a> {
     }
 
     /// A symbolic link.
-    pub fn link(&mut self, name: &[u8], target: &[u8]) -> Result<(), StageError> {
+    pub(super) fn link(&mut self, name: &[u8], target: &[u8]) -> Result<(), StageError> {
         let path = self.new_path(name)?;
         let target = name::link_target(&path, target)?;
         self.entries.insert(path, Entry::Link(target));
@@ -137,7 +137,7 @@ impl<'a> Gather<'a> {
     }
 
     /// Something that is not staged.
-    pub fn refuse(&mut self, name: &[u8], kind: &'static str) -> Result<(), StageError> {
+    pub(super) fn refuse(&mut self, name: &[u8], kind: &'static str) -> Result<(), StageError> {
         let path = String::from_utf8_lossy(name).escape_debug().to_string();
         Err(StageError::Kind { path, kind })
     }

@@ -6,7 +6,7 @@ use super::{RECORD, StageError};
 
 /// The path of an entry within the stage; none for the stage itself. `place` is where the stage
 /// will lie, which counts for the length of the whole.
-pub fn parse(place: &str, name: &[u8]) -> Result<Option<String>, StageError> {
+pub(super) fn parse(place: &str, name: &[u8]) -> Result<Option<String>, StageError> {
     let shown = String::from_utf8_lossy(name).escape_debug().to_string();
     let refuse = |reason: String| StageError::Name { name: shown.clone(), reason };
     let text = str::from_utf8(name).map_err(|_| refuse("it is not UTF-8".to_owned()))?;
@@ -29,7 +29,7 @@ pub fn parse(place: &str, name: &[u8]) -> Result<Option<String>, StageError> {
 ///
 /// Only the first components may climb. They start from a real directory, since nothing lies
 /// below a link, so what they climb is what the text says; what follows descends.
-pub fn link_target(path: &str, target: &[u8]) -> Result<String, StageError> {
+pub(super) fn link_target(path: &str, target: &[u8]) -> Result<String, StageError> {
     let refuse = || StageError::Link {
         path: path.to_owned(),
         target: String::from_utf8_lossy(target).escape_debug().to_string(),

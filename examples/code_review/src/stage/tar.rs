@@ -17,7 +17,7 @@ use super::gather::Gather;
 const MAX_ABOUT: u64 = 1 << 20;
 
 /// Unpacks one entry after the other; nothing is asked of the archive's order.
-pub fn read(path: &Path, gather: &mut Gather<'_>) -> Result<(), StageError> {
+pub(super) fn read(path: &Path, gather: &mut Gather<'_>) -> Result<(), StageError> {
     let file = File::open(path).map_err(|cause| StageError::io("read", path, cause))?;
     let file = BufReader::new(file);
     if path.to_string_lossy().to_ascii_lowercase().ends_with(".tar") {

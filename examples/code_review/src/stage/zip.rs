@@ -14,12 +14,12 @@ use super::gather::Gather;
 const MAX_TARGET: u64 = 4096;
 
 /// Whether a file is one, by its name.
-pub fn is_named(path: &Path) -> bool {
+pub(super) fn is_named(path: &Path) -> bool {
     path.to_string_lossy().to_ascii_lowercase().ends_with(".zip")
 }
 
 /// Unpacks the entries that the archive's directory lists.
-pub fn read(path: &Path, gather: &mut Gather<'_>) -> Result<(), StageError> {
+pub(super) fn read(path: &Path, gather: &mut Gather<'_>) -> Result<(), StageError> {
     let broken = |error: ZipError| StageError::Archive {
         path: path.display().to_string(),
         reason: error.to_string(),

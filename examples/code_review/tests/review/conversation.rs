@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use mcp_workspace_test_support::model::{Play, calls, done};
 
 /// A request, read.
-pub struct Conversation {
+pub(crate) struct Conversation {
     pub role: String,
     pub run: String,
     /// Messages so far: 1, 3, 5, ...
@@ -17,7 +17,7 @@ pub struct Conversation {
 }
 
 /// One call of a tool and what came of it.
-pub struct Called {
+pub(crate) struct Called {
     pub tool: String,
     pub input: Value,
     pub succeeded: bool,
@@ -25,7 +25,7 @@ pub struct Called {
 }
 
 impl Conversation {
-    pub fn of(request: &Value) -> Conversation {
+    pub(crate) fn of(request: &Value) -> Conversation {
         let system = request["system"][0]["text"].as_str().unwrap();
         let quoted: Vec<&str> = system.split('`').collect();
         let messages = request["messages"].as_array().unwrap();
@@ -56,17 +56,17 @@ impl Conversation {
     }
 
     /// Where the sources lie, as the task says.
-    pub fn sources(&self) -> String {
+    pub(crate) fn sources(&self) -> String {
         format!("input/{}", self.run)
     }
 
     /// The results of a tool, in order.
-    pub fn results<'a>(&'a self, tool: &'a str) -> impl Iterator<Item = &'a Called> {
+    pub(crate) fn results<'a>(&'a self, tool: &'a str) -> impl Iterator<Item = &'a Called> {
         self.called.iter().filter(move |called| called.tool == tool)
     }
 
     /// Files that `list_dir` gave.
-    pub fn listed(&self) -> Vec<String> {
+    pub(crate) fn listed(&self) -> Vec<String> {
         let pages = self.results("list_dir").map(|called| called.json());
         let entries = pages.flat_map(|page| page["entries"].as_array().unwrap().clone());
         entries
@@ -76,7 +76,7 @@ impl Conversation {
     }
 
     /// The next calls, or the end when there are none.
-    pub fn call(&self, inputs: Vec<(&str, Value)>) -> Play {
+    pub(crate) fn call(&self, inputs: Vec<(&str, Value)>) -> Play {
         if inputs.is_empty() {
             return done("Nothing is left to do.");
         }
@@ -88,19 +88,19 @@ impl Conversation {
     }
 
     /// Reads these files.
-    pub fn read(&self, paths: impl IntoIterator<Item = String>) -> Play {
+    pub(crate) fn read(&self, paths: impl IntoIterator<Item = String>) -> Play {
         let inputs = paths.into_iter().map(|path| ("read_file", json!({ "path": path })));
         self.call(inputs.collect())
     }
 }
 
 impl Called {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
     /// The path that was asked for, and the file's lines as the tool showed them.
-    pub fn file(&self) -> (String, Vec<String>) {
+    pub(crate) fn file(&self) -> (String, Vec<String>) {
         assert!(self.succeeded, "{} {}: {}", self.tool, self.input, self.text);
         let numbered = self.text.lines().filter_map(|line| line.split_once('\t'));
         let lines = numbered.filter(|(number, _)| number.trim().parse::<u32>().is_ok());

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 /// One of them.
 #[derive(Debug, Deserialize)]
-pub struct Defect {
+pub(crate) struct Defect {
     pub path: String,
     pub line: usize,
     pub text: String,
@@ -24,19 +24,19 @@ struct All {
 }
 
 /// The seeded repository.
-pub fn seeded() -> PathBuf {
+pub(crate) fn seeded() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("seeded")
 }
 
 /// All of them.
-pub fn all() -> Vec<Defect> {
+pub(crate) fn all() -> Vec<Defect> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeded-defects.toml");
     toml::from_str::<All>(&std::fs::read_to_string(file).unwrap()).unwrap().defect
 }
 
 impl Defect {
     /// Whether it is fixed in these sources.
-    pub fn is_fixed(&self, sources: &Path) -> bool {
+    pub(crate) fn is_fixed(&self, sources: &Path) -> bool {
         let text = std::fs::read_to_string(sources.join(&self.path)).unwrap();
         let any = |pattern: &str| {
             let pattern = Regex::new(pattern).unwrap();

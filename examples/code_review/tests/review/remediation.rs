@@ -9,7 +9,7 @@ use crate::conversation::Conversation;
 use mcp_workspace_test_support::model::{Play, done};
 
 /// What it does next.
-pub fn play(conversation: &Conversation) -> Play {
+pub(crate) fn play(conversation: &Conversation) -> Play {
     match conversation.messages {
         1 => {
             let input = json!({ "path": "output/findings", "depth": 2, "limit": 5000 });

@@ -55,7 +55,7 @@ const RULES: [Rule; 17] = [
 ];
 
 /// What a reviewer does next. It follows from the conversation alone.
-pub fn play(conversation: &Conversation) -> Play {
+pub(crate) fn play(conversation: &Conversation) -> Play {
     let rules: Vec<&Rule> = RULES.iter().filter(|rule| rule.role == conversation.role).collect();
     let wanted = |path: &str| rules.iter().any(|rule| path.ends_with(rule.ending));
     match conversation.messages {

@@ -20,11 +20,11 @@ use crate::defects::seeded;
 use crate::{remediation, reviewers};
 use mcp_workspace_test_support::model::{Model, Play};
 
-pub const RUN: &str = "r1";
-pub const PERSON: &str = "reviewer";
+pub(crate) const RUN: &str = "r1";
+pub(crate) const PERSON: &str = "reviewer";
 
 /// A workspace for one test.
-pub struct Setting {
+pub(crate) struct Setting {
     directory: TempDir,
     workspace: PathBuf,
     outputs: AtomicUsize,
@@ -32,14 +32,14 @@ pub struct Setting {
 
 /// What came of a command.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub status: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
 /// A command at work. It does not outlive its test.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     output: PathBuf,
 }
@@ -52,7 +52,7 @@ impl Drop for Running {
 }
 
 /// All agents by script.
-pub fn play(request: &Value) -> Play {
+pub(crate) fn play(request: &Value) -> Play {
     let conversation = Conversation::of(request);
     if conversation.role == "remediation" {
         remediation::play(&conversation)
@@ -62,12 +62,12 @@ pub fn play(request: &Value) -> Play {
 }
 
 /// A model that plays all agents.
-pub fn team() -> Model {
+pub(crate) fn team() -> Model {
     Model::playing(|_, request| play(request))
 }
 
 impl Setting {
-    pub fn new() -> Setting {
+    pub(crate) fn new() -> Setting {
         let directory = tempfile::tempdir().unwrap();
         let workspace = directory.path().join("workspace");
         fs::create_dir(&workspace).unwrap();
@@ -75,20 +75,20 @@ impl Setting {
     }
 
     /// With the workspace somewhere else.
-    pub fn at(workspace: &Path) -> Setting {
+    pub(crate) fn at(workspace: &Path) -> Setting {
         Setting { workspace: workspace.to_owned(), ..Setting::new() }
     }
 
-    pub fn workspace(&self) -> &Path {
+    pub(crate) fn workspace(&self) -> &Path {
         &self.workspace
     }
 
-    pub fn sources(&self) -> PathBuf {
+    pub(crate) fn sources(&self) -> PathBuf {
         self.workspace.join("input").join(RUN)
     }
 
     /// `code_review COMMAND` for the run, against this model.
-    pub fn command(&self, model: &Model, arguments: &[&str]) -> (Command, PathBuf) {
+    pub(crate) fn command(&self, model: &Model, arguments: &[&str]) -> (Command, PathBuf) {
         let number = self.outputs.fetch_add(1, Ordering::SeqCst);
         let output = self.directory.path().join(format!("output-{number}"));
         let mut command = Command::new(binary());
@@ -111,46 +111,46 @@ impl Setting {
         (command, output)
     }
 
-    pub fn start(&self, model: &Model, arguments: &[&str]) -> Running {
+    pub(crate) fn start(&self, model: &Model, arguments: &[&str]) -> Running {
         let (mut command, output) = self.command(model, arguments);
         Running { child: command.spawn().unwrap(), output }
     }
 
     /// The whole review of the seeded repository.
-    pub fn start_review(&self, model: &Model) -> Running {
+    pub(crate) fn start_review(&self, model: &Model) -> Running {
         self.start_review_with(model, &[])
     }
 
-    pub fn start_review_with(&self, model: &Model, more: &[&str]) -> Running {
+    pub(crate) fn start_review_with(&self, model: &Model, more: &[&str]) -> Running {
         let source = seeded();
         let source = source.to_str().unwrap();
         let arguments = [&["review", "--source", source][..], &MODEL, more].concat();
         self.start(model, &arguments)
     }
 
-    pub fn review(&self, model: &Model) -> Outcome {
+    pub(crate) fn review(&self, model: &Model) -> Outcome {
         self.start_review(model).end()
     }
 
     /// One agent alone.
-    pub fn start_agent(&self, model: &Model, agent: &str) -> Running {
+    pub(crate) fn start_agent(&self, model: &Model, agent: &str) -> Running {
         self.start(model, &[&["work", "--agent", agent][..], &MODEL].concat())
     }
 
     /// What a person or a program may decide.
-    pub fn decider(&self, caller: &str) -> Decider {
+    pub(crate) fn decider(&self, caller: &str) -> Decider {
         let policy = policy();
         let workspace = Workspace::open_with_ambient_authority(&self.workspace).unwrap();
         let layout = policy.layout().clone();
         Decider::new(workspace.into(), &policy.grant(caller).unwrap(), layout.into(), caller)
     }
 
-    pub fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Standing {
         standing(&self.workspace, &policy(), &run(), PERSON).unwrap()
     }
 
     /// A person approves all that is proposed.
-    pub fn approve_all(&self) -> usize {
+    pub(crate) fn approve_all(&self) -> usize {
         let decider = self.decider(PERSON);
         let proposed = self.standing().proposed;
         for proposal in &proposed {
@@ -159,16 +159,16 @@ impl Setting {
         proposed.len()
     }
 
-    pub fn report(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn report(&self, name: &str) -> Vec<u8> {
         fs::read(self.workspace.join("output/reports").join(RUN).join(name)).unwrap()
     }
 
-    pub fn summary(&self) -> Value {
+    pub(crate) fn summary(&self) -> Value {
         serde_json::from_slice(&self.report("summary.json")).unwrap()
     }
 
     /// Every record of a finding, by its path from the directory of findings.
-    pub fn findings(&self) -> Vec<(String, Value)> {
+    pub(crate) fn findings(&self) -> Vec<(String, Value)> {
         let mut findings = Vec::new();
         let root = self.workspace.join("output/findings");
         for agent in fs::read_dir(&root).into_iter().flatten() {
@@ -186,7 +186,7 @@ impl Setting {
     }
 
     /// Of the SARIF: path, line, rule and level of each result, sorted.
-    pub fn results(&self) -> Vec<(String, u64, String, String)> {
+    pub(crate) fn results(&self) -> Vec<(String, u64, String, String)> {
         let log: Value = serde_json::from_slice(&self.report("findings.sarif")).unwrap();
         let results = log["runs"][0]["results"].as_array().unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -221,7 +221,7 @@ const MODEL: [&str; 8] = [
 
 impl Running {
     /// Waits for the end, at most two minutes.
-    pub fn end(mut self) -> Outcome {
+    pub(crate) fn end(mut self) -> Outcome {
         let begun = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -238,12 +238,12 @@ impl Running {
     }
 
     /// Kills it, as a machine that fails does.
-    pub fn kill(self) {
+    pub(crate) fn kill(self) {
         drop(self);
     }
 
     /// Asks it to stop, as Ctrl-C does.
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     }
@@ -253,11 +253,11 @@ fn read(output: &Path, kind: &str) -> String {
     fs::read_to_string(output.with_extension(kind)).unwrap()
 }
 
-pub fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy::parse(POLICY, "policy.toml").unwrap()
 }
 
-pub fn run() -> Name {
+pub(crate) fn run() -> Name {
     Name::parse(RUN).unwrap()
 }
 

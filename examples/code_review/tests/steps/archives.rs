@@ -10,7 +10,7 @@ use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 /// An entry as an archive has it.
-pub struct Entry {
+pub(crate) struct Entry {
     name: Vec<u8>,
     kind: EntryType,
     mode: u32,
@@ -24,41 +24,41 @@ impl Entry {
         Entry { name: name.to_vec(), kind, mode: 0o644, content, target }
     }
 
-    pub fn file(name: &str, content: &[u8]) -> Entry {
+    pub(crate) fn file(name: &str, content: &[u8]) -> Entry {
         Entry { content: content.to_vec(), ..Entry::new(name.as_bytes(), EntryType::Regular) }
     }
 
-    pub fn program(name: &str, content: &[u8]) -> Entry {
+    pub(crate) fn program(name: &str, content: &[u8]) -> Entry {
         Entry { mode: 0o755, ..Entry::file(name, content) }
     }
 
-    pub fn directory(name: &str) -> Entry {
+    pub(crate) fn directory(name: &str) -> Entry {
         Entry { mode: 0o755, ..Entry::new(name.as_bytes(), EntryType::Directory) }
     }
 
-    pub fn link(name: &str, target: &str) -> Entry {
+    pub(crate) fn link(name: &str, target: &str) -> Entry {
         Entry { target: target.to_owned(), ..Entry::new(name.as_bytes(), EntryType::Symlink) }
     }
 
-    pub fn hard_link(name: &str, target: &str) -> Entry {
+    pub(crate) fn hard_link(name: &str, target: &str) -> Entry {
         Entry { target: target.to_owned(), ..Entry::new(name.as_bytes(), EntryType::Link) }
     }
 
-    pub fn device(name: &str) -> Entry {
+    pub(crate) fn device(name: &str) -> Entry {
         Entry::new(name.as_bytes(), EntryType::Char)
     }
 
-    pub fn fifo(name: &str) -> Entry {
+    pub(crate) fn fifo(name: &str) -> Entry {
         Entry::new(name.as_bytes(), EntryType::Fifo)
     }
 
-    pub fn raw(name: &[u8]) -> Entry {
+    pub(crate) fn raw(name: &[u8]) -> Entry {
         Entry::new(name, EntryType::Regular)
     }
 }
 
 /// As tar.
-pub fn tar(entries: &[Entry]) -> Vec<u8> {
+pub(crate) fn tar(entries: &[Entry]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
     for entry in entries {
         if entry.name.len() > 100 {
@@ -85,14 +85,14 @@ pub fn tar(entries: &[Entry]) -> Vec<u8> {
 }
 
 /// As tar in gzip.
-pub fn tar_gz(entries: &[Entry]) -> Vec<u8> {
+pub(crate) fn tar_gz(entries: &[Entry]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&tar(entries)).unwrap();
     encoder.finish().unwrap()
 }
 
 /// As zip.
-pub fn zip(entries: &[Entry]) -> Vec<u8> {
+pub(crate) fn zip(entries: &[Entry]) -> Vec<u8> {
     let mut writer = ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for entry in entries {
         let name = str::from_utf8(&entry.name).unwrap();

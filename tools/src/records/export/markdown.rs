@@ -98,13 +98,13 @@ fn ends_with_www(text: &str) -> bool {
 }
 
 /// Text of several lines as lines of a paragraph.
-pub fn paragraphs(text: &str) -> String {
+pub(super) fn paragraphs(text: &str) -> String {
     let shown = visible(text);
     shown.trim_end().split('\n').map(escaped).collect::<Vec<_>>().join("\n")
 }
 
 /// A fenced block that its content cannot close.
-pub fn fenced(text: &str) -> String {
+pub(super) fn fenced(text: &str) -> String {
     let shown = visible(text);
     let mut longest = 0;
     let mut run = 0;

@@ -23,7 +23,7 @@ struct Runtime {
 }
 
 /// The function, at work.
-pub struct Binary {
+pub(crate) struct Binary {
     pub service: Service,
     events: Sender<Value>,
     answers: Mutex<Receiver<Result<Value, String>>>,
@@ -32,7 +32,7 @@ pub struct Binary {
 
 impl Binary {
     /// Starts the binary in an environment as that of deploy/review.yaml.
-    pub async fn start(environment: &[(&str, String)]) -> Binary {
+    pub(crate) async fn start(environment: &[(&str, String)]) -> Binary {
         let (events, to_function) = channel(1);
         let (from_function, answers) = channel(1);
         let runtime = Arc::new(Runtime { events: Mutex::new(to_function), answers: from_function });
@@ -63,7 +63,7 @@ impl Binary {
     }
 
     /// One invocation.
-    pub async fn invoke(&self, payload: Value) -> Result<Value, String> {
+    pub(crate) async fn invoke(&self, payload: Value) -> Result<Value, String> {
         self.events.send(payload).await.unwrap();
         self.answers.lock().await.recv().await.unwrap()
     }

@@ -3,9 +3,9 @@
 //! Like the workspace it takes an effect twice: findings and files have names, a proposal is
 //! applied once. What must not happen at all it remembers as a violation.
 
-pub mod binary;
-pub mod real_workspace;
-pub mod service;
+pub(crate) mod binary;
+pub(crate) mod real_workspace;
+pub(crate) mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 /// What the person does once there are proposals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Person {
+pub(crate) enum Person {
     /// Nothing.
     Sleeps,
     /// Approves both proposals when the callback is there.
@@ -58,10 +58,10 @@ struct State {
 
 /// A workspace in memory.
 #[derive(Debug)]
-pub struct FakeWorkspace(Arc<Mutex<State>>);
+pub(crate) struct FakeWorkspace(Arc<Mutex<State>>);
 
 impl FakeWorkspace {
-    pub fn new() -> Arc<FakeWorkspace> {
+    pub(crate) fn new() -> Arc<FakeWorkspace> {
         Arc::new(FakeWorkspace(Arc::new(Mutex::new(State {
             person: Person::Sleeps,
             proposing: true,
@@ -91,38 +91,38 @@ impl FakeWorkspace {
         self
     }
 
-    pub fn person(self: Arc<FakeWorkspace>, person: Person) -> Arc<FakeWorkspace> {
+    pub(crate) fn person(self: Arc<FakeWorkspace>, person: Person) -> Arc<FakeWorkspace> {
         self.with(|state| state.person = person)
     }
 
-    pub fn without_proposals(self: Arc<FakeWorkspace>) -> Arc<FakeWorkspace> {
+    pub(crate) fn without_proposals(self: Arc<FakeWorkspace>) -> Arc<FakeWorkspace> {
         self.with(|state| state.proposing = false)
     }
 
     /// The person decides when the callback is about to end, and not before.
-    pub fn deciding_at_timeout(self: Arc<FakeWorkspace>) -> Arc<FakeWorkspace> {
+    pub(crate) fn deciding_at_timeout(self: Arc<FakeWorkspace>) -> Arc<FakeWorkspace> {
         self.with(|state| state.at_timeout = true)
     }
 
     /// The callback is about to end.
-    pub fn timeout_is_near(&self) {
+    pub(crate) fn timeout_is_near(&self) {
         let mut state = self.state();
         if state.at_timeout {
             state.decide();
         }
     }
 
-    pub fn without_findings(self: Arc<FakeWorkspace>) -> Arc<FakeWorkspace> {
+    pub(crate) fn without_findings(self: Arc<FakeWorkspace>) -> Arc<FakeWorkspace> {
         self.with(|state| state.finding = false)
     }
 
     /// This agent's function ends with an error, always.
-    pub fn failing(self: Arc<FakeWorkspace>, agent: &'static str) -> Arc<FakeWorkspace> {
+    pub(crate) fn failing(self: Arc<FakeWorkspace>, agent: &'static str) -> Arc<FakeWorkspace> {
         self.with(|state| state.failing = Some(agent))
     }
 
     /// This agent pauses so often before it is done.
-    pub fn pausing(
+    pub(crate) fn pausing(
         self: Arc<FakeWorkspace>,
         agent: &'static str,
         times: u32,
@@ -133,12 +133,12 @@ impl FakeWorkspace {
     }
 
     /// The source can be seen after so many attempts.
-    pub fn arriving_after(self: Arc<FakeWorkspace>, attempts: u32) -> Arc<FakeWorkspace> {
+    pub(crate) fn arriving_after(self: Arc<FakeWorkspace>, attempts: u32) -> Arc<FakeWorkspace> {
         self.with(|state| state.missing = attempts)
     }
 
     /// A worker's function is invoked. How often it was before says which round it is.
-    pub fn invoked(&self, function: &str, event: &Value) -> Result<Value, String> {
+    pub(crate) fn invoked(&self, function: &str, event: &Value) -> Result<Value, String> {
         let mut state = self.state();
         if format!("{}-function", short(event["agent"].as_str().unwrap_or_default())) != function {
             state
@@ -152,19 +152,19 @@ impl FakeWorkspace {
     }
 
     /// How often an agent's worker was asked.
-    pub fn asked(&self, agent: &str) -> u32 {
+    pub(crate) fn asked(&self, agent: &str) -> u32 {
         self.state().asked.get(agent).copied().unwrap_or_default()
     }
 
-    pub fn published(&self) -> usize {
+    pub(crate) fn published(&self) -> usize {
         self.state().callbacks.len()
     }
 
-    pub fn applied(&self) -> usize {
+    pub(crate) fn applied(&self) -> usize {
         self.state().changed.len()
     }
 
-    pub fn nothing_happened_too_early_or_twice(&self) {
+    pub(crate) fn nothing_happened_too_early_or_twice(&self) {
         let state = self.state();
         assert!(state.violations.is_empty(), "{:?}", state.violations);
         assert!(state.changed.values().all(|times| *times == 1), "{:?}", state.changed);
@@ -191,7 +191,7 @@ impl State {
     }
 
     /// What a worker does in one invocation.
-    pub fn work(&mut self, event: &Value, round: u32) -> Result<Value, String> {
+    pub(crate) fn work(&mut self, event: &Value, round: u32) -> Result<Value, String> {
         let name = event["agent"].as_str().unwrap_or_default();
         let agent = short(name).to_owned();
         *self.asked.entry(agent.clone()).or_default() += 1;
@@ -316,15 +316,15 @@ impl Effects for FakeWorkspace {
 
 /// The fake workspace, with the workers as functions that the service invokes.
 #[derive(Debug)]
-pub struct Invoking(Arc<FakeWorkspace>, Functions);
+pub(crate) struct Invoking(Arc<FakeWorkspace>, Functions);
 
 impl Invoking {
-    pub fn new(fake: &Arc<FakeWorkspace>) -> Invoking {
+    pub(crate) fn new(fake: &Arc<FakeWorkspace>) -> Invoking {
         Invoking::without(fake, "")
     }
 
     /// One role has no function.
-    pub fn without(fake: &Arc<FakeWorkspace>, role: &str) -> Invoking {
+    pub(crate) fn without(fake: &Arc<FakeWorkspace>, role: &str) -> Invoking {
         let mut functions: BTreeMap<_, _> = ["security", "style", "infrastructure", "remediation"]
             .map(|agent| (format!("{agent}-role"), format!("{agent}-function")))
             .into();
@@ -382,6 +382,6 @@ fn summary(agent: &str, ending: &str, reason: &str) -> Value {
 }
 
 /// An agent's name without the digest of the findings that it is for.
-pub fn short(name: &str) -> &str {
+pub(crate) fn short(name: &str) -> &str {
     name.split('-').next().unwrap_or(name)
 }

@@ -25,7 +25,7 @@ use super::service::{Ended, Kill, Wake, execute};
 
 /// What the person does when the code review has gone to sleep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Nothing.
     None,
     /// Approves the first proposal by its path, rejects the other.
@@ -35,14 +35,14 @@ pub enum Verdict {
 }
 
 /// A workspace with something to review.
-pub struct RealWorkspace {
+pub(crate) struct RealWorkspace {
     directory: TempDir,
     policy: Arc<Policy>,
     done: Mutex<BTreeSet<String>>,
 }
 
 impl RealWorkspace {
-    pub fn new() -> RealWorkspace {
+    pub(crate) fn new() -> RealWorkspace {
         let directory = tempfile::tempdir().unwrap();
         let app = directory.path().join("incoming/app");
         fs::create_dir_all(&app).unwrap();
@@ -55,7 +55,7 @@ impl RealWorkspace {
         }
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.directory.path()
     }
 
@@ -64,7 +64,7 @@ impl RealWorkspace {
     }
 
     /// Runs a code review over the wire.
-    pub async fn review(&self, kill: Kill, verdict: Verdict) -> Ended<Report> {
+    pub(crate) async fn review(&self, kill: Kill, verdict: Verdict) -> Ended<Report> {
         let effects = Arc::new(OnMount {
             root: self.root().to_owned(),
             policy: Arc::clone(&self.policy),
@@ -80,7 +80,7 @@ impl RealWorkspace {
     }
 
     /// Runs a code review with the real binary.
-    pub async fn review_with_binary(&self, verdict: Verdict) -> Ended<Report> {
+    pub(crate) async fn review_with_binary(&self, verdict: Verdict) -> Ended<Report> {
         let policy = self.root().join("policy.toml");
         fs::write(&policy, POLICY).unwrap();
         let binary = Binary::start(&[
@@ -166,13 +166,13 @@ impl RealWorkspace {
     }
 
     /// The staged sources as they are now.
-    pub fn sources(&self) -> [String; 2] {
+    pub(crate) fn sources(&self) -> [String; 2] {
         ["auth.py", "days.py"]
             .map(|name| fs::read_to_string(self.root().join("input/monday").join(name)).unwrap())
     }
 
     /// All files but callbacks, of which each execution has one, by their paths.
-    pub fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         let mut files = Vec::new();
         list(self.root(), &mut files);
         let within = |file: PathBuf| file.strip_prefix(self.root()).unwrap().display().to_string();

@@ -29,7 +29,7 @@ use tokio::time::timeout;
 
 /// When an invocation is ended from outside, once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kill {
+pub(crate) enum Kill {
     /// Never.
     Never,
     /// When this checkpoint is asked for: it is lost.
@@ -42,7 +42,7 @@ pub enum Kill {
 
 /// How a callback ends.
 #[derive(Debug, Clone)]
-pub enum Wake {
+pub(crate) enum Wake {
     /// Completed, with whatever payload.
     Success(&'static str),
     /// Completed as a failure.
@@ -70,7 +70,7 @@ fn lock(shared: &Shared) -> MutexGuard<'_, Execution> {
 
 /// What became of an execution.
 #[derive(Debug)]
-pub struct Ended<O> {
+pub(crate) struct Ended<O> {
     pub output: Result<O, String>,
     pub invocations: usize,
     pub checkpoints: usize,
@@ -80,7 +80,7 @@ pub struct Ended<O> {
 }
 
 /// The service, with one execution.
-pub struct Service {
+pub(crate) struct Service {
     shared: Shared,
     url: String,
     server: JoinHandle<()>,
@@ -88,7 +88,7 @@ pub struct Service {
 
 impl Service {
     /// Listens; `more` are routes beside the service's own.
-    pub async fn start(kill: Kill, more: Router) -> Service {
+    pub(crate) async fn start(kill: Kill, more: Router) -> Service {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let function = "arn:aws:lambda:eu-west-1:111122223333:function:review:1";
@@ -113,13 +113,13 @@ impl Service {
     }
 
     /// Where it listens.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Has the function invoked until the execution ends, or sleeps. `work` is what other functions
     /// do; `person` comes before a callback ends.
-    pub async fn run<O: DeserializeOwned>(
+    pub(crate) async fn run<O: DeserializeOwned>(
         &self,
         event: &Value,
         mut wakes: Vec<Wake>,
@@ -163,7 +163,7 @@ impl Drop for Service {
 }
 
 /// Runs a handler to its end, in this process.
-pub async fn execute<O, F, Fut>(
+pub(crate) async fn execute<O, F, Fut>(
     handler: F,
     event: Value,
     kill: Kill,
@@ -387,7 +387,7 @@ fn advance(
 }
 
 /// How often each function was invoked.
-pub fn times(invoked: &[(String, Value)]) -> BTreeMap<&str, usize> {
+pub(crate) fn times(invoked: &[(String, Value)]) -> BTreeMap<&str, usize> {
     invoked.iter().fold(BTreeMap::new(), |mut times, (function, _)| {
         *times.entry(function.as_str()).or_default() += 1;
         times
