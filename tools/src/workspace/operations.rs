@@ -15,6 +15,10 @@ use rustix::io::Errno;
 use super::Workspace;
 
 /// An operation that a record is published by.
+#[cfg_attr(
+    not(feature = "fault-injection"),
+    expect(unreachable_pub, reason = "named outside only where tests make operations fail")
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// A directory is made.

@@ -116,25 +116,18 @@ impl Scope {
             self.judgements.note(&entering);
             return Err(self.not_found(path));
         }
-        let opened = self.workspace.open(path, READ);
-        let kind = match &opened {
-            Ok(handle) => Some(metadata_of(handle).map_err(|errno| io_error("read", path, errno))?),
-            Err(_) => None,
-        };
-        if kind.is_none_or(|metadata| metadata.kind == Kind::Directory) {
-            self.judgements.note(&entering);
-        }
-        let handle = opened.map_err(|errno| self.open_error(path, errno))?;
-        call.touch(1);
-        match kind {
-            Some(metadata) if metadata.kind == Kind::Directory => {
+        match self.workspace.open(path, OFlags::RDONLY | OFlags::DIRECTORY) {
+            Ok(handle) => {
+                self.judgements.note(&entering);
+                call.touch(1);
                 Ok(Start::Directory(Directory { path: path.clone(), handle }))
             }
-            Some(metadata) if self.allows(Access::Read, path) => {
-                self.regular(path, handle, metadata).map(Start::File)
+            // No directory: then it is judged and opened as a file.
+            Err(Errno::NOTDIR) => self.open_file(path, call).map(Start::File),
+            Err(errno) => {
+                self.judgements.note(&entering);
+                Err(self.open_error(path, errno))
             }
-            Some(_) => Err(self.not_found(path)),
-            None => Err(self.not_found(path)),
         }
     }
 
@@ -163,32 +156,17 @@ impl Scope {
         call.touch(1);
         let metadata = metadata_of(&handle).map_err(|errno| io_error("read", path, errno))?;
         match metadata.kind {
-            Kind::Directory => {
-                return Err(ToolError::invalid(format!("`{path}` is a directory"))
-                    .in_situation(Situation::Directory));
-            }
-            _ if !readable => return Err(self.not_found(path)),
-            _ => {}
-        }
-        self.regular(path, handle, metadata)
-    }
-
-    /// The opened thing as the regular file that it is.
-    fn regular(
-        &self,
-        path: &WorkspacePath,
-        handle: OwnedFd,
-        metadata: Metadata,
-    ) -> Result<OpenFile, ToolError> {
-        match metadata.kind {
+            Kind::Directory => Err(ToolError::invalid(format!("`{path}` is a directory"))
+                .in_situation(Situation::Directory)),
+            _ if !readable => Err(self.not_found(path)),
+            Kind::Symlink => Err(self.not_found(path)),
+            Kind::Other => Err(special(path)),
             Kind::File => Ok(OpenFile {
                 file: File::from(handle),
                 size: metadata.size,
                 modified: metadata.modified,
                 executable: metadata.executable,
             }),
-            Kind::Other => Err(special(path)),
-            Kind::Directory | Kind::Symlink => Err(self.not_found(path)),
         }
     }
 
