@@ -98,7 +98,7 @@ fn from_a_finding_to_its_proposal_applied_over_the_url() {
     assert!(proposal.contains("<del>two</del>") && proposal.contains("<ins>2</ins>"), "{proposal}");
     let (_, token) = proposal.split_once("name=\"csrf\" value=\"").unwrap();
     let form = format!("csrf={}", token.split('"').next().unwrap());
-    // The local door is the page's own: without its form nothing is sent.
+    // The page itself checks its forms: without their token nothing is sent.
     place.url.asked();
     assert_eq!(page.ask(&format!("POST {path}/approve"), "csrf=0").0, 403);
     assert_eq!(place.url.asked(), [""; 0]);

@@ -13,7 +13,7 @@ use crate::workspace::Scope;
 pub const KEPT: u64 = 16;
 /// Old versions are removed together, by the writer of each version that this divides.
 const PRUNE_EVERY: u64 = 8;
-/// How often a reader begins anew when the version that it wants was removed under its hands.
+/// How often a reader begins anew when the version that it wants was removed meanwhile.
 const READS: usize = 16;
 
 /// The newest version of a key and its number.

@@ -1,4 +1,4 @@
-//! What a path may not reach, in both ways of resolving it, through every door: open, stat,
+//! What a path may not reach, in both ways of resolving it and by every operation: open, stat,
 //! list, search, record names, publish.
 
 use std::io::Read;

@@ -45,7 +45,7 @@ impl<'a> Aside<'a> {
         Ok(Aside { directory, path: place.path.clone(), moment: place.moment })
     }
 
-    /// Lets `fill` write with several hands.
+    /// Lets `fill` write from several threads.
     pub(super) fn with_writers<T>(
         &self,
         fill: impl FnOnce(&Writers<'_>) -> Result<T, StageError>,
