@@ -36,6 +36,12 @@ fuzz target *arguments:
     CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=1 \
         cargo +nightly fuzz run --features libfuzzer {{target}} fuzz/corpus/{{target}} fuzz/regressions/{{target}} -- {{arguments}}
 
+# what reading costs on a delayed mount beside ripgrep, and cold starts of two binaries in turn: `just bench CORPUS OTHER-BINARY`
+bench corpus other:
+    cargo build --release --locked -p mcp-workspace
+    cargo run --release --locked -p delayed-mount --example compare -- {{corpus}} target/release/mcp-workspace
+    for mode in buffered streaming; do python3 tests/interop/emulator/cold_start.py target/release/mcp-workspace "$mode" 30 --against {{other}}; done
+
 # real clients, ripgrep and the conformance suite; `just interop clients` for one of them
 interop *parts:
     cargo build --release --locked

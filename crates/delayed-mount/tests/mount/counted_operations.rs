@@ -72,6 +72,29 @@ fn grep_looks_each_name_up_by_its_directory_when_nothing_is_remembered() {
 }
 
 #[test]
+fn a_search_below_a_directory_resolves_its_start_once() {
+    for mode in MODES {
+        // A mount that forgets at once shows how often a path is resolved.
+        let options = Options { remembered: Duration::ZERO, ..Options::default() };
+        let Some(workspace) = workspace(options) else { return };
+        let scope = workspace.scope(mode);
+        for (tool, arguments) in [
+            ("grep", json!({ "pattern": "needle", "mode": "count", "path": "top/d03" })),
+            ("list_dir", json!({ "path": "top/d03" })),
+        ] {
+            workspace.mounted.reset_counts();
+            workspace.run(&scope, tool, arguments).unwrap();
+            let counts = workspace.mounted.counts();
+            let opened = counts.of(Operation::Open);
+            // `top` and `d03`, and each file that is opened by its name.
+            assert_eq!(counts.of(Operation::Lookup), 2 + opened, "{tool} {mode:?} {counts}");
+            let above = if mode == Resolution::Components { 1 } else { 0 };
+            assert!(counts.of(Operation::Opendir) <= 1 + above, "{tool} {mode:?} {counts}");
+        }
+    }
+}
+
+#[test]
 fn list_dir_lists_each_directory_once_and_asks_for_details_only_when_told() {
     for mode in MODES {
         let Some(workspace) = workspace(Options::default()) else { return };
