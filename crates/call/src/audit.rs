@@ -71,7 +71,7 @@ impl Record {
     }
 
     /// Says that the call is one of those that exist, and may be counted under its name.
-    pub fn is_known(&mut self) {
+    pub fn mark_known(&mut self) {
         self.known = true;
     }
 

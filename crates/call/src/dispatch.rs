@@ -170,7 +170,7 @@ impl Dispatcher {
     ) -> Result<Answer, ToolError> {
         let entry = self.catalog.find(&request.tool);
         if let Some(entry) = entry {
-            record.is_known();
+            record.mark_known();
             record.about(entry.subject(&request.arguments));
         }
         let grant = self.policy.grant(&request.caller);
@@ -198,7 +198,7 @@ impl Dispatcher {
         let (caller, arguments) = (&request.caller, &request.arguments);
         let mut record = Record::begin(&request, &call, self.metrics);
         let judgement = self.policy.grant(caller).and_then(|grant| grant.judge_doctor());
-        record.is_known();
+        record.mark_known();
         record.about(arguments.get("file").and_then(Value::as_str));
         let result = match judgement {
             None => Err(ToolError::new(
