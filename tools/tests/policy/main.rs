@@ -3,4 +3,5 @@
 #![allow(clippy::disallowed_methods, reason = "tests make their trees with the standard library")]
 
 mod policy_files;
+mod policy_globs;
 mod policy_properties;

@@ -1,15 +1,5 @@
 //! Globs of policies against a matcher by hand, on characters: what is granted is exactly what
 //! the glob says, and what is denied is at least that, in any case of the letters.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "a test prepares workspaces and may panic"
-)]
 
 use mcp_workspace_tools::path::WorkspacePath;
 use mcp_workspace_tools::policy::{Access, Policy};
