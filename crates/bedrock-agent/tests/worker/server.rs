@@ -97,14 +97,18 @@ impl Drop for Server {
     }
 }
 
-/// The server's binary, which is another package's: cargo builds it where it is not built yet.
+/// The server's binary, which is another package's: `MCP_WORKSPACE_BINARY`, or cargo builds it.
 fn binary() -> PathBuf {
+    if let Some(named) = std::env::var_os("MCP_WORKSPACE_BINARY") {
+        return named.into();
+    }
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
         let mut command = Command::new(env!("CARGO"));
         command
             .args(["build", "--quiet", "--message-format=json", "-p", "mcp-workspace"])
-            .args(["--bin", "mcp-workspace", "--manifest-path"])
+            // With `--url`: tests that run after these take the same file for a binary that has it.
+            .args(["--all-features", "--bin", "mcp-workspace", "--manifest-path"])
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
             .stdin(Stdio::null())
             .stderr(Stdio::inherit());
