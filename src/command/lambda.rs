@@ -16,8 +16,7 @@ use crate::metrics::Metrics;
 /// # Errors
 /// When the settings, the workspace or the policy cannot be had, which Lambda is told as well;
 /// or when the Runtime API goes away.
-pub(crate) async fn run(api: String) -> anyhow::Result<ExitCode> {
-    let api = RuntimeApi::parse(&api);
+pub(crate) async fn run(api: RuntimeApi) -> anyhow::Result<ExitCode> {
     let (function, workers) = match start() {
         Ok(started) => started,
         Err(error) => {

@@ -1,6 +1,7 @@
 //! The hosts: what the running binary promises to those who connect.
 #![cfg(test)]
 
+mod confinement;
 mod doctor;
 mod http;
 mod metrics;
