@@ -168,7 +168,8 @@ mod kernel {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::io::ErrorKind;
     use std::net::{TcpListener, TcpStream};
