@@ -175,7 +175,9 @@ impl Decider {
             place.remove_if_there(&place.aside)?;
             return Err(changed(change, &last));
         }
-        let Found::File(expected, compared) = last else { return self.make(place) };
+        if matches!(last, Found::Nothing) {
+            return self.make(place);
+        }
         match place.disk.exchange(&place.directory, &place.aside, place.name) {
             Ok(true) => {
                 if place.look(&place.aside)?.is(change.expected) {
@@ -185,7 +187,18 @@ impl Decider {
                 self.give_back(place, Some(wanted))?;
                 Err(changed(change, &place.look(place.name)?))
             }
-            Ok(false) => self.replace(place, &expected, compared),
+            // To ask was a round trip as well, the first time.
+            Ok(false) => match place.look(place.name)? {
+                Found::File(now, compared)
+                    if change.expected.is_some_and(|side| now.is_same_as(side)) =>
+                {
+                    self.replace(place, &now, compared)
+                }
+                other => {
+                    place.remove_if_there(&place.aside)?;
+                    Err(changed(change, &other))
+                }
+            },
             Err(Errno::NOENT) => {
                 place.remove_if_there(&place.aside)?;
                 Err(changed(change, &Found::Nothing))
