@@ -335,7 +335,8 @@ fn sources_that_have_changed_are_a_conflict_that_is_told() {
     assert_eq!(opened.body["digest"], opened.body["proposal"]["history"][0]["covers"]);
     let recovered = place.decide("person", "recover", "{}");
     assert_eq!(recovered.status, 409, "nothing was interrupted: {recovered:?}");
-    assert_eq!(place.function.audit()["tool"], "proposals recover");
+    let tools = [(); 5].map(|()| place.function.audit()["tool"].clone());
+    assert_eq!(tools[4], "proposals recover", "{tools:?}");
 }
 
 #[test]

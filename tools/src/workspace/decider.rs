@@ -202,7 +202,9 @@ impl Decider {
     /// # Errors
     /// [`Code::Io`] when the file system fails.
     pub fn history(&self, id: &str) -> Result<History, ToolError> {
-        self.workspace.history(&self.layout, id, self.proof())
+        let mut history = self.workspace.history(&self.layout, id, self.proof())?;
+        self.workspace.doubt_gaps(&self.layout, id, &mut history)?;
+        Ok(history)
     }
 
     /// Content that was saved with a step.
@@ -345,10 +347,7 @@ impl Workspace {
         while history.doubt.is_none() && history.next() <= MAX_STEPS {
             // By its name: a listing on a network mount may be older than the last step.
             let path = step_path(layout, id, history.next())?.join(RECORD)?;
-            let Some(bytes) = self.read_record(&path, MAX_RECORD_BYTES)? else {
-                self.doubt_gaps(layout, id, &mut history)?;
-                break;
-            };
+            let Some(bytes) = self.read_record(&path, MAX_RECORD_BYTES)? else { break };
             match serde_json::from_slice(&bytes) {
                 Ok(step) => history.push(step, id, proof),
                 Err(error) => history.doubt(format!("`{path}` is no decision: {error}")),
@@ -364,6 +363,9 @@ impl Workspace {
         id: &str,
         history: &mut History,
     ) -> Result<(), ToolError> {
+        if history.doubt.is_some() {
+            return Ok(());
+        }
         let stored = self.record_directories(&layout.decisions().join(id)?)?;
         let numbers: Vec<u32> = stored.iter().filter_map(|name| name.parse().ok()).collect();
         // A step that is listed was written just now, or is not shown by its name yet.

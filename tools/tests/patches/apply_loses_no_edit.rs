@@ -307,24 +307,19 @@ fn an_edit_that_came_out_is_not_lost_when_the_process_dies() {
 /// machine is what an editor renames to its place between the last comparison and the rename.
 #[test]
 fn on_a_network_mount_only_a_rename_in_that_instant_is_lost() {
-    let mounts: Mutex<Vec<Mounted>> = Mutex::default();
-    if Mounted::or_skip(&std::env::temp_dir(), Options::default()).unwrap().is_none() {
-        return;
-    }
-    let through_a_mount = |place: &Place| {
-        let mounted = Mounted::over(&place.root(), Options::default()).unwrap();
-        let workspace = Workspace::open_with_ambient_authority(mounted.path()).unwrap();
-        *place.desk.lock().unwrap() = Some(mounted.path().to_owned());
-        let mut mounts = mounts.lock().unwrap();
-        mounts.clear();
-        mounts.push(mounted);
-        workspace
+    // All workspaces of this test lie below it.
+    let temporary = std::env::temp_dir();
+    let Some(mounted) = Mounted::or_skip(&temporary, Options::default()).unwrap() else { return };
+    let through_the_mount = |place: &Place| {
+        let root = mounted.path().join(place.root().strip_prefix(&temporary).unwrap());
+        *place.desk.lock().unwrap() = Some(root.clone());
+        Workspace::open_with_ambient_authority(&root).unwrap()
     };
     for saves in [Saves::ByRename, Saves::InPlace] {
         for file in ["src/changed.rs", "src/gone.rs"] {
             let points = at_each_point(
                 2,
-                &through_a_mount,
+                &through_the_mount,
                 Place::new,
                 |decider, id| decide::apply(decider, id),
                 move |place, operation, side| {

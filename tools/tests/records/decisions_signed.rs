@@ -27,6 +27,9 @@ fn change(place: &Place, step: usize, change: impl FnOnce(&mut Value)) {
     fs::write(file(place, step), json.to_string()).unwrap();
 }
 
+/// How a stored step is changed.
+type Forge = fn(&mut Value);
+
 /// Nothing follows from what is stored, and everybody is told.
 fn is_doubted(place: &Place, why: &str, what: &str) {
     let source = place.source();
@@ -77,7 +80,7 @@ fn a_signature_is_of_one_step_with_one_key() {
         change(&place, 1, change_json);
         place
     };
-    let forgeries: [(&str, fn(&mut Value)); 7] = [
+    let forgeries: [(&str, Forge); 7] = [
         ("caller", |step| step["caller"] = json!("ben")),
         ("role", |step| step["role"] = json!("other")),
         ("reason", |step| step["reason"] = json!("bad")),
