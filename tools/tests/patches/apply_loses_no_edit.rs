@@ -196,7 +196,7 @@ fn an_edit_between_any_two_operations_of_an_apply_is_not_lost() {
                 2,
                 Place::open,
                 Place::new,
-                |decider, id| decide::apply(decider, id),
+                decide::apply,
                 move |place, _, _| {
                     place.save(saves, file);
                     true
@@ -319,9 +319,9 @@ fn on_a_network_mount_only_a_rename_in_that_instant_is_lost() {
         for file in ["src/changed.rs", "src/gone.rs"] {
             let points = at_each_point(
                 2,
-                &through_the_mount,
+                through_the_mount,
                 Place::new,
-                |decider, id| decide::apply(decider, id),
+                decide::apply,
                 move |place, operation, side| {
                     let is_the_instant = saves == Saves::ByRename
                         && (operation, side) == (Operation::Rename, FaultPoint::Before);
