@@ -26,6 +26,8 @@ const HOST: &str = "command";
 const TIME: Duration = Duration::from_secs(60 * 60);
 /// Digits of an id in a table.
 const SHORT: usize = 12;
+/// Conflicts of a proposal in a table.
+const SOME: usize = 3;
 
 /// Runs the subcommand; exit status 1 when it was refused, or a proposal could not be read.
 ///
@@ -135,8 +137,11 @@ fn list(options: &DeciderOptions, format: ListFormat) -> anyhow::Result<ExitCode
             let head = ["ID", "STATE", "FILES", "AGENT", "PROPOSED", "CONFLICTS WITH", "TITLE"];
             let rows = readable.iter().map(|view| {
                 let proposal = &view.proposal;
-                let conflicts = view.conflicts_with.iter().map(|id| short(id));
-                let conflicts = conflicts.collect::<Vec<_>>().join(",");
+                let told = view.conflicts_with.iter().take(SOME).map(|id| short(id));
+                let mut conflicts = told.collect::<Vec<_>>().join(",");
+                if view.conflicts_with.len() > SOME {
+                    conflicts.push_str(",…");
+                }
                 vec![
                     short(&proposal.id),
                     coloured(view.state),
@@ -240,7 +245,10 @@ fn as_text(view: &ProposalView) -> Result<String, std::fmt::Error> {
         writeln!(text, "findings  {}", line(&proposal.finding_ids.join(", ")))?;
     }
     if !view.conflicts_with.is_empty() {
-        let others = view.conflicts_with.join(", ");
+        let mut others = view.conflicts_with.join(", ");
+        if view.more_conflicts {
+            others.push_str(" and more");
+        }
         writeln!(text, "conflicts {}", styled(YELLOW, &line(&others)))?;
     }
     if !view.changed.is_empty() {

@@ -74,6 +74,9 @@ fn standing(body: &mut Markup, view: &ProposalView) {
         body.text(&view.changed.join("\n")).raw("</p>\n");
     }
     list(body, "It cannot be applied together with", "/proposal/", &view.conflicts_with);
+    if view.more_conflicts {
+        body.raw("<p>There are more that it cannot be applied together with.</p>\n");
+    }
     let findings: Vec<String> = view
         .proposal
         .finding_ids

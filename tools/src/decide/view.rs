@@ -31,9 +31,13 @@ pub struct ProposalView {
     /// Sources that are not what the proposal is made for, each with the versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<String>,
-    /// Other proposals on the same files that may still be applied.
+    /// Other proposals on the same files that may still be applied; at most
+    /// [`ProposalView::MOST_CONFLICTS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts_with: Vec<String>,
+    /// Whether there are more of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more_conflicts: bool,
     /// The canonical diff.
     #[serde(skip)]
     pub patch: Vec<u8>,
@@ -120,7 +124,8 @@ pub fn compare(decider: &Decider, listed: ProposalView) -> Result<ProposalView, 
     let loaded = Loaded::read(decider, &listed.proposal.id)?;
     let history = decider.history(&listed.proposal.id)?;
     let view = ProposalView::of(decider, &loaded, history)?;
-    Ok(ProposalView { conflicts_with: listed.conflicts_with, ..view })
+    let ProposalView { conflicts_with, more_conflicts, .. } = listed;
+    Ok(ProposalView { conflicts_with, more_conflicts, ..view })
 }
 
 /// One proposal against the sources as they are, with what conflicts with it. Nothing is written.
@@ -140,6 +145,7 @@ pub fn show(decider: &Decider, given: &str) -> Result<ProposalView, ToolError> {
     let mut shown = ProposalView::of(decider, &loaded, decider.history(&id)?)?;
     if let Some(listed) = list(decider)?.readable.into_iter().find(|view| view.proposal.id == id) {
         shown.conflicts_with = listed.conflicts_with;
+        shown.more_conflicts = listed.more_conflicts;
     }
     Ok(shown)
 }
@@ -164,28 +170,44 @@ fn tell_conflicts(readable: &mut [ProposalView]) {
     let mut on_path: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for view in readable.iter().filter(|view| view.state.is_live()) {
         for path in view.proposal.files.iter().flat_map(ProposedFile::paths) {
-            on_path.entry(path.to_owned()).or_default().push(view.proposal.id.clone());
+            let ids = on_path.entry(path.to_owned()).or_default();
+            // Of so many on one path each finds enough others, and one that tells of more.
+            if ids.len() < ProposalView::MOST_CONFLICTS + 2 && ids.last() != Some(&view.proposal.id)
+            {
+                ids.push(view.proposal.id.clone());
+            }
         }
     }
     for view in readable.iter_mut().filter(|view| view.state.is_live()) {
         let paths = view.proposal.files.iter().flat_map(ProposedFile::paths);
-        let others: BTreeSet<String> = paths
-            .filter_map(|path| on_path.get(path))
-            .flatten()
-            .filter(|id| **id != view.proposal.id)
-            .cloned()
-            .collect();
-        view.conflicts_with = others.into_iter().collect();
+        let mut others: BTreeSet<&String> =
+            paths.filter_map(|path| on_path.get(path)).flatten().collect();
+        others.remove(&view.proposal.id);
+        view.more_conflicts = others.len() > ProposalView::MOST_CONFLICTS;
+        view.conflicts_with =
+            others.into_iter().take(ProposalView::MOST_CONFLICTS).cloned().collect();
     }
 }
 
 impl ProposalView {
+    /// Most others that one is told to conflict with.
+    pub const MOST_CONFLICTS: usize = 50;
+
     /// What records tell of a proposal.
     fn recorded(proposal: Proposal, history: History) -> ProposalView {
         let History { steps, doubt } = history;
         let (changed, conflicts_with, patch) = (Vec::new(), Vec::new(), Vec::new());
         let state = State::after(&steps);
-        ProposalView { proposal, state, history: steps, doubt, changed, conflicts_with, patch }
+        ProposalView {
+            proposal,
+            state,
+            history: steps,
+            doubt,
+            changed,
+            conflicts_with,
+            more_conflicts: false,
+            patch,
+        }
     }
 
     pub(super) fn of(
