@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::decide::ProposalView;
+use mcp_workspace_tools::decide::{Listing, ProposalView};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::policy::Judgement;
 use mcp_workspace_tools::records::decision::{Action, State};
-use mcp_workspace_tools::review::{Proposals, Review, Verb};
+use mcp_workspace_tools::review::{Review, Verb, Verdict};
 use serde_json::json;
 
 use crate::audit::Record;
-use crate::config::{DeciderOptions, ListFormat, ProposalsCommand, ShowFormat};
+use crate::config::{DecideProposal, DeciderOptions, ListFormat, ProposalsCommand, ShowFormat};
 use crate::review::{self, NoRole};
 use crate::terminal::{
     BOLD, CYAN, GREEN, ProgressLine, RED, YELLOW, block, keeping_tabs, line, print, styled, table,
@@ -26,6 +26,8 @@ const HOST: &str = "command";
 const TIME: Duration = Duration::from_secs(60 * 60);
 /// Digits of an id in a table.
 const SHORT: usize = 12;
+/// Conflicts of a proposal in a table.
+const SOME: usize = 3;
 
 /// Runs the subcommand; exit status 1 when it was refused, or a proposal could not be read.
 ///
@@ -36,16 +38,26 @@ pub(crate) fn run(command: ProposalsCommand) -> anyhow::Result<ExitCode> {
         ProposalsCommand::List(options) => list(&options.decider, options.format),
         ProposalsCommand::Show(options) => show(&options.decider, &options.id, options.format),
         ProposalsCommand::Approve(options) => {
-            decide(&options.decider, &options.id, Verb::Approve, options.reason.as_deref())
+            let DecideProposal { id, reason, decider } = &options.proposal;
+            let seen = options.seen.as_deref();
+            decide(decider, id, Verdict { verb: Verb::Approve, reason: reason.as_deref(), seen })
         }
         ProposalsCommand::Reject(options) => {
-            decide(&options.decider, &options.id, Verb::Reject, Some(&options.reason))
+            let verdict = Verdict { verb: Verb::Reject, reason: Some(&options.reason), seen: None };
+            decide(&options.decider, &options.id, verdict)
         }
         ProposalsCommand::Apply(options) => {
-            decide(&options.decider, &options.id, Verb::Apply, None)
+            let verdict = Verdict { verb: Verb::Apply, reason: None, seen: None };
+            decide(&options.decider, &options.id, verdict)
         }
         ProposalsCommand::Revert(options) => {
-            decide(&options.decider, &options.id, Verb::Revert, options.reason.as_deref())
+            let verdict =
+                Verdict { verb: Verb::Revert, reason: options.reason.as_deref(), seen: None };
+            decide(&options.decider, &options.id, verdict)
+        }
+        ProposalsCommand::Recover(options) => {
+            let verdict = Verdict { verb: Verb::Recover, reason: None, seen: None };
+            decide(&options.decider, &options.id, verdict)
         }
     }
 }
@@ -55,16 +67,12 @@ fn open(options: &DeciderOptions) -> anyhow::Result<(Box<dyn Review>, Call)> {
     Ok((review, Call::new(&options.caller, TIME)))
 }
 
-fn decide(
-    options: &DeciderOptions,
-    id: &str,
-    verb: Verb,
-    reason: Option<&str>,
-) -> anyhow::Result<ExitCode> {
+fn decide(options: &DeciderOptions, id: &str, verdict: Verdict<'_>) -> anyhow::Result<ExitCode> {
     let (review, mut call) = match open(options) {
         Err(error) if error.is::<NoRole>() => {
             let call = Call::new(&options.caller, TIME);
-            let mut record = Record::of_decision(&options.caller, HOST, verb.as_str(), id, &call);
+            let verb = verdict.verb.as_str();
+            let mut record = Record::of_decision(&options.caller, HOST, verb, id, &call);
             record.judged(Judgement::refused(error.to_string()));
             record.finish(&Err(ToolError::new(Code::Denied, error.to_string())));
             return Err(error);
@@ -75,7 +83,7 @@ fn decide(
     if let Some(line) = &progress {
         call = call.with_progress(line.sink());
     }
-    let decided = review.decide(id, verb, reason, &call);
+    let decided = review.decide(id, verdict, &call);
     drop(progress);
     match decided {
         Ok(decision) => {
@@ -119,7 +127,7 @@ fn action(action: Action) -> &'static str {
 
 fn list(options: &DeciderOptions, format: ListFormat) -> anyhow::Result<ExitCode> {
     let (review, call) = open(options)?;
-    let Proposals { readable, unreadable } = match review.proposals(&call) {
+    let Listing { readable, unreadable, not_read } = match review.proposals(&call) {
         Ok(all) => all,
         Err(error) => return Ok(refused(&error, options)),
     };
@@ -129,8 +137,11 @@ fn list(options: &DeciderOptions, format: ListFormat) -> anyhow::Result<ExitCode
             let head = ["ID", "STATE", "FILES", "AGENT", "PROPOSED", "CONFLICTS WITH", "TITLE"];
             let rows = readable.iter().map(|view| {
                 let proposal = &view.proposal;
-                let conflicts = view.conflicts_with.iter().map(|id| short(id));
-                let conflicts = conflicts.collect::<Vec<_>>().join(",");
+                let told = view.conflicts_with.iter().take(SOME).map(|id| short(id));
+                let mut conflicts = told.collect::<Vec<_>>().join(",");
+                if view.conflicts_with.len() > SOME {
+                    conflicts.push_str(",…");
+                }
                 vec![
                     short(&proposal.id),
                     coloured(view.state),
@@ -154,7 +165,30 @@ fn list(options: &DeciderOptions, format: ListFormat) -> anyhow::Result<ExitCode
             line(&left_out.error.message)
         );
     }
-    Ok(if unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    for view in &readable {
+        if view.is_begun() {
+            eprintln!("mcp-workspace: proposal {}", interrupted(view));
+        }
+        if let Some(doubt) = &view.doubt {
+            eprintln!("mcp-workspace: proposal {}: {}", short(&view.proposal.id), line(doubt));
+        }
+    }
+    if not_read > 0 {
+        eprintln!("mcp-workspace: {not_read} proposals are left out: the time was not enough");
+    }
+    let is_whole = unreadable.is_empty() && not_read == 0;
+    let is_believed = readable.iter().all(|view| view.doubt.is_none());
+    Ok(if is_whole && is_believed { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// What can be done about something that was begun and has not ended.
+fn interrupted(view: &ProposalView) -> String {
+    let id = short(&view.proposal.id);
+    let state = view.state.as_str();
+    format!(
+        "{id} is {state}: if nobody is at it, it was interrupted: run `mcp-workspace proposals \
+         recover {id}`"
+    )
 }
 
 fn coloured(state: State) -> String {
@@ -194,6 +228,14 @@ fn as_text(view: &ProposalView) -> Result<String, std::fmt::Error> {
     writeln!(text, "{}", styled(BOLD, &line(&proposal.title)))?;
     writeln!(text, "id        {}", line(&proposal.id))?;
     writeln!(text, "state     {}", coloured(view.state))?;
+    if view.is_begun() {
+        writeln!(text, "          {}", styled(YELLOW, &interrupted(view)))?;
+    }
+    if let Some(doubt) = &view.doubt {
+        let text_of = styled(RED, &line(doubt));
+        writeln!(text, "doubt     {text_of}; nothing is decided about it")?;
+    }
+    writeln!(text, "digest    {}", proposal.digest())?;
     let (agent, caller) = (line(&proposal.agent), line(&proposal.caller));
     writeln!(text, "proposed  {} by {caller} as {agent}", line(&proposal.created))?;
     if let Some(run) = &proposal.run {
@@ -203,7 +245,10 @@ fn as_text(view: &ProposalView) -> Result<String, std::fmt::Error> {
         writeln!(text, "findings  {}", line(&proposal.finding_ids.join(", ")))?;
     }
     if !view.conflicts_with.is_empty() {
-        let others = view.conflicts_with.join(", ");
+        let mut others = view.conflicts_with.join(", ");
+        if view.more_conflicts {
+            others.push_str(" and more");
+        }
         writeln!(text, "conflicts {}", styled(YELLOW, &line(&others)))?;
     }
     if !view.changed.is_empty() {

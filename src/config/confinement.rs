@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use mcp_workspace_lambda::RuntimeApi;
+use mcp_workspace_tools::policy::KeySource;
 
 use super::{LambdaOptions, ReviewOptions, ServeOptions, StdioOptions, WorkspaceOptions};
 use crate::caller::jwt::Source;
-use crate::config::CallerOptions;
+use crate::config::{CallerOptions, read_text};
 use crate::confinement::Reach;
 
 /// Whether the kernel confines the server.
@@ -32,8 +33,25 @@ pub(crate) enum ConfinementChoice {
 impl ConfinementOptions {
     /// The reach of a server over `root`; none where it is not confined.
     pub(crate) fn reach(self, workspace: &WorkspaceOptions, root: &Path) -> Option<Reach> {
-        (self.confinement == ConfinementChoice::Auto)
-            .then(|| Reach::of(root).reading(workspace.policy.as_deref()))
+        (self.confinement == ConfinementChoice::Auto).then(|| {
+            Reach::of(root)
+                .reading(workspace.policy.as_deref())
+                .reading(key_file(workspace).as_deref())
+        })
+    }
+}
+
+/// The file with the key of decisions, where the policy names one. What is wrong with either is told
+/// where they are used.
+fn key_file(workspace: &WorkspaceOptions) -> Option<PathBuf> {
+    let text = read_text(workspace.policy.as_deref()?).ok()?;
+    // Few policies name one, and the others need not be checked twice.
+    if !text.contains("key_file") {
+        return None;
+    }
+    match workspace.policy().ok()?.policy.decision_key()? {
+        KeySource::File(file) => Some(file.into()),
+        KeySource::Environment(_) => None,
     }
 }
 

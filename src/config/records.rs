@@ -198,6 +198,7 @@ pub(crate) enum ProfileChoice {
   mcp-workspace proposals show 3f9a1c
   mcp-workspace proposals approve 3f9a1c --reason 'covers the empty file'
   mcp-workspace proposals apply 3f9a1c
+  mcp-workspace proposals recover 3f9a1c
   mcp-workspace proposals reject 77b2e0 --reason 'breaks the callers of parse'
   mcp-workspace proposals list --url https://ID.lambda-url.eu-west-1.on.aws")]
 pub(crate) enum ProposalsCommand {
@@ -206,13 +207,20 @@ pub(crate) enum ProposalsCommand {
     /// Show a proposal: its diff, who proposed it and why, and what was decided
     Show(ShowProposal),
     /// Approve a proposal, so that it can be applied
-    Approve(DecideProposal),
+    Approve(ApproveProposal),
     /// Reject a proposal, for good
     Reject(RejectProposal),
     /// Change the sources as an approved proposal says: all files, or none
     Apply(ApplyProposal),
     /// Put the sources back as they were before a proposal was applied
     Revert(DecideProposal),
+    /// Finish or take back an apply or revert that was interrupted
+    ///
+    /// A list shows what was begun and has not ended as `applying` or `reverting`. Looking changes
+    /// nothing; this command, `apply` and `revert` take it up, as it was approved.
+    #[command(after_help = "Example:
+  mcp-workspace proposals recover 3f9a1c --workspace ~/repo")]
+    Recover(ApplyProposal),
 }
 
 impl ProposalsCommand {
@@ -221,10 +229,11 @@ impl ProposalsCommand {
         match self {
             ProposalsCommand::List(options) => &mut options.decider.url,
             ProposalsCommand::Show(options) => &mut options.decider.url,
-            ProposalsCommand::Approve(options) => &mut options.decider.url,
+            ProposalsCommand::Approve(options) => &mut options.proposal.decider.url,
             ProposalsCommand::Reject(options) => &mut options.decider.url,
             ProposalsCommand::Apply(options) => &mut options.decider.url,
             ProposalsCommand::Revert(options) => &mut options.decider.url,
+            ProposalsCommand::Recover(options) => &mut options.decider.url,
         }
     }
 }
@@ -274,6 +283,16 @@ pub(crate) enum ShowFormat {
     Patch,
 }
 
+/// Options of `proposals approve`.
+#[derive(Debug, Args)]
+pub(crate) struct ApproveProposal {
+    #[command(flatten)]
+    pub proposal: DecideProposal,
+    /// The digest that `proposals show` printed: nothing else is approved
+    #[arg(long, value_name = "DIGEST")]
+    pub seen: Option<String>,
+}
+
 /// Options of `proposals approve` and `revert`.
 #[derive(Debug, Args)]
 pub(crate) struct DecideProposal {
@@ -298,7 +317,7 @@ pub(crate) struct RejectProposal {
     pub decider: DeciderOptions,
 }
 
-/// Options of `proposals apply`.
+/// Options of `proposals apply` and `recover`.
 #[derive(Debug, Args)]
 pub(crate) struct ApplyProposal {
     /// The proposal's id, or its first six digits or more

@@ -3,11 +3,11 @@
 
 use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::decide::ProposalView;
+use mcp_workspace_tools::decide::{Listing, ProposalView};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::decision::Decision;
 use mcp_workspace_tools::records::merged::{MergedFinding, Wanted};
-use mcp_workspace_tools::review::{Excerpt, Findings, LocalReview, Proposals, Review, Verb};
+use mcp_workspace_tools::review::{Excerpt, Findings, LocalReview, Review, Verdict};
 
 use crate::audit::Record;
 
@@ -41,7 +41,7 @@ impl Review for AuditedReview {
         self.review.source(finding, call)
     }
 
-    fn proposals(&self, call: &Call) -> Result<Proposals, ToolError> {
+    fn proposals(&self, call: &Call) -> Result<Listing, ToolError> {
         self.review.proposals(call)
     }
 
@@ -49,16 +49,11 @@ impl Review for AuditedReview {
         self.review.proposal(id, call)
     }
 
-    fn decide(
-        &self,
-        id: &str,
-        verb: Verb,
-        reason: Option<&str>,
-        call: &Call,
-    ) -> Result<Decision, ToolError> {
+    fn decide(&self, id: &str, verdict: Verdict<'_>, call: &Call) -> Result<Decision, ToolError> {
         let person = self.review.person(call)?;
-        let mut record = Record::of_decision(&person, self.host, verb.as_str(), id, call);
-        let decided = self.review.decide(id, verb, reason, call);
+        let verb = verdict.verb.as_str();
+        let mut record = Record::of_decision(&person, self.host, verb, id, call);
+        let decided = self.review.decide(id, verdict, call);
         if let Ok(decision) = &decided {
             record.decided(&decision.role, &decision.proposal);
         }

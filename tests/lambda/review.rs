@@ -325,8 +325,18 @@ fn sources_that_have_changed_are_a_conflict_that_is_told() {
         "{answer:?}"
     );
     assert_eq!(place.source(), "something else\n");
+    // A list tells what was decided; whether it still fits is told of the one that is opened.
     let listed = place.get("person", "/proposals");
-    assert_eq!(listed.body["proposals"][0]["state"], "conflicted");
+    assert_eq!(listed.body["proposals"][0]["state"], "approved");
+    let path = format!("/proposals/{}", place.proposal);
+    let opened = place.get("person", &path);
+    assert_eq!(opened.body["proposal"]["state"], "conflicted");
+    // An approval is of what was looked at.
+    assert_eq!(opened.body["digest"], opened.body["proposal"]["history"][0]["covers"]);
+    let recovered = place.decide("person", "recover", "{}");
+    assert_eq!(recovered.status, 409, "nothing was interrupted: {recovered:?}");
+    let tools = [(); 5].map(|()| place.function.audit()["tool"].clone());
+    assert_eq!(tools[4], "proposals recover", "{tools:?}");
 }
 
 #[test]

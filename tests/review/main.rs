@@ -273,6 +273,129 @@ fn a_proposal_is_approved_applied_and_reverted() {
     assert_eq!(audited, expected.map(|action| format!("proposals {action}")), "{log}");
 }
 
+/// Everything below a directory, with content and times.
+fn tree(directory: &Path) -> Vec<(std::path::PathBuf, std::time::SystemTime, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let metadata = std::fs::symlink_metadata(&path).unwrap();
+        let content = if metadata.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
+        all.push((path.clone(), metadata.modified().unwrap(), content));
+        if metadata.is_dir() {
+            all.extend(tree(&path));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn an_interrupted_apply_is_shown_and_only_recovering_takes_it_up() {
+    let place = Place::new();
+    let id = place.proposal();
+    let cli = |arguments: &[&str]| {
+        let mut command = command();
+        command.arg("proposals").args(arguments).args(["--caller", "person"]);
+        place.options(&mut command);
+        let done = command.output().unwrap();
+        (done.status.code(), String::from_utf8([done.stdout, done.stderr].concat()).unwrap())
+    };
+    assert_eq!(cli(&["approve", &id]).0, Some(0));
+    // As a process leaves it that dies before the first source is changed.
+    let (old, new) = ("one\ntwo\nthree\n", "one\n2 <b>\u{202e}\nthree\n");
+    let version = |text: &str| mcp_workspace_test_support::git::version(text.as_bytes());
+    let step = place.workspace().join(format!("output/decisions/{id}/2"));
+    std::fs::create_dir(&step).unwrap();
+    std::fs::write(step.join("0.before"), old).unwrap();
+    std::fs::write(step.join("0.after"), new).unwrap();
+    let intent = serde_json::json!({
+        "format": 1, "proposal": id, "step": 2, "action": "applying", "caller": "person",
+        "role": "person", "created": "2026-01-01T00:00:00Z",
+        "journal": {"files": [{
+            "path": "src/main.py",
+            "before": {"version": version(old), "mode": 0o4644, "content": "0.before"},
+            "after": {"version": version(new), "mode": 0o4644, "content": "0.after"},
+        }]},
+    });
+    std::fs::write(step.join("decision.json"), intent.to_string()).unwrap();
+    let before = tree(&place.workspace());
+    let review = Review::over(&place);
+    assert!(review.get("/proposals").body.contains("not ended: open it to recover it"));
+    let page = review.get(&format!("/proposal/{id}"));
+    assert!(page.body.contains(">applying</span>") && page.body.contains(">Recover</button>"));
+    for look in [vec!["list"], vec!["show", &id], vec!["list", "--format", "json"]] {
+        let (status, told) = cli(&look);
+        assert_eq!(status, Some(0), "{told}");
+        assert!(told.contains("applying"), "{told}");
+        assert!(told.contains("proposals recover"), "{told}");
+    }
+    assert!(tree(&place.workspace()) == before, "a look has changed something");
+    let form = format!("csrf={}", page.field("csrf").unwrap());
+    assert_eq!(review.post(&format!("/proposal/{id}/recover"), &form).status, 303);
+    assert!(review.get(&format!("/proposal/{id}")).body.contains(">applied</span>"));
+    assert_eq!(source(&place), new);
+    let (status, told) = cli(&["recover", &id]);
+    assert_eq!(status, Some(1), "{told}");
+    assert!(told.contains("nothing of it was interrupted"), "{told}");
+}
+
+#[test]
+fn a_page_approves_what_it_has_shown() {
+    let place = Place::new();
+    let id = place.proposal();
+    let review = Review::over(&place);
+    let path = format!("/proposal/{id}");
+    let page = review.get(&path);
+    let form = |page: &Answer| {
+        format!("csrf={}&seen={}", page.field("csrf").unwrap(), page.field("seen").unwrap())
+    };
+    let record = place.workspace().join(format!("output/proposals/{id}/proposal.json"));
+    let text = std::fs::read_to_string(&record).unwrap();
+    std::fs::write(&record, text.replace("Change ", "Correct ")).unwrap();
+    assert_eq!(review.post(&format!("{path}/approve"), &form(&page)).status, 409);
+    assert!(is_proposed(&review, &id));
+    let page = review.get(&path);
+    assert_eq!(review.post(&format!("{path}/approve"), &form(&page)).status, 303);
+}
+
+#[test]
+fn a_key_of_decisions_signs_them_and_is_asked_for() {
+    let place = Place::new();
+    let policy = format!("{POLICY}\n[decisions]\nkey_env = \"REVIEW_KEY\"\n");
+    std::fs::write(place.policy(), policy).unwrap();
+    let id = place.proposal();
+    let cli = |key: &str, arguments: &[&str]| {
+        let mut command = command();
+        command.arg("proposals").args(arguments).args(["--caller", "person"]);
+        if !key.is_empty() {
+            command.env("REVIEW_KEY", key);
+        }
+        place.options(&mut command);
+        let done = command.output().unwrap();
+        let told = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
+        assert!(key.is_empty() || !told.contains(key), "the key is told: {told}");
+        (done.status.code(), told)
+    };
+    let key = "k3y".repeat(12);
+    let (status, told) = cli("", &["approve", &id]);
+    assert!(status == Some(1) && told.contains("was not given it"), "{told}");
+    let (status, told) = cli("short-key-short", &["approve", &id]);
+    assert!(status != Some(0) && told.contains("has 15 bytes"), "{told}");
+    assert_eq!(cli(&key, &["approve", &id]).0, Some(0));
+    let (status, told) = cli(&"other".repeat(8), &["apply", &id]);
+    assert!(status == Some(1) && told.contains("not of this key"), "{told}");
+    let (status, told) = cli(&"other".repeat(8), &["list"]);
+    assert!(status == Some(1) && told.contains("not of this key"), "{told}");
+    assert_eq!(cli(&key, &["apply", &id]).0, Some(0));
+    // A key that agents could read is none.
+    let key_file = place.workspace().join("key");
+    std::fs::write(&key_file, &key).unwrap();
+    let table = format!("[decisions]\nkey_file = \"{}\"\n", key_file.display());
+    std::fs::write(place.policy(), format!("{POLICY}\n{table}")).unwrap();
+    let (status, told) = cli("", &["list"]);
+    assert!(status != Some(0) && told.contains("must not be in the workspace"), "{told}");
+}
+
 #[test]
 fn a_rejection_needs_a_reason_and_shows_it() {
     let place = Place::new();

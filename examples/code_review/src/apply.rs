@@ -47,8 +47,9 @@ pub fn apply(
     caller: &str,
 ) -> Result<Applied, DecisionsError> {
     let decider = rights::decider(root, policy, caller)?;
-    let (readable, _) =
-        decide::list(&decider).map_err(|cause| DecisionsError::List { run: run.clone(), cause })?;
+    let readable = decide::list(&decider)
+        .map_err(|cause| DecisionsError::List { run: run.clone(), cause })?
+        .readable;
     let sources = sources_of(policy.layout(), run);
     let mut outcome = Applied::default();
     for view in readable.into_iter().filter(|view| is_about(view, &sources)) {

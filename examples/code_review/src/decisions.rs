@@ -90,8 +90,8 @@ pub enum DecisionsError {
     },
 }
 
-/// How the proposals of this run stand, as far as the caller may see them. An apply that was
-/// interrupted is finished or taken back, where the caller may decide.
+/// How the proposals of this run stand, as far as the caller may see them. Nothing is written: an
+/// apply that was interrupted stays so until [`apply`](crate::apply) or a person takes it up.
 ///
 /// # Errors
 /// When there is no such workspace, the policy has no role for the caller, or the file system
@@ -103,14 +103,25 @@ pub fn standing(
     caller: &str,
 ) -> Result<Standing, DecisionsError> {
     let decider = rights::decider(root, policy, caller)?;
-    let (readable, unreadable) =
+    let listing =
         decide::list(&decider).map_err(|cause| DecisionsError::List { run: run.clone(), cause })?;
-    let mut standing = Standing {
-        unreadable: unreadable.into_iter().map(|bad| (bad.id, bad.error.message)).collect(),
-        ..Standing::default()
-    };
+    let unreadable = listing.unreadable.into_iter().map(|bad| (bad.id, bad.error.message));
+    let mut standing = Standing { unreadable: unreadable.collect(), ..Standing::default() };
     let sources = sources_of(policy.layout(), run);
-    for view in readable.into_iter().filter(|view| is_about(view, &sources)) {
+    for view in listing.readable.into_iter().filter(|view| is_about(view, &sources)) {
+        let id = view.proposal.id.clone();
+        let view = match decide::compare(&decider, view) {
+            Ok(view) => view,
+            Err(error) => {
+                standing.unreadable.push((id, error.message));
+                continue;
+            }
+        };
+        // Nothing follows from a history that cannot be believed.
+        if let Some(doubt) = view.doubt {
+            standing.unreadable.push((id, doubt));
+            continue;
+        }
         let list = match view.state {
             State::Proposed => &mut standing.proposed,
             // An apply that somebody is at is as good as approved; a revert as good as applied.

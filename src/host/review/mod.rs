@@ -17,7 +17,7 @@ use axum::routing::{MethodRouter, get, post};
 use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::{Code, ToolError};
-use mcp_workspace_tools::review::message::{PATH, is_id};
+use mcp_workspace_tools::review::message::{PATH, Reason, is_id};
 use mcp_workspace_tools::review::{LocalReview, Verb};
 use serde_json::json;
 
@@ -46,7 +46,9 @@ fn look(of: fn(String) -> Route) -> MethodRouter<Arc<Served>> {
         move |State(served): State<Arc<Served>>,
               Named { id, .. }: Named,
               query: RawQuery,
-              asked: Asked| async move { answer(&served, asked, of(id), query, None).await },
+              asked: Asked| async move {
+            answer(&served, asked, of(id), query, Reason::default()).await
+        },
     )
 }
 
@@ -100,7 +102,7 @@ async fn answer(
     asked: Asked,
     route: Route,
     RawQuery(query): RawQuery,
-    reason: Option<String>,
+    reason: Reason,
 ) -> Response {
     match respond(served, asked, route, &query.unwrap_or_default(), reason).await {
         Ok(answer) => json(StatusCode::OK, answer.json()),
@@ -113,7 +115,7 @@ async fn respond(
     asked: Asked,
     route: Route,
     query: &str,
-    reason: Option<String>,
+    reason: Reason,
 ) -> Result<Answer, ToolError> {
     if !served.reviewed {
         let error = ToolError::new(Code::NotFound, "this server has no review API");
@@ -123,7 +125,6 @@ async fn respond(
     let (tool, path) = route.audited();
     let request = asked.to(served.host, tool, json!({ "path": path }));
     let right = route.right();
-    let work =
-        move |review: &LocalReview, call: &Call| route.run(review, &query, reason.as_deref(), call);
+    let work = move |review: &LocalReview, call: &Call| route.run(review, &query, &reason, call);
     served.dispatcher.review(request, right, work).await
 }

@@ -14,7 +14,7 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The reason in the body. JSON alone: a form of any page can be sent without its kind being
 /// asked for first, JSON cannot.
-pub(super) fn reason_of(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, Box<Response>> {
+pub(super) fn reason_of(headers: &HeaderMap, body: &[u8]) -> Result<Reason, Box<Response>> {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
@@ -28,11 +28,10 @@ pub(super) fn reason_of(headers: &HeaderMap, body: &[u8]) -> Result<Option<Strin
         return Err(failure(&ToolError::new(Code::TooLarge, message)).into());
     }
     // A list would pass for the fields in their order.
-    let reason = serde_json::from_slice::<Map<String, Value>>(body)
+    serde_json::from_slice::<Map<String, Value>>(body)
         .and_then(|fields| serde_json::from_value::<Reason>(Value::Object(fields)))
         .map_err(|error| {
             let message = format!("the body is not as it should be: {error}");
-            failure(&ToolError::invalid(message).hint("send {} or {\"reason\": \"…\"}"))
-        })?;
-    Ok(reason.reason)
+            failure(&ToolError::invalid(message).hint("send {} or {\"reason\": \"…\"}")).into()
+        })
 }

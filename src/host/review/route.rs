@@ -4,14 +4,15 @@ use std::time::Instant;
 
 use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::decide::Listing;
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::export::describe::{ALL_SEVERITIES, severity_name};
 use mcp_workspace_tools::records::finding::Severity;
 use mcp_workspace_tools::records::merged::Wanted;
 use mcp_workspace_tools::review::message::{
-    Decided, OneFinding, OneProposal, Person, ProposalsPage,
+    Decided, OneFinding, OneProposal, Person, ProposalsPage, Reason,
 };
-use mcp_workspace_tools::review::{LocalReview, Proposals, Review, Verb};
+use mcp_workspace_tools::review::{LocalReview, Review, Verb, Verdict};
 use mcp_workspace_tools::storage::findings::Bounds;
 use serde::Serialize;
 
@@ -62,7 +63,7 @@ impl Route {
         &self,
         review: &LocalReview,
         query: &Query,
-        reason: Option<&str>,
+        reason: &Reason,
         call: &Call,
     ) -> Result<Answer, ToolError> {
         let after = query.after.as_deref();
@@ -86,10 +87,13 @@ impl Route {
             Route::Proposal(given) => {
                 let mut view = review.proposal(&visible(review, given)?, call)?;
                 let patch = std::mem::take(&mut view.patch);
-                as_answer(&OneProposal { proposal: view, patch })
+                let digest = view.proposal.digest();
+                as_answer(&OneProposal { proposal: view, digest, patch })
             }
             Route::Decide(given, verb) => {
-                let decision = review.decide(&visible(review, given)?, *verb, reason, call)?;
+                let (reason, seen) = (reason.reason.as_deref(), reason.seen.as_deref());
+                let verdict = Verdict { verb: *verb, reason, seen };
+                let decision = review.decide(&visible(review, given)?, verdict, call)?;
                 as_answer(&Decided { decision })
             }
         }
@@ -107,7 +111,7 @@ fn visible(review: &LocalReview, given: &str) -> Result<String, ToolError> {
 }
 
 /// The proposals after a place in their order, as many as an answer of so many bytes takes.
-fn page_of(all: Proposals, after: Option<&str>, most: usize) -> Result<ProposalsPage, ToolError> {
+fn page_of(all: Listing, after: Option<&str>, most: usize) -> Result<ProposalsPage, ToolError> {
     let after = after
         .map(|after| {
             after.rsplit_once(',').ok_or_else(|| {
@@ -117,7 +121,8 @@ fn page_of(all: Proposals, after: Option<&str>, most: usize) -> Result<Proposals
         })
         .transpose()?;
     let unreadable = if after.is_none() { all.unreadable } else { Vec::new() };
-    let mut page = ProposalsPage { proposals: Vec::new(), unreadable, next: None };
+    let not_read = all.not_read;
+    let mut page = ProposalsPage { proposals: Vec::new(), unreadable, not_read, next: None };
     let mut bytes = 0;
     for view in all.readable {
         let place = (view.proposal.created.as_str(), view.proposal.id.as_str());
@@ -207,7 +212,7 @@ mod tests {
             }))
             .unwrap()
         };
-        let all = || Proposals { readable: (0..20).map(view).collect(), unreadable: Vec::new() };
+        let all = || Listing { readable: (0..20).map(view).collect(), ..Listing::default() };
         for most in [1, 1_000, 100_000] {
             let (mut ids, mut after, mut pages) = (Vec::new(), None, 0);
             loop {

@@ -1,12 +1,12 @@
 //! One finding, with the source around it.
 
 use mcp_workspace_tools::call::Call;
+use mcp_workspace_tools::decide::Listing;
 use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::records::export::describe::{
     place, severity_name, snippet, title, verdict_name,
 };
 use mcp_workspace_tools::records::merged::MergedFinding;
-use mcp_workspace_tools::review::Proposals;
 use mcp_workspace_tools::text::markup::Markup;
 
 use super::findings::shortened;
@@ -85,13 +85,17 @@ fn seen(body: &mut Markup, finding: &MergedFinding) {
     body.raw("</ul>\n");
 }
 
+/// Proposals that are named on the page of a finding.
+const MOST_ANSWERS: usize = 100;
+
 /// The proposals that answer it, as far as they can be read.
 fn answers(body: &mut Markup, pages: &Pages, finding: &MergedFinding, call: &Call) {
-    let Ok(Proposals { readable, .. }) = pages.review.proposals(call) else { return };
+    let Ok(Listing { readable, .. }) = pages.review.proposals(call) else { return };
     let names =
         |id: &String| *id == finding.fingerprint || finding.seen.iter().any(|seen| seen.id == *id);
     let mut any = false;
-    for view in readable.iter().filter(|view| view.proposal.finding_ids.iter().any(names)) {
+    let answering = readable.iter().filter(|view| view.proposal.finding_ids.iter().any(names));
+    for view in answering.take(MOST_ANSWERS) {
         body.raw(if any { "" } else { "<h2>Proposals</h2>\n<ul class=\"list\" data-list>\n" });
         any = true;
         body.raw("<li><span class=\"badge ").raw(view.state.as_str());

@@ -12,7 +12,7 @@ mod when;
 use axum::http::StatusCode;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::{Code, ToolError};
-use mcp_workspace_tools::review::Verb;
+use mcp_workspace_tools::review::{Verb, Verdict};
 
 use super::{Asked, Pages, Reply};
 
@@ -32,12 +32,13 @@ pub(super) fn answer(
     let reply = match (asked.post, parts.as_slice()) {
         (false, [""]) => Reply::Page(findings::page(pages, asked, call)?),
         (false, ["finding", fingerprint]) => Reply::Page(finding::page(pages, fingerprint, call)?),
-        (false, ["proposals"]) => Reply::Page(proposals::page(pages, call)?),
+        (false, ["proposals"]) => Reply::Page(proposals::page(pages, asked, call)?),
         (false, ["proposal", id]) => Reply::Page(proposal::page(pages, id, call)?),
         (false, ["proposal", id, "diff"]) => Reply::Text(proposal::whole_diff(pages, id, call)?),
         (true, ["proposal", id, action]) => {
             let verb = Verb::parse(action).ok_or_else(nothing)?;
-            pages.review.decide(id, verb, asked.form.get("reason"), call)?;
+            let (reason, seen) = (asked.form.get("reason"), asked.form.get("seen"));
+            pages.review.decide(id, Verdict { verb, reason, seen }, call)?;
             Reply::See(format!("/proposal/{id}"))
         }
         _ => return Err(nothing()),

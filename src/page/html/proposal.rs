@@ -59,11 +59,24 @@ pub(super) fn whole_diff(pages: &Pages, id: &str, call: &Call) -> Result<String,
 }
 
 fn standing(body: &mut Markup, view: &ProposalView) {
+    if view.is_begun() {
+        body.raw("<p class=\"problem\">What is ").raw(view.state.as_str());
+        body.raw(
+            " has not ended. If nobody is at it, it was interrupted, and you can recover it.</p>\n",
+        );
+    }
+    if let Some(doubt) = &view.doubt {
+        body.raw("<p class=\"problem text\">Nothing is decided about it, because what is recorded cannot be believed: ");
+        body.text(doubt).raw("</p>\n");
+    }
     if !view.changed.is_empty() {
         body.raw("<p class=\"problem text\">The sources are not those that it is made for:\n");
         body.text(&view.changed.join("\n")).raw("</p>\n");
     }
     list(body, "It cannot be applied together with", "/proposal/", &view.conflicts_with);
+    if view.more_conflicts {
+        body.raw("<p>There are more that it cannot be applied together with.</p>\n");
+    }
     let findings: Vec<String> = view
         .proposal
         .finding_ids
@@ -97,10 +110,13 @@ fn list(body: &mut Markup, name: &'static str, place: &'static str, ids: &[Strin
 
 /// The forms for what may follow.
 fn decisions(body: &mut Markup, pages: &Pages, view: &ProposalView) {
+    let digest = view.proposal.digest();
     let mut form = |action: &'static str, name: &'static str, reason: Option<&'static str>| {
         body.raw("<form method=\"post\" action=\"/proposal/").text(&view.proposal.id).raw("/");
         body.raw(action).raw("\">\n<input type=\"hidden\" name=\"csrf\" value=\"");
         body.text(pages.access.form_token()).raw("\">\n");
+        // An approval is of what this page shows, and of nothing else.
+        body.raw("<input type=\"hidden\" name=\"seen\" value=\"").text(&digest).raw("\">\n");
         if let Some(required) = reason {
             body.raw(if required.is_empty() {
                 "<label>Reason"
@@ -117,12 +133,17 @@ fn decisions(body: &mut Markup, pages: &Pages, view: &ProposalView) {
             form("approve", "Approve", None);
             form("reject", "Reject", Some(" required"));
         }
+        State::Approved if view.awaits_approval() => {
+            form("approve", "Approve again", None);
+            form("reject", "Reject", Some(" required"));
+        }
         State::Approved => {
             form("apply", "Apply to the sources", None);
             form("reject", "Reject", Some(" required"));
         }
         State::Conflicted | State::Superseded => form("reject", "Reject", Some(" required")),
         State::Applied => form("revert", "Revert", Some("")),
-        State::Rejected | State::Applying | State::Reverting | State::Reverted => {}
+        State::Applying | State::Reverting => form("recover", "Recover", None),
+        State::Rejected | State::Reverted => {}
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mcp_workspace_tools::call::Call;
-use mcp_workspace_tools::decide::ProposalView;
+use mcp_workspace_tools::decide::{Listing, ProposalView};
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::records::decision::Decision;
 use mcp_workspace_tools::records::export::describe::severity_name;
@@ -17,7 +17,7 @@ use mcp_workspace_tools::records::proposal::id_of;
 use mcp_workspace_tools::review::message::{
     Decided, OneFinding, OneProposal, Person, ProposalsPage, Reason, is_id,
 };
-use mcp_workspace_tools::review::{Excerpt, Findings, Proposals, Review, Verb};
+use mcp_workspace_tools::review::{Excerpt, Findings, Review, Verdict};
 use mcp_workspace_tools::storage::findings::Page;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -100,14 +100,15 @@ impl Review for RemoteReview {
         self.connection.get(&format!("findings/{}/source", finding.fingerprint), [], call)
     }
 
-    fn proposals(&self, call: &Call) -> Result<Proposals, ToolError> {
-        let mut all = Proposals { readable: Vec::new(), unreadable: Vec::new() };
+    fn proposals(&self, call: &Call) -> Result<Listing, ToolError> {
+        let mut all = Listing::default();
         let (mut after, mut turned): (Option<String>, _) = (None, BTreeSet::new());
         loop {
             let from = after.iter().map(|after| ("after", after.as_str()));
             let page: ProposalsPage = self.connection.get("proposals", from, call)?;
             all.readable.extend(page.proposals);
             all.unreadable.extend(page.unreadable);
+            all.not_read = all.not_read.max(page.not_read);
             let Some(next) = page.next else { return Ok(all) };
             after = Some(turn(&mut turned, next)?);
         }
@@ -116,7 +117,7 @@ impl Review for RemoteReview {
     fn proposal(&self, id: &str, call: &Call) -> Result<ProposalView, ToolError> {
         check_id(id)?;
         let one: OneProposal = self.connection.get(&format!("proposals/{id}"), [], call)?;
-        let OneProposal { proposal: mut view, patch } = one;
+        let OneProposal { proposal: mut view, patch, .. } = one;
         // What is decided about is what the id names, and so must be what is shown.
         if !view.proposal.id.starts_with(id)
             || id_of(&patch, &view.proposal.files) != view.proposal.id
@@ -127,15 +128,10 @@ impl Review for RemoteReview {
         Ok(view)
     }
 
-    fn decide(
-        &self,
-        id: &str,
-        verb: Verb,
-        reason: Option<&str>,
-        call: &Call,
-    ) -> Result<Decision, ToolError> {
+    fn decide(&self, id: &str, verdict: Verdict<'_>, call: &Call) -> Result<Decision, ToolError> {
         check_id(id)?;
-        let reason = Reason { reason: reason.map(str::to_owned) };
+        let Verdict { verb, reason, seen } = verdict;
+        let reason = Reason { reason: reason.map(str::to_owned), seen: seen.map(str::to_owned) };
         let path = format!("proposals/{id}/{}", verb.as_str());
         let decided: Decided = self.connection.post(&path, &reason, call)?;
         Ok(decided.decision)

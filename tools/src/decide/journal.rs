@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::loaded::Loaded;
 use super::plan::{Plan, To};
-use super::step::next_step;
+use super::step::{Next, believed};
 use crate::error::{Code, ToolError};
 use crate::records::decision::{Action, Decision, State};
 use crate::workspace::{Decider, Hold, Published};
@@ -32,7 +32,7 @@ pub(super) fn carry_out(
     };
     let Err(cause) = plan.settle(decider, id, to, false) else {
         return end(decider, id, &history, done, role, None).map_err(|error| {
-            error.hint("all files are changed; the next look at the proposals records that")
+            error.hint("all files are changed; recovering the proposal records that")
         });
     };
     let interrupted = |more: ToolError| {
@@ -40,12 +40,13 @@ pub(super) fn carry_out(
             cause.code,
             format!("the sources are half changed: {}; {}", cause.message, more.message),
         )
-        .hint("the next look at the proposals finishes this or takes it back; nothing is lost")
+        .hint("recovering the proposal finishes this or takes it back; nothing is lost")
     };
-    plan.settle(decider, id, to.other(), true).map_err(interrupted)?;
-    end(decider, id, &history, undone, role, Some(&cause.message)).map_err(interrupted)?;
+    let remarks = plan.settle(decider, id, to.other(), true).map_err(interrupted)?;
+    let told = std::iter::once(cause.message.clone()).chain(remarks).collect::<Vec<_>>().join("; ");
+    end(decider, id, &history, undone, role, Some(&told)).map_err(interrupted)?;
     let hint = cause.hint.clone().unwrap_or_else(|| "look at what changed, then try again".into());
-    Err(ToolError::new(cause.code, format!("nothing was changed: {}", cause.message)).hint(hint))
+    Err(ToolError::new(cause.code, format!("nothing was changed: {told}")).hint(hint))
 }
 
 /// Records the end. That somebody else has recorded the same is as good.
@@ -58,11 +59,12 @@ fn end(
     reason: Option<&str>,
 ) -> Result<Decision, ToolError> {
     let shortened: Option<String> = reason.map(|reason| reason.chars().take(1_000).collect());
-    let step = next_step(decider, id, history, action, role, shortened.as_deref())?;
+    let step = Next { action, role, reason: shortened.as_deref(), ..Next::default() };
+    let step = step.after(decider, id, history)?;
     if decider.take_step(&step, &[])? == Published::Created {
         return Ok(step);
     }
-    let now = decider.history(id)?;
+    let now = believed(decider, id)?;
     let there = now.into_iter().find(|other| other.step == step.step);
     there.filter(|other| other.action == action).ok_or_else(|| {
         ToolError::new(Code::Conflict, format!("somebody else ended what was begun with {id}"))
@@ -77,36 +79,55 @@ pub(super) struct Recovered {
     pub ended: Option<Decision>,
 }
 
-/// Finishes or takes back an apply or revert that was interrupted.
+/// Finishes or takes back an apply or revert that was interrupted. Only what was approved is
+/// carried out, and only as the proposal says.
 ///
 /// # Errors
-/// When that fails; then it is still to be done.
+/// When that fails; then it is still to be done. [`Code::Denied`] and [`Code::Io`] when what is
+/// recorded does not prove that it is to be done.
 pub(super) fn recover(
     decider: &Decider,
     loaded: &Loaded,
     hold: &Hold,
 ) -> Result<Recovered, ToolError> {
     let id = &loaded.proposal.id;
-    let history = decider.history(id)?;
-    // Without locks nobody knows whether it is still under way, so only its age tells.
-    let is_interrupted = history.last().is_some_and(|intent| {
-        matches!(intent.action, Action::Applying | Action::Reverting)
-            && (matches!(hold, Hold::Held(_)) || is_old(intent))
-    });
-    if !is_interrupted {
+    let history = believed(decider, id)?;
+    let Some(intent) = history.last().filter(|_| State::after(&history).is_begun()) else {
         return Ok(Recovered { history, ended: None });
+    };
+    // Without locks nobody knows whether it is still under way, so only its age tells.
+    if !matches!(hold, Hold::Held(_)) && !is_old(intent) {
+        return Err(ToolError::new(
+            Code::Conflict,
+            format!(
+                "`{}` may still be at proposal {id}, begun at {}; the file system has no locks to \
+                 tell",
+                intent.caller, intent.created
+            ),
+        )
+        .hint(format!("it can be recovered {OLD_SECONDS} seconds after it was begun")));
     }
     let role = loaded.deciding_role(decider)?;
-    let plan = Plan::saved(decider, id, &history)?;
+    loaded.approval(decider, &history)?;
+    if let Some(path) =
+        loaded.paths().iter().find(|path| !decider.lets_decide(&intent.caller, path))
+    {
+        return Err(ToolError::new(
+            Code::Denied,
+            format!("`{}`, who began it, may not decide about `{path}`", intent.caller),
+        )
+        .hint("let the policy name who began it, or restore the sources by hand"));
+    }
+    let plan = Plan::saved(decider, loaded, &history)?;
     match carry_out(decider, id, &plan, history, &role) {
-        Ok(ended) => Ok(Recovered { history: decider.history(id)?, ended: Some(ended) }),
+        Ok(ended) => Ok(Recovered { history: believed(decider, id)?, ended: Some(ended) }),
         Err(error) => {
-            let history = decider.history(id)?;
+            let history = believed(decider, id)?;
             // Taken back is an end too.
-            match State::after(&history) {
-                State::Applying | State::Reverting => Err(error),
-                _ => Ok(Recovered { ended: history.last().cloned(), history }),
+            if State::after(&history).is_begun() {
+                return Err(error);
             }
+            Ok(Recovered { ended: history.last().cloned(), history })
         }
     }
 }

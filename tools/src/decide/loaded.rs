@@ -8,7 +8,9 @@ use crate::error::{Code, ToolError};
 use crate::patch::{self, Base, Change, ChangeKind, Draft, FileChange};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
-use crate::records::proposal::{Proposal, id_of};
+use crate::records::decision::Decision;
+use crate::records::history::approval_in;
+use crate::records::proposal::{Proposal, ProposedFile, id_of};
 use crate::workspace::{Decider, Source};
 
 /// A proposal that was read and checked: its id is the hash of what it holds.
@@ -20,17 +22,13 @@ pub(super) struct Loaded {
 
 impl Loaded {
     pub(super) fn read(decider: &Decider, id: &str) -> Result<Loaded, ToolError> {
-        let (record, patch) = decider.proposal(id)?;
-        let damaged = |what: &str| {
-            ToolError::new(Code::Io, format!("proposal {id} is damaged: {what}"))
-                .hint("nothing can be decided about it; remove its folder or restore it")
-        };
-        let proposal: Proposal = serde_json::from_slice(&record)
-            .map_err(|error| damaged(&format!("its record cannot be read: {error}")))?;
+        let proposal = record(decider, id)?;
+        let patch = decider.diff(id)?;
+        let damaged = |what: &str| damaged(id, what);
         let changes = patch::read_stored(&patch)
             .map_err(|error| damaged(&format!("its diff cannot be read: {}", error.message)))?;
         // What is approved is exactly what the id names.
-        if proposal.id != id || id_of(&patch, &proposal.files) != id {
+        if id_of(&patch, &proposal.files) != id {
             return Err(damaged("its id is not the hash of its diff and versions"));
         }
         let in_record = proposal.files.iter().map(|file| {
@@ -81,13 +79,43 @@ impl Loaded {
         role.ok_or_else(|| ToolError::invalid("the proposal touches no file"))
     }
 
-    /// Whether the caller may see the proposal: because it may decide about all of it, or may read
-    /// its folder.
-    pub(super) fn is_visible(&self, decider: &Decider) -> Result<bool, ToolError> {
-        let record = decider.layout().proposals().join(&self.proposal.id)?;
-        let rights = decider.rights();
-        let decides = self.paths().iter().all(|path| rights.may(Access::Decide, path));
-        Ok(decides || rights.may(Access::Read, &record))
+    /// The approval that an apply of this history stands on: of this proposal as it is, by
+    /// somebody who may decide about all of it and did not propose it.
+    ///
+    /// # Errors
+    /// [`Code::Denied`] with what is missing.
+    pub(super) fn approval<'h>(
+        &self,
+        decider: &Decider,
+        history: &'h [Decision],
+    ) -> Result<&'h Decision, ToolError> {
+        let id = &self.proposal.id;
+        let refused = |why: String, hint: &str| {
+            Err(ToolError::new(Code::Denied, format!("proposal {id} {why}")).hint(hint))
+        };
+        let Some(approval) = approval_in(history) else {
+            return refused("was approved by nobody".to_owned(), "somebody must approve it first");
+        };
+        let by = &approval.caller;
+        if *by == self.proposal.caller {
+            return refused(
+                format!("was approved by `{by}`, who proposed it"),
+                "somebody else must look at it; reject it, and have it proposed anew",
+            );
+        }
+        if let Some(path) = self.paths().iter().find(|path| !decider.lets_decide(by, path)) {
+            return refused(
+                format!("was approved by `{by}`, who may not decide about `{path}`"),
+                "reject it and have it proposed anew, or let the policy name who approved it",
+            );
+        }
+        if approval.covers.as_ref().is_some_and(|digest| *digest != self.proposal.digest()) {
+            return refused(
+                format!("is not what `{by}` approved: its record was changed afterwards"),
+                "restore its record, or reject it and have it proposed anew",
+            );
+        }
+        Ok(approval)
     }
 
     /// Every path that is touched, old names included.
@@ -103,6 +131,7 @@ impl Loaded {
     pub(super) fn drift(&self, decider: &Decider) -> Result<Vec<String>, ToolError> {
         let mut drift = Vec::new();
         for file in &self.proposal.files {
+            decider.check()?;
             let before = file.old_path.as_deref().unwrap_or(&file.path);
             drift.extend(differs(decider, before, file.base_version.as_deref())?);
             if file.old_path.is_some() {
@@ -115,6 +144,7 @@ impl Loaded {
     /// Whether the sources are already as the proposal would make them.
     pub(super) fn is_in_effect(&self, decider: &Decider) -> Result<bool, ToolError> {
         for file in &self.proposal.files {
+            decider.check()?;
             let stays = differs(decider, &file.path, file.result_version.as_deref())?.is_none();
             let left = match &file.old_path {
                 Some(old) => differs(decider, old, None)?.is_none(),
@@ -129,9 +159,20 @@ impl Loaded {
 
     /// What is to be done, from the sources as they are.
     pub(super) fn plan(&self, decider: &Decider) -> Result<Plan, ToolError> {
+        Plan::new(decider, self.files(|path| decider.source(path))?)
+    }
+
+    /// Each file before and after, by path, over sources that `read` gives.
+    ///
+    /// # Errors
+    /// [`Code::Conflict`] when something else than what was proposed comes of it.
+    pub(super) fn files(
+        &self,
+        read: impl Fn(&WorkspacePath) -> Result<Option<Source>, ToolError>,
+    ) -> Result<Vec<Planned>, ToolError> {
         let mut sources: BTreeMap<WorkspacePath, Option<Source>> = BTreeMap::new();
         let mut load = |path: &WorkspacePath| {
-            let source = decider.source(path)?;
+            let source = read(path)?;
             sources.insert(path.clone(), source.clone());
             Ok(source
                 .map(|source| Base { executable: source.is_executable(), bytes: source.bytes }))
@@ -176,14 +217,43 @@ impl Loaded {
                 "the proposal does not change the files that it names",
             ));
         }
-        Plan::new(decider, files.into_values().collect())
+        Ok(files.into_values().collect())
     }
+}
+
+/// The record of a proposal. Whether the diff is the one that its id names is not looked at.
+pub(super) fn record(decider: &Decider, id: &str) -> Result<Proposal, ToolError> {
+    let damaged = |what: &str| damaged(id, what);
+    let proposal: Proposal = serde_json::from_slice(&decider.proposal(id)?)
+        .map_err(|error| damaged(&format!("its record cannot be read: {error}")))?;
+    if proposal.id != id {
+        return Err(damaged("its record has another id"));
+    }
+    Ok(proposal)
+}
+
+/// Whether the caller may see a proposal: because it may decide about all of it, or may read its
+/// folder.
+pub(super) fn is_visible(decider: &Decider, proposal: &Proposal) -> Result<bool, ToolError> {
+    let folder = decider.layout().proposals().join(&proposal.id)?;
+    let rights = decider.rights();
+    let mut paths = proposal.files.iter().flat_map(ProposedFile::paths);
+    let decides = !proposal.files.is_empty()
+        && paths.all(|path| {
+            WorkspacePath::parse(path).is_ok_and(|path| rights.may(Access::Decide, &path))
+        });
+    Ok(decides || rights.may(Access::Read, &folder))
+}
+
+fn damaged(id: &str, what: &str) -> ToolError {
+    ToolError::new(Code::Io, format!("proposal {id} is damaged: {what}"))
+        .hint("nothing can be decided about it; remove its folder or restore it")
 }
 
 /// The permission bits afterwards: those of before, but for a change of the executable bit.
 fn mode_after(before: Option<&Source>, executable: bool) -> u32 {
     match before {
-        Some(before) if before.is_executable() == executable => before.mode,
+        Some(before) if before.is_executable() == executable => before.mode & 0o755,
         _ if executable => 0o755,
         _ => 0o644,
     }

@@ -1,11 +1,18 @@
 //! The files of a proposal before and after. They are saved so that either side can be restored,
 //! and changed from one side to the other.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::loaded::Loaded;
 use crate::error::{Code, ToolError};
 use crate::patch::version;
 use crate::path::WorkspacePath;
 use crate::records::decision::{Action, Decision, Journal, JournalFile, Saved};
-use crate::workspace::{Decider, Source};
+use crate::workspace::{Decider, Source, SourceChange};
+
+/// What saved content is called after.
+const BEFORE: &str = "before";
+const AFTER: &str = "after";
 
 /// The files of a proposal before and after.
 #[derive(Debug, Clone)]
@@ -86,12 +93,12 @@ impl Plan {
         for (index, file) in self.files.iter().enumerate() {
             let mut save = |side: &Option<Source>, suffix: &str| {
                 side.as_ref().map(|source| {
-                    let content = format!("{index}.{suffix}");
+                    let content = content_name(index, suffix);
                     contents.push((content.clone(), source.bytes.clone()));
                     Saved { version: version(&source.bytes), mode: source.mode, content }
                 })
             };
-            let (before, after) = (save(&file.before, "before"), save(&file.after, "after"));
+            let (before, after) = (save(&file.before, BEFORE), save(&file.after, AFTER));
             files.push(JournalFile { path: file.path.as_str().to_owned(), before, after });
         }
         let new_directories =
@@ -99,38 +106,78 @@ impl Plan {
         (Journal { files, new_directories }, contents)
     }
 
-    /// The plan of the last apply, as it was saved.
+    /// The plan of the last apply, as it was saved: exactly what the proposal makes of what was
+    /// there before. A record that lies in the right place proves nothing by itself.
+    ///
+    /// # Errors
+    /// [`Code::Io`] with what differs; then nothing is done by it.
     pub(super) fn saved(
         decider: &Decider,
-        id: &str,
+        loaded: &Loaded,
         history: &[Decision],
     ) -> Result<Plan, ToolError> {
-        let missing = || {
-            ToolError::new(Code::Io, format!("proposal {id} has no journal of its files"))
-                .hint("restore the sources by hand")
+        let id = &loaded.proposal.id;
+        let damaged = |what: String| {
+            ToolError::new(Code::Io, format!("the journal of proposal {id} is damaged: {what}"))
+                .hint("nothing was done by it; restore the sources by hand")
         };
         let intent = history.iter().rev().find(|step| step.action == Action::Applying);
-        let intent = intent.ok_or_else(missing)?;
-        let journal = intent.journal.as_ref().ok_or_else(missing)?;
-        let load = |saved: &Option<Saved>| {
-            let Some(saved) = saved else { return Ok(None) };
-            let bytes = decider.saved(id, intent.step, &saved.content)?;
-            if version(&bytes) != saved.version {
-                return Err(ToolError::new(
-                    Code::Io,
-                    format!("proposal {id}: saved content `{}` is damaged", saved.content),
-                )
-                .hint("restore the sources by hand"));
-            }
-            Ok(Some(Source { bytes, mode: saved.mode }))
-        };
-        let mut files = Vec::new();
-        for file in &journal.files {
-            let (before, after) = (load(&file.before)?, load(&file.after)?);
-            files.push(Planned { path: WorkspacePath::parse(&file.path)?, before, after });
+        let journal = intent.and_then(|intent| Some((intent.step, intent.journal.as_ref()?)));
+        let (step, journal) = journal.ok_or_else(|| damaged("there is none".to_owned()))?;
+        let names: BTreeSet<&str> = journal.files.iter().map(|file| file.path.as_str()).collect();
+        let paths: BTreeSet<&str> =
+            loaded.proposal.files.iter().flat_map(|file| file.paths()).collect();
+        if names != paths || names.len() != journal.files.len() {
+            let other: Vec<&str> = names.symmetric_difference(&paths).copied().collect();
+            return Err(damaged(format!(
+                "it is about other files than the proposal: `{}`",
+                other.join("`, `").escape_debug()
+            )));
         }
-        let new_directories = journal.new_directories.iter().map(|path| WorkspacePath::parse(path));
-        let new_directories = new_directories.collect::<Result<_, _>>()?;
+        let load = |saved: &Option<Saved>, index: usize, side: &str| {
+            let Some(saved) = saved else { return Ok(None) };
+            if saved.content != content_name(index, side) {
+                return Err(damaged(format!("it has content `{}`", saved.content.escape_debug())));
+            }
+            let bytes = decider.saved(id, step, &saved.content)?;
+            if version(&bytes) != saved.version {
+                return Err(damaged(format!("saved content `{}` is not as saved", saved.content)));
+            }
+            Ok(Some(Source { bytes, mode: saved.mode & 0o777 }))
+        };
+        let mut saved = BTreeMap::new();
+        for (index, file) in journal.files.iter().enumerate() {
+            let path = WorkspacePath::parse(&file.path)?;
+            let sides = (load(&file.before, index, BEFORE)?, load(&file.after, index, AFTER)?);
+            saved.insert(path, sides);
+        }
+        let before =
+            |path: &WorkspacePath| Ok(saved.get(path).and_then(|(before, _)| before.clone()));
+        let made = loaded.files(before).map_err(|error| damaged(error.message))?;
+        let mut files = Vec::new();
+        for file in made {
+            let (before, after) = saved.remove(&file.path).unwrap_or_default();
+            let is = |one: &Option<Source>, other: &Option<Source>| match (one, other) {
+                (None, None) => true,
+                (Some(one), Some(other)) => one.is_same_as(other),
+                _ => false,
+            };
+            if !is(&file.before, &before) || !is(&file.after, &after) {
+                return Err(damaged(format!(
+                    "`{}` before and after is not what the proposal changes",
+                    file.path
+                )));
+            }
+            files.push(Planned { path: file.path, before, after });
+        }
+        let mut new_directories = Vec::new();
+        for directory in &journal.new_directories {
+            let path = WorkspacePath::parse(directory)?;
+            if !files.iter().any(|file| file.path != path && file.path.is_within(&path)) {
+                return Err(damaged(format!("`{path}` is above no file of the proposal")));
+            }
+            new_directories.push(path);
+        }
         Ok(Plan { files, new_directories })
     }
 
@@ -169,20 +216,30 @@ impl Plan {
         Ok(strangers)
     }
 
-    /// Brings every file to one side. With `lenient`, a file that is at neither is left alone.
+    /// Brings every file to one side. With `lenient`, a file that is at neither is left alone, and
+    /// the answer tells of what was met.
     pub(super) fn settle(
         &self,
         decider: &Decider,
         id: &str,
         to: To,
         lenient: bool,
-    ) -> Result<(), ToolError> {
-        let mark = |index: usize| format!("{id}-{index}");
+    ) -> Result<Vec<String>, ToolError> {
+        let mut remarks = Vec::new();
+        // What somebody else has made of a file stops the whole, or is left as it is.
+        let mut met = |result: Result<(), ToolError>| match result {
+            Err(error) if lenient && error.code == Code::Conflict => {
+                remarks.push(error.message);
+                Ok(())
+            }
+            other => other,
+        };
+        let change = |index: usize, file| self.change(index, file, id, to);
         let mut todo = Vec::new();
         for (index, file) in self.files.iter().enumerate() {
             decider.report(index, self.files.len(), "files looked at");
-            decider.remove_unfinished(&file.path, &mark(index))?;
-            if self.is_to_do(decider, file, to, lenient)? {
+            met(decider.clear_unfinished(change(index, file)))?;
+            if is_to_do(decider, file, to, lenient)? {
                 todo.push((index, file));
             }
         }
@@ -191,41 +248,21 @@ impl Plan {
             todo.iter().partition(|(_, file)| file.side(to).is_some());
         for (done, (index, file)) in new.into_iter().chain(gone).enumerate() {
             decider.report(done, todo.len(), to.done());
-            if !self.is_to_do(decider, file, to, lenient)? {
-                continue;
-            }
-            match file.side(to) {
-                Some(source) => decider.write_source(&file.path, source, &mark(index))?,
-                None => decider.remove_source(&file.path)?,
-            }
+            met(decider.change_source(change(index, file)))?;
         }
-        self.prune(decider, to)
+        self.prune(decider, to)?;
+        Ok(remarks)
     }
 
-    fn is_to_do(
-        &self,
-        decider: &Decider,
-        file: &Planned,
+    fn change<'p>(
+        &'p self,
+        index: usize,
+        file: &'p Planned,
+        proposal: &'p str,
         to: To,
-        lenient: bool,
-    ) -> Result<bool, ToolError> {
-        let found = match decider.source(&file.path) {
-            Err(error) if lenient && error.code == Code::Conflict => return Ok(false),
-            other => other?,
-        };
-        if file.is_at(found.as_ref(), to) {
-            return Ok(false);
-        }
-        if file.is_at(found.as_ref(), to.other()) {
-            return Ok(true);
-        }
-        if lenient {
-            return Ok(false);
-        }
-        Err(ToolError::new(
-            Code::Conflict,
-            format!("a source changed in the middle:\n{}", told(file, found.as_ref(), to.other())),
-        ))
+    ) -> SourceChange<'p> {
+        let (expected, wanted) = (file.side(to.other()), file.side(to));
+        SourceChange { path: &file.path, expected, wanted, proposal, index }
     }
 
     /// Removes directories: those that are not there before, or, as git does, those that a removed
@@ -250,6 +287,29 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Whether a file is yet to be changed.
+fn is_to_do(decider: &Decider, file: &Planned, to: To, lenient: bool) -> Result<bool, ToolError> {
+    let found = match decider.source(&file.path) {
+        Err(error) if lenient && error.code == Code::Conflict => return Ok(false),
+        other => other?,
+    };
+    if file.is_at(found.as_ref(), to) {
+        return Ok(false);
+    }
+    if lenient || file.is_at(found.as_ref(), to.other()) {
+        return Ok(file.is_at(found.as_ref(), to.other()));
+    }
+    Err(ToolError::new(
+        Code::Conflict,
+        format!("a source changed in the middle:\n{}", told(file, found.as_ref(), to.other())),
+    ))
+}
+
+/// The name of saved content in the step's directory.
+fn content_name(index: usize, side: &str) -> String {
+    format!("{index}.{side}")
 }
 
 fn told(file: &Planned, found: Option<&Source>, expected: To) -> String {

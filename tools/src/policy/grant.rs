@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::path::WorkspacePath;
 
 use super::glob::Rule;
-use super::{Access, Judgement, Layout, Limits, Role};
+use super::{Access, Judgement, Layout, Limits, Role, Subject};
 
 /// The union of the roles that serve a caller, less what the roles that bind it deny. Cheap to
 /// clone.
@@ -15,6 +15,9 @@ pub struct Grant {
     roles: Arc<[Arc<Role>]>,
     binding: Arc<[Arc<Role>]>,
     layout: Arc<Layout>,
+    /// All roles of the policy, for what others have decided.
+    all: Arc<[Arc<Role>]>,
+    signs_decisions: bool,
 }
 
 impl Grant {
@@ -22,8 +25,26 @@ impl Grant {
         roles: Arc<[Arc<Role>]>,
         binding: Arc<[Arc<Role>]>,
         layout: Arc<Layout>,
+        (all, signs_decisions): (Arc<[Arc<Role>]>, bool),
     ) -> Grant {
-        Grant { roles, binding, layout }
+        Grant { roles, binding, layout, all, signs_decisions }
+    }
+
+    /// Whether the policy names a key with which decisions are signed.
+    pub fn signs_decisions(&self) -> bool {
+        self.signs_decisions
+    }
+
+    /// Whether the policy lets another caller decide about a path, as a record says it has: some
+    /// role that names it decides there, none that it always has proposes there, and none denies
+    /// it. Scopes are not asked, because records do not keep them.
+    pub fn lets_decide(&self, caller: &str, path: &WorkspacePath) -> bool {
+        let subject = Subject::from(caller);
+        let named = || self.all.iter().filter(|role| subject.is_named_by(role));
+        self.layout.never(Access::Decide, path).is_none()
+            && named().any(|role| role.grants(Access::Decide, path))
+            && !named().any(|role| role.scopes.is_empty() && role.grants(Access::Propose, path))
+            && !self.all.iter().any(|role| subject.is_bound_by(role) && role.deny.is_match(path))
     }
 
     /// Whether any role lists this tool.

@@ -241,6 +241,16 @@ pub struct Policy {
     expectations: Arc<[Expectation]>,
     tools: Arc<[ToolAccess]>,
     warnings: Arc<[PolicyWarning]>,
+    decision_key: Option<KeySource>,
+}
+
+/// Where the key is that signs decisions. A policy holds no secret itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// In the environment variable of this name.
+    Environment(String),
+    /// In the file at this path of the machine.
+    File(String),
 }
 
 impl Policy {
@@ -291,7 +301,13 @@ impl Policy {
             self.roles.iter().filter(|role| subject.is_served_by(role)).cloned().collect();
         let binding: Arc<[Arc<Role>]> =
             self.roles.iter().filter(|role| subject.is_bound_by(role)).cloned().collect();
-        (!serving.is_empty()).then(|| Grant::new(serving, binding, Arc::clone(&self.layout)))
+        let all = (Arc::clone(&self.roles), self.decision_key.is_some());
+        (!serving.is_empty()).then(|| Grant::new(serving, binding, Arc::clone(&self.layout), all))
+    }
+
+    /// Where the key is that signs decisions; none when they are not signed.
+    pub fn decision_key(&self) -> Option<&KeySource> {
+        self.decision_key.as_ref()
     }
 
     /// Where only scopes keep every role from a caller: those of the first role that names it.

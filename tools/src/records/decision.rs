@@ -40,16 +40,24 @@ pub struct Decision {
     pub reason: Option<String>,
     /// When, RFC 3339 in UTC.
     pub created: String,
+    /// Of an approval: the [`digest`](super::proposal::Proposal::digest) of the record that was
+    /// approved, texts and caller included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<String>,
     /// Of an intent to apply: the files before and after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<Journal>,
+    /// Where the policy names a key: the signature of this step and of all before it, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// A person approves it.
+    #[default]
     Approved,
     /// A person rejects it.
     Rejected,
@@ -159,32 +167,50 @@ impl State {
         matches!(self, State::Proposed | State::Approved | State::Applying)
     }
 
+    /// Whether something was begun that has not ended.
+    pub fn is_begun(self) -> bool {
+        matches!(self, State::Applying | State::Reverting)
+    }
+
+    /// Whether a step follows from this state.
+    pub fn allows(self, action: Action) -> bool {
+        match action {
+            Action::Approved => self == State::Proposed,
+            Action::Rejected => matches!(self, State::Proposed | State::Approved),
+            Action::Applying => self == State::Approved,
+            Action::Reverting => self == State::Applied,
+            Action::Applied | Action::ApplyUndone => self == State::Applying,
+            Action::Reverted | Action::RevertUndone => self == State::Reverting,
+        }
+    }
+
     /// Refuses a step that does not follow from this state.
     ///
     /// # Errors
     /// [`Code::Conflict`], with what stands in the way and what to do.
     pub fn admit(self, action: Action, id: &str) -> Result<(), ToolError> {
-        let (allowed, wanted) = match action {
-            Action::Approved => (self == State::Proposed, "approved"),
-            Action::Rejected => (matches!(self, State::Proposed | State::Approved), "rejected"),
-            Action::Applying => (self == State::Approved, "applied"),
-            Action::Reverting => (self == State::Applied, "reverted"),
-            Action::Applied | Action::ApplyUndone => (self == State::Applying, "finished"),
-            Action::Reverted | Action::RevertUndone => (self == State::Reverting, "finished"),
-        };
-        if allowed {
+        if self.allows(action) {
             return Ok(());
         }
+        let wanted = match action {
+            Action::Approved => "approved",
+            Action::Rejected => "rejected",
+            Action::Applying => "applied",
+            Action::Reverting => "reverted",
+            _ => "finished",
+        };
         let hint = match (self, action) {
             (State::Proposed, Action::Applying) => "somebody must approve it first",
             (State::Proposed | State::Approved, Action::Reverting) => "there is nothing to revert",
             (State::Approved, Action::Approved) => "it can be applied now",
             (State::Applied, Action::Applying) => "its changes are in the sources already",
             (State::Applied, Action::Rejected) => "revert it to take its changes back",
+            (State::Applying, _) => "an apply was begun and has not ended: recover it first",
+            (State::Reverting, _) => "a revert was begun and has not ended: recover it first",
             (State::Rejected | State::Reverted, _) => {
                 "that is final; the change must be proposed anew, on the sources as they are"
             }
-            _ => "its history tells more",
+            _ => "nothing of it is to be finished; its history tells more",
         };
         Err(ToolError::new(
             Code::Conflict,

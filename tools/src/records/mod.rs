@@ -5,6 +5,8 @@ pub mod decision;
 pub mod export;
 pub mod finding;
 pub mod fingerprint;
+pub mod history;
 pub mod merged;
 pub mod proposal;
+pub mod signature;
 pub mod state;

@@ -65,6 +65,19 @@ pub struct ProposedFile {
     pub result_version: Option<String>,
 }
 
+impl Proposal {
+    /// The hash of the whole record, in hex: title, rationale, findings, run, agent, caller, time,
+    /// files, and by the id the diff. An approval says which it covers.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(b"mcp-workspace proposal 1\n");
+        // A struct's fields have one order, so one record has one text. It has no map and no
+        // number that JSON could not hold, so this cannot fail.
+        hash.update(serde_json::to_vec(self).unwrap_or_default());
+        hex(&hash.finalize())
+    }
+}
+
 impl ProposedFile {
     /// Its paths, the old name included.
     pub fn paths(&self) -> impl Iterator<Item = &str> {

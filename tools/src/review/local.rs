@@ -1,8 +1,8 @@
 //! A review of a workspace on this machine.
 
-use super::{Excerpt, Findings, Proposals, Review, Verb};
+use super::{Excerpt, Findings, Review, Verb, Verdict};
 use crate::call::Call;
-use crate::decide::{self, ProposalView};
+use crate::decide::{self, Listing, ProposalView};
 use crate::error::{Code, ToolError};
 use crate::policy::Access;
 use crate::records::decision::Decision;
@@ -96,28 +96,23 @@ impl Review for LocalReview {
         Excerpt::around(&self.scope, location, call)
     }
 
-    fn proposals(&self, _: &Call) -> Result<Proposals, ToolError> {
-        let (readable, unreadable) = decide::list(&self.decider)?;
-        Ok(Proposals { readable, unreadable })
+    fn proposals(&self, call: &Call) -> Result<Listing, ToolError> {
+        decide::list(&self.decider.clone().during(call))
     }
 
-    fn proposal(&self, id: &str, _: &Call) -> Result<ProposalView, ToolError> {
-        decide::show(&self.decider, id)
+    fn proposal(&self, id: &str, call: &Call) -> Result<ProposalView, ToolError> {
+        decide::show(&self.decider.clone().during(call), id)
     }
 
-    fn decide(
-        &self,
-        id: &str,
-        verb: Verb,
-        reason: Option<&str>,
-        call: &Call,
-    ) -> Result<Decision, ToolError> {
-        let decider = self.decider.clone().reporting_to(call);
+    fn decide(&self, id: &str, verdict: Verdict<'_>, call: &Call) -> Result<Decision, ToolError> {
+        let decider = self.decider.clone().during(call);
+        let Verdict { verb, reason, seen } = verdict;
         match verb {
-            Verb::Approve => decide::approve(&decider, id, reason),
+            Verb::Approve => decide::approve(&decider, id, reason, seen),
             Verb::Reject => decide::reject(&decider, id, reason.unwrap_or_default()),
             Verb::Apply => decide::apply(&decider, id),
             Verb::Revert => decide::revert(&decider, id, reason),
+            Verb::Recover => decide::recover(&decider, id),
         }
     }
 }

@@ -45,6 +45,9 @@ pub struct ProposalsPage {
     /// Those that cannot; all of them are on the first page.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<Unreadable>,
+    /// How many were not looked at for want of time, so that they may be missing here.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub not_read: usize,
     /// Where the next page begins: after this; none at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
@@ -55,6 +58,9 @@ pub struct ProposalsPage {
 pub struct OneProposal {
     /// The proposal and how it stands.
     pub proposal: ProposalView,
+    /// The digest of its record, which an approval of what is shown names as `seen`.
+    #[serde(default)]
+    pub digest: String,
     /// The canonical diff, in base64: it need not be UTF-8.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     pub patch: Vec<u8>,
@@ -67,6 +73,9 @@ pub struct Reason {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Of an approval, the digest of the proposal that was looked at: it covers nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
 }
 
 /// A step that was taken.
@@ -81,6 +90,11 @@ pub struct Decided {
 pub struct Refusal {
     /// Code, message and hint.
     pub error: ToolError,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 fn to_base64<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {

@@ -9,7 +9,7 @@ pub mod message;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
-use crate::decide::{ProposalView, Unreadable};
+use crate::decide::{Listing, ProposalView};
 use crate::error::ToolError;
 use crate::records::decision::Decision;
 use crate::records::merged::{MergedFinding, MergedFindings, Wanted};
@@ -35,15 +35,6 @@ impl Findings {
     }
 }
 
-/// All proposals that the person may see.
-#[derive(Debug, Clone)]
-pub struct Proposals {
-    /// Those that can be read, by time.
-    pub readable: Vec<ProposalView>,
-    /// Those that cannot.
-    pub unreadable: Vec<Unreadable>,
-}
-
 /// A decision that a person can make about a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -56,11 +47,26 @@ pub enum Verb {
     Apply,
     /// Change them back.
     Revert,
+    /// Finish or take back a change of them that was interrupted.
+    Recover,
+}
+
+/// A decision about a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict<'v> {
+    /// What is decided.
+    pub verb: Verb,
+    /// Why.
+    pub reason: Option<&'v str>,
+    /// The [`digest`](crate::records::proposal::Proposal::digest) of what the person was shown,
+    /// where that is known: an approval is of nothing else.
+    pub seen: Option<&'v str>,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 4] = [Verb::Approve, Verb::Reject, Verb::Apply, Verb::Revert];
+    pub const ALL: [Verb; 5] =
+        [Verb::Approve, Verb::Reject, Verb::Apply, Verb::Revert, Verb::Recover];
 
     /// The word in commands, paths and audit records.
     pub fn as_str(self) -> &'static str {
@@ -69,6 +75,7 @@ impl Verb {
             Verb::Reject => "reject",
             Verb::Apply => "apply",
             Verb::Revert => "revert",
+            Verb::Recover => "recover",
         }
     }
 
@@ -108,11 +115,11 @@ pub trait Review: Send + Sync {
     /// When it cannot be read, or the finding has no place.
     fn source(&self, finding: &MergedFinding, call: &Call) -> Result<Excerpt, ToolError>;
 
-    /// All proposals.
+    /// All proposals, from records alone, within half of the call's time.
     ///
     /// # Errors
     /// When they cannot be listed.
-    fn proposals(&self, call: &Call) -> Result<Proposals, ToolError>;
+    fn proposals(&self, call: &Call) -> Result<Listing, ToolError>;
 
     /// One proposal with its diff, by its id or the first digits of it.
     ///
@@ -124,11 +131,5 @@ pub trait Review: Send + Sync {
     ///
     /// # Errors
     /// When it was not taken.
-    fn decide(
-        &self,
-        id: &str,
-        verb: Verb,
-        reason: Option<&str>,
-        call: &Call,
-    ) -> Result<Decision, ToolError>;
+    fn decide(&self, id: &str, verdict: Verdict<'_>, call: &Call) -> Result<Decision, ToolError>;
 }

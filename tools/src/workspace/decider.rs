@@ -4,18 +4,20 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use crate::call::{Call, ProgressSink};
+use crate::call::{Call, Stop};
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::{Access, Grant, Layout, ToolGrant};
 use crate::records::decision::{Decision, RECORD};
+use crate::records::history::{History, Proof};
 use crate::records::proposal;
+use crate::records::signature::DecisionKey;
 
 use super::metadata::Kind;
 use super::publish::Published;
@@ -24,7 +26,10 @@ use super::unfinished::unfinished_name;
 use super::{Workspace, entries};
 
 /// Largest record in bytes that is read; a larger one was not written here.
-const MAX_RECORD_BYTES: u64 = 64 * 1024 * 1024;
+const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
+/// The same of a diff, and of content that was saved with a step: of a source, whose limit is the
+/// policy's.
+const MAX_CONTENT_BYTES: u64 = 1024 * 1024 * 1024;
 /// How often a proposal that is held is asked for again, and how long apart.
 const HOLD_TRIES: u32 = 25;
 const HOLD_PAUSE: Duration = Duration::from_millis(20);
@@ -47,9 +52,11 @@ pub enum Hold {
 pub struct Decider {
     workspace: Arc<Workspace>,
     rights: ToolGrant,
+    grant: Grant,
     layout: Arc<Layout>,
     caller: Arc<str>,
-    progress: Option<Arc<ProgressSink>>,
+    key: Option<Arc<DecisionKey>>,
+    call: Option<(Call, Instant)>,
 }
 
 impl Decider {
@@ -61,22 +68,80 @@ impl Decider {
         caller: &str,
     ) -> Self {
         let rights = grant.for_decisions();
-        Decider { workspace, rights, layout, caller: caller.into(), progress: None }
+        let caller = caller.into();
+        Decider { workspace, rights, grant: grant.clone(), layout, caller, key: None, call: None }
     }
 
-    /// Sends progress to where the call's progress goes. A decision about many files on a network
-    /// mount takes a while.
+    /// Gives the key that the policy names. Without it nothing is believed and nothing decided,
+    /// where it names one; where it names none, a key is not used.
     #[must_use]
-    pub fn reporting_to(mut self, call: &Call) -> Self {
-        self.progress = call.progress();
+    pub fn with_key(mut self, key: Option<Arc<DecisionKey>>) -> Self {
+        self.key = key;
         self
+    }
+
+    /// Looks at the deadline of this call while it reads, and sends progress to where the call's
+    /// progress goes. A decision about many files on a network mount takes a while.
+    #[must_use]
+    pub fn during(mut self, call: &Call) -> Self {
+        // Half of the time is for reading lists, so that what was read can still be answered.
+        self.call = Some((call.clone(), Instant::now() + call.time_left() / 2));
+        self
+    }
+
+    /// Whether there is time to read more of a list.
+    pub(crate) fn has_time(&self) -> bool {
+        self.call
+            .as_ref()
+            .is_none_or(|(call, until)| call.check().is_ok() && Instant::now() < *until)
+    }
+
+    /// Asked in loops that only look.
+    pub(crate) fn check(&self) -> Result<(), Stop> {
+        self.call.as_ref().map_or(Ok(()), |(call, _)| call.check())
     }
 
     /// Tells how many of all were done, and what.
     pub(crate) fn report(&self, count: usize, all: usize, done: &str) {
-        if let Some(sink) = &self.progress {
+        if let Some(sink) = self.call.as_ref().and_then(|(call, _)| call.progress()) {
             sink(count as u64, &format!("{count} of {all} {done}"));
         }
+    }
+
+    /// Whether the policy lets somebody else decide about a path, as a record says it has.
+    pub(crate) fn lets_decide(&self, caller: &str, path: &WorkspacePath) -> bool {
+        self.grant.lets_decide(caller, path)
+    }
+
+    fn proof(&self) -> Proof<'_> {
+        match &self.key {
+            _ if !self.grant.signs_decisions() => Proof::Place,
+            Some(key) => Proof::Key(key),
+            None => Proof::Missing,
+        }
+    }
+
+    /// Signs a step after another, where the policy names a key.
+    ///
+    /// # Errors
+    /// [`Code::Denied`] when this program was not given the key.
+    pub(crate) fn sign(
+        &self,
+        step: &mut Decision,
+        previous: Option<&Decision>,
+    ) -> Result<(), ToolError> {
+        step.signature = match self.proof() {
+            Proof::Place => None,
+            Proof::Key(key) => Some(key.sign(step, previous)),
+            Proof::Missing => {
+                return Err(ToolError::new(
+                    Code::Denied,
+                    "the policy names a key for decisions, and this program was not given it",
+                )
+                .hint("decide with a program that has the key"));
+            }
+        };
+        Ok(())
     }
 
     /// What the caller may do.
@@ -106,27 +171,40 @@ impl Decider {
         self.workspace.record_directories(self.layout.proposals())
     }
 
-    /// The record of a proposal and its diff, as they are stored.
+    /// The record of a proposal, as it is stored.
     ///
     /// # Errors
     /// [`Code::NotFound`] when there is no such proposal, [`Code::Io`] when the file system fails.
-    pub fn proposal(&self, id: &str) -> Result<(Vec<u8>, Vec<u8>), ToolError> {
+    pub fn proposal(&self, id: &str) -> Result<Vec<u8>, ToolError> {
+        self.of_proposal(id, proposal::RECORD, MAX_RECORD_BYTES)
+    }
+
+    /// The diff of a proposal, as it is stored.
+    ///
+    /// # Errors
+    /// As [`Decider::proposal`].
+    pub fn diff(&self, id: &str) -> Result<Vec<u8>, ToolError> {
+        self.of_proposal(id, proposal::PATCH, MAX_CONTENT_BYTES)
+    }
+
+    fn of_proposal(&self, id: &str, name: &str, most: u64) -> Result<Vec<u8>, ToolError> {
         let missing = || {
             ToolError::new(Code::NotFound, format!("no proposal `{id}`"))
                 .hint("the list of proposals shows those that there are")
         };
-        let directory = self.layout.proposals().join(id).map_err(|_| missing())?;
-        let record = self.workspace.read_record(&directory.join(proposal::RECORD)?)?;
-        let patch = self.workspace.read_record(&directory.join(proposal::PATCH)?)?;
-        record.zip(patch).ok_or_else(missing)
+        let path = self.layout.proposals().join(id).and_then(|folder| folder.join(name));
+        self.workspace.read_record(&path.map_err(|_| missing())?, most)?.ok_or_else(missing)
     }
 
-    /// The steps that were taken with a proposal, in order.
+    /// The steps that were taken with a proposal, in order, as far as they can be believed.
+    /// Nothing is written.
     ///
     /// # Errors
-    /// [`Code::Io`] when the file system fails or a step's record is damaged.
-    pub fn history(&self, id: &str) -> Result<Vec<Decision>, ToolError> {
-        self.workspace.history(&self.layout, id)
+    /// [`Code::Io`] when the file system fails.
+    pub fn history(&self, id: &str) -> Result<History, ToolError> {
+        let mut history = self.workspace.history(&self.layout, id, self.proof())?;
+        self.workspace.doubt_gaps(&self.layout, id, &mut history)?;
+        Ok(history)
     }
 
     /// Content that was saved with a step.
@@ -135,7 +213,7 @@ impl Decider {
     /// [`Code::Io`] when it is missing or the file system fails.
     pub fn saved(&self, id: &str, step: u32, name: &str) -> Result<Vec<u8>, ToolError> {
         let path = step_path(&self.layout, id, step)?.join(name)?;
-        self.workspace.read_record(&path)?.ok_or_else(|| {
+        self.workspace.read_record(&path, MAX_CONTENT_BYTES)?.ok_or_else(|| {
             ToolError::new(Code::Io, format!("`{path}` is missing, which was saved for a revert"))
                 .hint("restore it, or restore the sources by hand")
         })
@@ -207,15 +285,16 @@ impl Decider {
 }
 
 impl Scope {
-    /// The steps that people took with a proposal of which the caller knows the id.
+    /// The steps that people took with a proposal of which the caller knows the id. Signatures
+    /// are not checked: a tool has no key, and only tells of conflicts by them.
     ///
     /// # Errors
-    /// [`Code::Io`] when the file system fails or a step's record is damaged.
+    /// [`Code::Io`] when the file system fails.
     pub fn history(&self, id: &str) -> Result<Vec<Decision>, ToolError> {
         if !self.grant().may(Access::Write, &self.layout().proposals().join(id)?) {
             return Ok(Vec::new());
         }
-        self.workspace().history(self.layout(), id)
+        Ok(self.workspace().history(self.layout(), id, Proof::Place)?.steps)
     }
 }
 
@@ -243,7 +322,7 @@ impl Workspace {
     }
 
     /// A whole record; none when nothing is there.
-    fn read_record(&self, path: &WorkspacePath) -> Result<Option<Vec<u8>>, ToolError> {
+    fn read_record(&self, path: &WorkspacePath, most: u64) -> Result<Option<Vec<u8>>, ToolError> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let handle = match self.open(path, flags) {
             Ok(handle) => handle,
@@ -251,35 +330,51 @@ impl Workspace {
             Err(errno) => return Err(io_error("read", path, errno)),
         };
         let metadata = metadata_of(&handle).map_err(|errno| io_error("read", path, errno))?;
-        if metadata.kind != Kind::File || metadata.size > MAX_RECORD_BYTES {
-            return Err(ToolError::new(Code::Io, format!("`{path}` is no record of this server")));
+        if metadata.kind != Kind::File || metadata.size > most {
+            return Err(ToolError::new(Code::Io, format!("`{path}` is no record of this server"))
+                .hint(format!(
+                    "a record is a file of at most {most} bytes; look at what is there"
+                )));
         }
         let mut bytes = Vec::new();
-        let mut file = std::fs::File::from(handle).take(MAX_RECORD_BYTES);
+        let mut file = std::fs::File::from(handle).take(most);
         file.read_to_end(&mut bytes).map_err(|error| read_error(path, &error))?;
         Ok(Some(bytes))
     }
 
-    fn history(&self, layout: &Layout, id: &str) -> Result<Vec<Decision>, ToolError> {
-        let mut history = Vec::new();
-        for step in 1..=MAX_STEPS {
+    fn history(&self, layout: &Layout, id: &str, proof: Proof<'_>) -> Result<History, ToolError> {
+        let mut history = History::default();
+        while history.doubt.is_none() && history.next() <= MAX_STEPS {
             // By its name: a listing on a network mount may be older than the last step.
-            let path = step_path(layout, id, step)?.join(RECORD)?;
-            let Some(bytes) = self.read_record(&path)? else { break };
-            let damaged = |what: String| {
-                ToolError::new(Code::Io, format!("`{path}` is no decision: {what}"))
-                    .hint("nothing is decided about this proposal until that file is restored")
-            };
-            let decision: Decision =
-                serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-            if decision.proposal != id || decision.step != step {
-                return Err(damaged(format!(
-                    "it is step {} of {}",
-                    decision.step, decision.proposal
-                )));
+            let path = step_path(layout, id, history.next())?.join(RECORD)?;
+            let Some(bytes) = self.read_record(&path, MAX_RECORD_BYTES)? else { break };
+            match serde_json::from_slice(&bytes) {
+                Ok(step) => history.push(step, id, proof),
+                Err(error) => history.doubt(format!("`{path}` is no decision: {error}")),
             }
-            history.push(decision);
         }
         Ok(history)
+    }
+
+    /// Later steps behind one that is missing are no end of a history.
+    fn doubt_gaps(
+        &self,
+        layout: &Layout,
+        id: &str,
+        history: &mut History,
+    ) -> Result<(), ToolError> {
+        if history.doubt.is_some() {
+            return Ok(());
+        }
+        let stored = self.record_directories(&layout.decisions().join(id)?)?;
+        let numbers: Vec<u32> = stored.iter().filter_map(|name| name.parse().ok()).collect();
+        // A step that is listed was written just now, or is not shown by its name yet.
+        let next = history.next();
+        if let Some(later) = numbers.iter().filter(|number| **number > next).min()
+            && !numbers.contains(&next)
+        {
+            history.doubt(format!("step {later} is there, but step {next} is missing"));
+        }
+        Ok(())
     }
 }

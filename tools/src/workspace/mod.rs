@@ -3,6 +3,7 @@
 //! Everything is opened relative to a directory handle that was opened once, at start. Nothing
 //! resolves outside it, no symbolic link is followed, and no path is checked first and used later.
 
+mod change;
 mod decider;
 mod entries;
 #[cfg(feature = "fault-injection")]
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 
+pub(crate) use change::SourceChange;
 pub use decider::{Decider, Hold};
 #[cfg(feature = "fault-injection")]
 pub use faults::FaultPoint;

@@ -8,8 +8,8 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fchmod, fsync, mkdirat, openat, renameat};
-use rustix::fs::{statat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fchmod, fsync, linkat, mkdirat, openat};
+use rustix::fs::{renameat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::Workspace;
@@ -39,16 +39,21 @@ pub enum Operation {
     SyncDirectory,
     /// Something gets its final name.
     Rename,
+    /// Two names change places.
+    Exchange,
+    /// A file gets a second name, which must not be there.
+    Link,
     /// A file is removed.
     RemoveFile,
     /// An empty directory is removed.
     RemoveDirectory,
 }
 
-/// Set once the file system has said that it cannot rename without replacing.
+/// Set once the file system has said that it cannot rename without replacing, or exchange.
 #[derive(Debug, Default)]
 pub(super) struct Abilities {
     no_exclusive_rename: AtomicBool,
+    no_exchange: AtomicBool,
 }
 
 pub(super) const DIRECTORY: OFlags =
@@ -103,6 +108,20 @@ impl Workspace {
         self.act(Operation::SyncFile, || fsync(&file))
     }
 
+    /// Copies the rest of an open file to a new one, of whatever size it is.
+    pub(super) fn copy_new(
+        &self,
+        at: &OwnedFd,
+        name: &str,
+        from: &mut File,
+        mode: Mode,
+    ) -> Result<(), Errno> {
+        let handle = self.act(Operation::CreateFile, || openat(at, name, NEW_FILE, mode))?;
+        let mut file = File::from(handle);
+        io::copy(from, &mut file).map_err(|error| errno_of(&error))?;
+        self.act(Operation::SyncFile, || fsync(&file))
+    }
+
     /// Forces the names in a directory to the disk. A file system that has no such operation
     /// (EINVAL) keeps its names by itself.
     pub(super) fn sync_directory(&self, directory: &OwnedFd) -> Result<(), Errno> {
@@ -125,7 +144,7 @@ impl Workspace {
     /// later file stands.
     pub(super) fn rename_new(&self, at: &OwnedFd, from: &str, to: &str) -> Result<(), Errno> {
         if !self.abilities.no_exclusive_rename.load(Ordering::Relaxed) {
-            match self.act(Operation::Rename, || exclusive_rename(at, from, to)) {
+            match self.act(Operation::Rename, || exclusive_rename_to((at, from), (at, to))) {
                 Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
                     self.abilities.no_exclusive_rename.store(true, Ordering::Relaxed);
                 }
@@ -136,6 +155,48 @@ impl Workspace {
         match statat(at, to, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if is(&stat, FileType::RegularFile) => Err(Errno::EXIST),
             Ok(_) | Err(Errno::NOENT) => self.rename((at, from), (at, to)),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Lets two names change places in one step. Answers whether the file system can do that; where
+    /// it cannot (NFS, so S3 Files), nothing has happened.
+    pub(super) fn exchange(&self, at: &OwnedFd, one: &str, other: &str) -> Result<bool, Errno> {
+        if self.abilities.no_exchange.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        match self.act(Operation::Exchange, || exchange_names(at, one, other)) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                self.abilities.no_exchange.store(true, Ordering::Relaxed);
+                Ok(false)
+            }
+            other => other.map(|()| true),
+        }
+    }
+
+    /// Renames to a name under which nothing may be, of whatever kind: without replacing, else by a
+    /// second name, else by looking just before, where somebody may come in between.
+    pub(super) fn rename_unless_there(
+        &self,
+        from: (&OwnedFd, &str),
+        to: (&OwnedFd, &str),
+    ) -> Result<(), Errno> {
+        if !self.abilities.no_exclusive_rename.load(Ordering::Relaxed) {
+            match self.act(Operation::Rename, || exclusive_rename_to(from, to)) {
+                Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                    self.abilities.no_exclusive_rename.store(true, Ordering::Relaxed);
+                }
+                other => return other,
+            }
+        }
+        match self.act(Operation::Link, || linkat(from.0, from.1, to.0, to.1, AtFlags::empty())) {
+            Ok(()) => return self.remove_file(from.0, from.1),
+            Err(Errno::PERM | Errno::NOSYS | Errno::NOTSUP | Errno::MLINK | Errno::INVAL) => {}
+            Err(errno) => return Err(errno),
+        }
+        match statat(to.0, to.1, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Err(Errno::EXIST),
+            Err(Errno::NOENT) => self.rename(from, to),
             Err(errno) => Err(errno),
         }
     }
@@ -159,12 +220,23 @@ fn is(stat: &Stat, kind: FileType) -> bool {
 }
 
 #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-fn exclusive_rename(at: &OwnedFd, from: &str, to: &str) -> Result<(), Errno> {
+fn exclusive_rename_to(from: (&OwnedFd, &str), to: (&OwnedFd, &str)) -> Result<(), Errno> {
     use rustix::fs::{RenameFlags, renameat_with};
-    renameat_with(at, from, at, to, RenameFlags::NOREPLACE)
+    renameat_with(from.0, from.1, to.0, to.1, RenameFlags::NOREPLACE)
+}
+
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn exchange_names(at: &OwnedFd, one: &str, other: &str) -> Result<(), Errno> {
+    use rustix::fs::{RenameFlags, renameat_with};
+    renameat_with(at, one, at, other, RenameFlags::EXCHANGE)
 }
 
 #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
-fn exclusive_rename(_: &OwnedFd, _: &str, _: &str) -> Result<(), Errno> {
+fn exclusive_rename_to(_: (&OwnedFd, &str), _: (&OwnedFd, &str)) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
+}
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn exchange_names(_: &OwnedFd, _: &str, _: &str) -> Result<(), Errno> {
     Err(Errno::NOSYS)
 }

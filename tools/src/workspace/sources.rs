@@ -1,10 +1,9 @@
-//! Changes source files for a [`Decider`]: each whole or not at all, by an unfinished file beside
-//! it, a sync and a rename.
+//! Source files as a [`Decider`] sees them, and their directories.
 
 use std::io::Read;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags, fstat};
+use rustix::fs::{OFlags, fstat};
 use rustix::io::Errno;
 
 use crate::error::{Code, ToolError};
@@ -12,10 +11,9 @@ use crate::path::WorkspacePath;
 use crate::policy::Access;
 
 use super::decider::Decider;
+use super::entries;
 use super::metadata::Kind;
 use super::scope::{io_error, metadata_of, read_error};
-use super::unfinished::UNFINISHED;
-use super::{Workspace, entries};
 
 /// A source file: its content and its permission bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,69 +70,6 @@ impl Decider {
         Ok(Some(Source { bytes, mode }))
     }
 
-    /// Writes a source, with the directories above it. `mark` names the unfinished file, so that
-    /// whoever finishes an interrupted apply finds what is left of it.
-    ///
-    /// # Errors
-    /// [`Code::Denied`] when the caller may not decide about it, [`Code::Io`].
-    pub fn write_source(
-        &self,
-        path: &WorkspacePath,
-        source: &Source,
-        mark: &str,
-    ) -> Result<(), ToolError> {
-        self.may_decide(path)?;
-        let (parent, name) = parts(path)?;
-        let disk = self.workspace();
-        let failed = |errno| io_error("write", path, errno);
-        let directory = disk.directory_for_records(&parent).map_err(failed)?;
-        let temporary = format!("{UNFINISHED}{mark}");
-        let mode = Mode::from_raw_mode(source.mode & 0o7777);
-        disk.remove_if_there(&directory, &temporary).map_err(failed)?;
-        disk.write_new_with_mode(&directory, &temporary, &source.bytes, Some(mode))
-            .and_then(|()| disk.rename((&directory, &temporary), (&directory, name)))
-            .and_then(|()| disk.sync_directory(&directory))
-            .map_err(|errno| {
-                // The error that matters is the first one; the next run removes what is left.
-                let _ = disk.remove_if_there(&directory, &temporary);
-                failed(errno)
-            })
-    }
-
-    /// Removes a source. It is not an error when the source is gone already.
-    ///
-    /// # Errors
-    /// [`Code::Denied`] when the caller may not decide about it, [`Code::Io`].
-    pub fn remove_source(&self, path: &WorkspacePath) -> Result<(), ToolError> {
-        self.may_decide(path)?;
-        let (parent, name) = parts(path)?;
-        let disk = self.workspace();
-        let removed = match disk.open(&parent, OFlags::RDONLY | OFlags::DIRECTORY) {
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
-            Err(errno) => Err(errno),
-            Ok(directory) => disk
-                .remove_if_there(&directory, name)
-                .and_then(|()| disk.sync_directory(&directory)),
-        };
-        removed.map_err(|errno| io_error("remove", path, errno))
-    }
-
-    /// Removes what an interrupted [`Decider::write_source`] has left beside `path`.
-    ///
-    /// # Errors
-    /// [`Code::Io`].
-    pub fn remove_unfinished(&self, path: &WorkspacePath, mark: &str) -> Result<(), ToolError> {
-        self.may_decide(path)?;
-        let (parent, _) = parts(path)?;
-        let Ok(directory) = self.workspace().open(&parent, OFlags::RDONLY | OFlags::DIRECTORY)
-        else {
-            return Ok(());
-        };
-        self.workspace()
-            .remove_if_there(&directory, &format!("{UNFINISHED}{mark}"))
-            .map_err(|errno| io_error("remove", path, errno))
-    }
-
     /// Removes a directory if it is empty. Answers whether it is gone.
     ///
     /// # Errors
@@ -166,7 +101,7 @@ impl Decider {
         self.workspace().open(path, OFlags::RDONLY | OFlags::DIRECTORY).is_ok()
     }
 
-    fn may_decide(&self, path: &WorkspacePath) -> Result<(), ToolError> {
+    pub(super) fn may_decide(&self, path: &WorkspacePath) -> Result<(), ToolError> {
         if self.rights().may(Access::Decide, path) {
             return Ok(());
         }
@@ -178,21 +113,12 @@ impl Decider {
     }
 }
 
-impl Workspace {
-    fn remove_if_there(&self, at: &OwnedFd, name: &str) -> Result<(), Errno> {
-        match self.remove_file(at, name) {
-            Err(Errno::NOENT) => Ok(()),
-            other => other,
-        }
-    }
-}
-
 #[allow(clippy::unnecessary_cast, reason = "the width of the field differs by platform")]
-fn permissions(handle: &OwnedFd) -> Result<u32, Errno> {
+pub(super) fn permissions(handle: &OwnedFd) -> Result<u32, Errno> {
     Ok(fstat(handle)?.st_mode as u32 & 0o7777)
 }
 
-fn parts(path: &WorkspacePath) -> Result<(WorkspacePath, &str), ToolError> {
+pub(super) fn parts(path: &WorkspacePath) -> Result<(WorkspacePath, &str), ToolError> {
     path.parent()
         .zip(path.file_name())
         .ok_or_else(|| ToolError::invalid("the workspace itself is no source"))

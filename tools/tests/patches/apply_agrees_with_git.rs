@@ -1,6 +1,6 @@
 //! What `apply` does with approved proposals is what `git apply` does, byte for byte and mode for
-//! mode; `revert` gives the tree back; and after a fault at any file operation the next run leaves
-//! the tree wholly old or wholly new.
+//! mode; `revert` gives the tree back; and after a fault at any file operation the tree is wholly old
+//! or wholly new once the proposal is recovered.
 
 use std::fs;
 use std::sync::Arc;
@@ -51,6 +51,18 @@ fn decider(checkout: &Checkout, caller: &str) -> Decider {
 
 fn state(checkout: &Checkout, id: &str) -> State {
     decide::show(&decider(checkout, "anna"), id).unwrap().state
+}
+
+/// How it stands once what was interrupted is recovered. A look alone changes nothing.
+fn recovered(checkout: &Checkout, id: &str) -> State {
+    let seen = state(checkout, id);
+    if matches!(seen, State::Applying | State::Reverting) {
+        let files = checkout.files();
+        assert_eq!(state(checkout, id), seen);
+        assert_eq!(checkout.files(), files, "a look has changed something");
+        decide::recover(&decider(checkout, "anna"), id).unwrap();
+    }
+    state(checkout, id)
 }
 
 const NAMES: [&str; 9] = [
@@ -146,7 +158,7 @@ proptest! {
         let id = answer["id"].as_str().unwrap();
         let by_git = git_apply(&old, &checkout.stored(&answer), "-p1").unwrap();
         let (anna, ben) = (decider(&checkout, "anna"), decider(&checkout, "ben"));
-        decide::approve(&anna, id, None).unwrap();
+        decide::approve(&anna, id, None, None).unwrap();
         prop_assert_eq!(&checkout.files(), &old);
         let applied = decide::apply(&ben, id);
         prop_assert!(applied.is_ok(), "{:?}", applied);
@@ -178,7 +190,7 @@ fn approved() -> (Checkout, String, Files, Files) {
         ]))
         .unwrap();
     let id = answer["id"].as_str().unwrap().to_owned();
-    decide::approve(&decider(&checkout, "anna"), &id, None).unwrap();
+    decide::approve(&decider(&checkout, "anna"), &id, None, None).unwrap();
     let mut new = files_of(&[
         ("src/changed.rs", "one\n2\nthree\n"),
         ("src/new/place.rs", "1\n2\n3\n4\n5\n"),
@@ -215,8 +227,7 @@ fn after_a_fault_at_any_step_the_tree_is_wholly_old_or_wholly_new() {
             let (workspace, count) = faulty(&checkout, at, dies);
             let result = decide::apply(&decider_over(workspace, "anna"), &id);
             let ended = count.load(Ordering::Relaxed) <= at;
-            // The next run of any command.
-            let next = state(&checkout, &id);
+            let next = recovered(&checkout, &id);
             let files = checkout.files();
             match next {
                 State::Applied => assert_eq!(files, new, "step {at}, dies {dies}"),
@@ -252,7 +263,7 @@ fn after_a_fault_at_any_step_of_a_revert_too() {
         assert_eq!(checkout.files(), new);
         let (workspace, count) = faulty(&checkout, at, true);
         let result = decide::revert(&decider_over(workspace, "anna"), &id, None);
-        match state(&checkout, &id) {
+        match recovered(&checkout, &id) {
             State::Reverted => assert_eq!(checkout.files(), old, "step {at}"),
             State::Applied => assert_eq!(checkout.files(), new, "step {at}"),
             other => panic!("step {at}: {other:?} after {result:?}"),
@@ -305,7 +316,7 @@ fn who_may_propose_or_did_propose_does_not_decide() {
         ("narrow", "may not decide about `src/a.rs`"),
         ("local", "proposed"),
     ] {
-        let error = decide::approve(&decider(&checkout, caller), &id, None).unwrap_err();
+        let error = decide::approve(&decider(&checkout, caller), &id, None, None).unwrap_err();
         assert_eq!(error.code, Code::Denied, "{caller}");
         assert!(error.message.contains(why), "{caller}: {error}");
     }
@@ -320,13 +331,13 @@ fn steps_that_do_not_follow_are_refused() {
         let error = result.map(drop::<mcp_workspace_tools::records::decision::Decision>);
         assert_eq!(error.unwrap_err().code, Code::Conflict);
     };
-    conflict(decide::approve(&anna, &id, None));
+    conflict(decide::approve(&anna, &id, None, None));
     conflict(decide::revert(&anna, &id, None));
     assert_eq!(decide::reject(&anna, &id, " ").unwrap_err().code, Code::InvalidArgument);
     decide::reject(&anna, &id, "not now").unwrap();
     assert_eq!(state(&checkout, &id), State::Rejected);
     conflict(decide::apply(&anna, &id));
-    conflict(decide::approve(&anna, &id, None));
+    conflict(decide::approve(&anna, &id, None, None));
     conflict(decide::reject(&anna, &id, "again"));
 }
 
@@ -382,10 +393,10 @@ fn the_second_proposal_on_a_file_is_told_and_conflicts_once_the_first_is_applied
     assert_eq!(second["conflicts_with"], json!([first["id"]]));
     let (one, two) = (first["id"].as_str().unwrap(), second["id"].as_str().unwrap());
     let anna = decider(&checkout, "anna");
-    let (listed, _) = decide::list(&anna).unwrap();
+    let listed = decide::list(&anna).unwrap().readable;
     let of = |id: &str| listed.iter().find(|view| view.proposal.id == id).unwrap();
     assert_eq!(of(one).conflicts_with, [two]);
-    decide::approve(&anna, one, None).unwrap();
+    decide::approve(&anna, one, None, None).unwrap();
     decide::apply(&anna, one).unwrap();
     assert_eq!(state(&checkout, two), State::Conflicted);
     // What no longer fits is in nobody's way.

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests make their trees with the standard library")]
 
 mod apply_agrees_with_git;
+mod apply_loses_no_edit;
 mod patch_agrees_with_git;
 mod patch_attacks;
 mod patch_proposals;

@@ -3,6 +3,10 @@
 #![allow(clippy::disallowed_methods, reason = "tests make their trees with the standard library")]
 
 mod crash_points;
+mod deciding;
+mod decisions_listed;
 mod decisions_out_of_reach;
+mod decisions_signed;
+mod decisions_trusted;
 mod findings_merge;
 mod state_versions;

@@ -154,7 +154,7 @@ impl Setting {
         let decider = self.decider(PERSON);
         let proposed = self.standing().proposed;
         for proposal in &proposed {
-            decide::approve(&decider, &proposal.id, Some("looked at it")).unwrap();
+            decide::approve(&decider, &proposal.id, Some("looked at it"), None).unwrap();
         }
         proposed.len()
     }

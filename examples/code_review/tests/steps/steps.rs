@@ -85,7 +85,7 @@ impl Fixture {
     }
 
     fn approve(&self, caller: &str, id: &str) {
-        decide::approve(&self.decider(caller), id, None).unwrap();
+        decide::approve(&self.decider(caller), id, None, None).unwrap();
     }
 
     fn apply(&self, run: &str) -> Applied {

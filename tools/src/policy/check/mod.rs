@@ -1,5 +1,6 @@
 //! Turns the text of a policy into a [`Policy`], or into a list of all its faults.
 
+mod decisions;
 mod delegation;
 mod expectation;
 mod glob;
@@ -127,13 +128,18 @@ impl Check<'_> {
     }
 
     fn policy(&mut self, table: &Table<'_>) -> Option<Policy> {
-        self.known_keys(table, &["version", "layout", "role", "delegate", "expect"], "the policy");
+        self.known_keys(
+            table,
+            &["version", "layout", "decisions", "role", "delegate", "expect"],
+            "the policy",
+        );
         match table.get("version") {
             Some(value) if integer(value) == Some(1) => {}
             Some(value) => self.error(value.span(), "`version` is not 1", "version = 1"),
             None => self.error(0..0, "`version` is missing", "begin with `version = 1`"),
         }
         let layout = self.layout(table.get("layout"));
+        let decision_key = self.decision_key(table.get("decisions"));
         let mut roles = Vec::new();
         for (value, table) in self.tables(table, "role") {
             roles.extend(self.role(value, table, &layout).map(Arc::new));
@@ -169,6 +175,7 @@ impl Check<'_> {
             expectations: expectations.into(),
             tools: self.tools.into(),
             warnings: std::mem::take(&mut self.warnings).into(),
+            decision_key,
         })
     }
 }

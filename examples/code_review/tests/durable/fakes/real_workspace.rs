@@ -145,7 +145,8 @@ impl RealWorkspace {
         let grant = self.policy.grant("reviewer").unwrap();
         let layout = Arc::new(self.policy.layout().clone());
         let decider = Decider::new(Arc::new(self.workspace()), &grant, layout, "reviewer");
-        let (mut views, unreadable) = decide::list(&decider).unwrap();
+        let decide::Listing { readable: mut views, unreadable, .. } =
+            decide::list(&decider).unwrap();
         assert!(unreadable.is_empty());
         views.sort_by_key(|view| view.proposal.files[0].path.clone());
         for (number, view) in views.iter().enumerate() {
@@ -159,7 +160,7 @@ impl RealWorkspace {
                     decide::reject(&decider, id, "not now").unwrap();
                 }
                 _ => {
-                    decide::approve(&decider, id, None).unwrap();
+                    decide::approve(&decider, id, None, None).unwrap();
                 }
             }
         }
