@@ -5,4 +5,7 @@
 mod crash_points;
 mod decisions_out_of_reach;
 mod findings_merge;
+mod neighbours;
+mod quotas;
+mod state_neighbours;
 mod state_versions;
