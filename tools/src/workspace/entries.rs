@@ -71,7 +71,9 @@ pub(super) fn each<E: From<Errno>>(
     directory: &OwnedFd,
     mut entry: impl FnMut(&[u8], FileType) -> Result<(), E>,
 ) -> Result<(), E> {
-    use rustix::fs::RawDir;
+    use rustix::fs::{RawDir, SeekFrom, seek};
+    // A handle goes on where it was read to before.
+    seek(directory, SeekFrom::Start(0))?;
     // One page of a network directory listing; a name needs at most 280 bytes of it.
     let mut buffer = Vec::with_capacity(32 * 1024);
     let mut raw = RawDir::new(directory.as_fd(), buffer.spare_capacity_mut());

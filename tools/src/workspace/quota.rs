@@ -88,9 +88,10 @@ impl Scope {
         if statat(&handle, name.as_str(), AtFlags::SYMLINK_NOFOLLOW).is_ok() {
             return Ok(Place(None));
         }
-        let mut count = names(&handle, call)?.len() as u64;
+        let names = names(&handle, call)?;
+        let mut count = names.len() as u64;
         if count >= quota.most {
-            count = count.saturating_sub(disk.forget_what_is_gone(&handle, call)?);
+            count = count.saturating_sub(disk.forget_what_is_gone(&handle, names, call)?);
         }
         if count >= quota.most {
             let Quota { most, what, limit, .. } = quota;
@@ -128,10 +129,15 @@ impl Workspace {
     }
 
     /// Removes the files of records that are not there, and says of how many.
-    fn forget_what_is_gone(&self, directory: &OwnedFd, call: &Call) -> Result<u64, ToolError> {
+    fn forget_what_is_gone(
+        &self,
+        directory: &OwnedFd,
+        names: Vec<String>,
+        call: &Call,
+    ) -> Result<u64, ToolError> {
         let Some(before) = SystemTime::now().checked_sub(YOUNG) else { return Ok(0) };
         let mut forgotten = 0_u64;
-        for name in names(directory, call)?.into_iter().take(MAX_ASKED) {
+        for name in names.into_iter().take(MAX_ASKED) {
             call.check()?;
             let is_young = statat(directory, name.as_str(), AtFlags::SYMLINK_NOFOLLOW)
                 .map_or(true, |stat| Metadata::from(&stat).modified > before);

@@ -217,7 +217,11 @@ impl Scope {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(Failed::Before(errno)),
         }
-        let room = disk.open_directory(&versions, ROOM_OF_THE_FIRST).map_err(Failed::Before)?;
+        let room = match disk.open_directory(&versions, ROOM_OF_THE_FIRST) {
+            // It was pruned already.
+            Err(Errno::NOENT) => return Ok(Published::AlreadyThere),
+            other => other.map_err(Failed::Before)?,
+        };
         // INVARIANT: once there was a version there always is one, so none after the room was
         // opened means that number 1 was never given out. Later it can be given out once: pruning
         // removes the room, with what was written aside in it, before it removes version 1.
