@@ -14,7 +14,7 @@ const POLICY: &str = r#"
 version = 1
 [[role]]
 name = "person"
-callers = ["local"]
+callers = ["local", "reviewer"]
 tools = ["read_file"]
 read = ["**"]
 decide = ["src/**"]

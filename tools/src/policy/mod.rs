@@ -76,6 +76,9 @@ pub struct Layout {
     decisions: WorkspacePath,
 }
 
+/// How the directories begin, in folders of records, that callers' records are counted by.
+pub(crate) const QUOTA: &str = ".quota-";
+
 impl Layout {
     /// The directory of findings: `findings` in the output.
     pub fn findings(&self) -> &WorkspacePath {
@@ -107,9 +110,17 @@ impl Layout {
         path.file_name().is_some_and(saved) && self.is_decision(path)
     }
 
+    /// Whether `path` is where callers' records are counted: the names there are of records that
+    /// others may not know of.
+    fn is_count(&self, path: &WorkspacePath) -> bool {
+        let is_count = |name: &str| case::fold(name).to_ascii_lowercase().starts_with(QUOTA);
+        self.holds_records(path) && path.components().any(is_count)
+    }
+
     /// Why no policy can grant this; none when it can.
     fn never(&self, access: Access, path: &WorkspacePath) -> Option<&'static str> {
         match access {
+            _ if self.is_count(path) => Some("what callers have left is counted there"),
             Access::Read if self.is_saved_source(path) => {
                 Some("sources that were saved for a revert are not read here")
             }

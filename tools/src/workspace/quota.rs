@@ -1,7 +1,8 @@
 //! Counts what one caller has left in a folder, by names alone: no record is read for it.
 //!
 //! Beside the records, in `<folder>/.quota-<hash of the caller>/`, each record has a small file
-//! that names it. It is made before the record and is not forced to the disk.
+//! that names it. It is made before the record and is not forced to the disk. No policy grants
+//! anything there.
 //!
 //! The count is a brake for agents that go astray, not a lock. Calls of one caller that run at the
 //! same instant, in whichever processes, see the same count: each may be the last that is allowed.
@@ -21,6 +22,7 @@ use crate::call::Call;
 use crate::error::{Code, ToolError};
 use crate::hex::hex;
 use crate::path::{MAX_PATH_BYTES, WorkspacePath};
+use crate::policy::QUOTA;
 
 use super::metadata::{Kind, Metadata};
 use super::operations::Operation;
@@ -28,8 +30,6 @@ use super::publish::fits;
 use super::scope::Scope;
 use super::{Workspace, entries};
 
-/// How the directories begin that records are counted by. Readers of records skip it.
-const QUOTA: &str = ".quota-";
 /// A file that is younger may be of a record that is being written.
 const YOUNG: Duration = Duration::from_secs(60 * 60);
 /// What a record may have below it, so that nothing is made here for one that is refused.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use mcp_workspace_test_support::tool_call::{self, open};
-use mcp_workspace_test_support::tree::Tree;
+use mcp_workspace_test_support::tree::{self, Tree};
 use mcp_workspace_tools::error::{Code, ToolError};
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ version = 1
 [[role]]
 name = "agent"
 callers = ["one", "other"]
-tools = ["write_finding", "propose_patch", "write_state", "read_state", "read_file"]
+tools = ["write_finding", "propose_patch", "write_state", "read_state", "read_file", "list_dir", "grep"]
 read = ["**"]
 write = ["output/**", "state/**"]
 propose = ["**"]
@@ -133,6 +133,26 @@ fn who_cannot_be_counted_writes_all_the_same() {
         make_key(&root, "one", number).unwrap();
     }
     assert_eq!(tree.neighbourhood(), before);
+}
+
+#[test]
+fn no_tool_sees_what_callers_are_counted_by() {
+    let tree = Tree::new();
+    let root = tree.root();
+    propose(&root, "one", 1).unwrap();
+    make_key(&root, "one", 1).unwrap();
+    let all = tree::naive_listing(&root);
+    let counts = all.iter().filter(|(path, _)| path.contains("/.quota-"));
+    let counts: Vec<&String> = counts.map(|(path, _)| path).collect();
+    assert_eq!(counts.len(), 4, "{all:?}");
+    let listed = run(&root, "other", "list_dir", json!({"depth": 9})).unwrap();
+    assert!(!listed.to_string().contains("quota"), "{listed}");
+    let found = run(&root, "other", "grep", json!({"pattern": "tasks/1/@"})).unwrap();
+    assert!(!found.to_string().contains("quota"), "{found}");
+    for path in counts {
+        let error = run(&root, "other", "read_file", json!({"path": path})).unwrap_err();
+        assert_eq!(error.code, Code::NotFound, "{path}: {error}");
+    }
 }
 
 /// Of each kind of character that is not seen, one.
