@@ -73,10 +73,13 @@ fn is_hidden(policy: &Policy, place: &str, thing: Thing) -> bool {
     let path = WorkspacePath::parse(place).unwrap();
     TOOLS.iter().all(|tool| {
         let grant = policy.grant("local").unwrap().for_tool(tool);
-        let access = if thing.is_directory() { Access::Enter } else { Access::Read };
-        !grant.may(access, &path)
-            && !grant.may(Access::Write, &path)
-            && !(thing.is_directory() && grant.may(Access::Read, &path.join("inside.txt").unwrap()))
+        let is_directory = thing.is_directory();
+        let access = if is_directory { Access::Enter } else { Access::Read };
+        let inside = path.join("inside.txt").unwrap();
+        let is_known = grant.may(access, &path)
+            || grant.may(Access::Write, &path)
+            || is_directory && grant.may(Access::Read, &inside);
+        !is_known
     })
 }
 
@@ -98,7 +101,9 @@ fn tree(place: &Path) -> Tree {
 fn calls(place: &str) -> Vec<(&'static str, Value)> {
     let parent = place.rsplit_once('/').map_or("", |(parent, _)| parent);
     // A slip in writing it, for which the nearest name is looked up.
-    let slip = format!("{}_", &place[..place.len() - place.chars().last().unwrap().len_utf8()]);
+    let mut slip = place.to_owned();
+    slip.pop();
+    slip.push('_');
     let mut calls = Vec::new();
     for path in [place, parent, "", &format!("{place}/inside.txt"), &format!("{place}/x.py"), &slip]
     {
