@@ -11,7 +11,7 @@ use mcp_workspace_tools::records::export::{self, Export, Profile, Provenance};
 use mcp_workspace_tools::records::finding::Severity;
 use mcp_workspace_tools::records::merged::{MergedFinding, MergedFindings, Wanted};
 use mcp_workspace_tools::review::Findings;
-use mcp_workspace_tools::storage::findings::Damaged;
+use mcp_workspace_tools::storage::omissions::{Omission, Omissions};
 
 use crate::config::{
     ExportFormat, FindingsCommand, FindingsOptions, ListFormat, ProfileChoice, SarifOptions,
@@ -32,16 +32,16 @@ const MAX_SUMMARY: usize = 100;
 pub(crate) fn run(command: FindingsCommand) -> anyhow::Result<ExitCode> {
     match command {
         FindingsCommand::List(options) => {
-            let Findings { merged, damaged } = read(&options.findings)?;
+            let Findings { merged, omissions } = read(&options.findings)?;
             let text = match options.format {
                 ListFormat::Table => as_table(&merged),
                 ListFormat::Json => as_json(&merged)?,
             };
             print(&text).context("cannot write to stdout")?;
-            Ok(told(&damaged))
+            Ok(told(&omissions))
         }
         FindingsCommand::Export(options) => {
-            let Findings { merged, damaged } = read(&options.findings)?;
+            let Findings { merged, omissions } = read(&options.findings)?;
             let text = match options.format {
                 ExportFormat::Json => as_json(&merged)?,
                 ExportFormat::Markdown => export::markdown(&merged),
@@ -52,7 +52,7 @@ pub(crate) fn run(command: FindingsCommand) -> anyhow::Result<ExitCode> {
                 None => print(&text).context("cannot write to stdout")?,
                 Some(file) => write(file, &text)?,
             }
-            Ok(told(&damaged))
+            Ok(told(&omissions))
         }
     }
 }
@@ -148,12 +148,15 @@ fn summary(finding: &MergedFinding) -> String {
     line(&shown)
 }
 
-/// Names what could not be read.
-fn told(damaged: &[Damaged]) -> ExitCode {
-    for Damaged { path, problem } in damaged {
+/// Names what could not be read. Where anything was left out, the answer is not the whole.
+fn told(omissions: &Omissions) -> ExitCode {
+    for Omission { path, problem } in &omissions.named {
         eprintln!("mcp-workspace: `{}` is left out: {}", line(path), line(problem));
     }
-    if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    if omissions.more > 0 {
+        eprintln!("mcp-workspace: and {} more are left out", omissions.more);
+    }
+    if omissions.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }
 
 /// Writes a file of the operator, whole or not at all.

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod examples_run;
+mod left_out;
 mod manual;
 mod no_aws_in_the_server;
 mod scenarios;

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ToolError;
+use crate::text::visible::{is_hidden_in_a_name, written_out};
+
 /// A name that is safe in a path, in a policy and in a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -35,6 +38,23 @@ impl Name {
     }
 }
 
+/// Refuses a new name in which a character is not seen, or not where it is: two names that look the
+/// same must be the same. `argument` is how the caller calls it.
+///
+/// # Errors
+/// [`Code::InvalidArgument`](crate::error::Code::InvalidArgument), with the name written out.
+pub fn must_be_seen(argument: &str, name: &str) -> Result<(), ToolError> {
+    let Some(hidden) = name.chars().find(|character| is_hidden_in_a_name(*character)) else {
+        return Ok(());
+    };
+    Err(ToolError::invalid(format!(
+        "`{argument}` has U+{:04X}, a character that is not seen: `{}`",
+        u32::from(hidden),
+        written_out(name)
+    ))
+    .hint("leave it out: two names that look the same must be the same"))
+}
+
 impl TryFrom<String> for Name {
     type Error = String;
 
@@ -58,6 +78,15 @@ impl fmt::Display for Name {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_of_which_a_character_is_not_seen_is_refused_and_written_out() {
+        let error = must_be_seen("key", "tasks/a\u{ad}b").unwrap_err();
+        assert!(error.message.contains("U+00AD") && error.message.contains("a\\u{ad}b"), "{error}");
+        for good in ["tasks/review-auth", "données/été", "日本/語", "a b"] {
+            assert_eq!(must_be_seen("key", good), Ok(()), "{good:?}");
+        }
+    }
 
     #[test]
     fn a_name_cannot_leave_its_directory_or_widen_a_glob() {

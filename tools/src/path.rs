@@ -151,6 +151,15 @@ impl WorkspacePath {
         Ok(joined)
     }
 
+    /// The path of an entry whose name no path can have, with U+FFFD for each character that is
+    /// refused. It is there to be judged by policy, and names nothing that can be opened.
+    pub(crate) fn nearest_to(&self, name: &str) -> WorkspacePath {
+        let shown =
+            |c: char| if is_refused(c) || c == '\\' { char::REPLACEMENT_CHARACTER } else { c };
+        let name: String = name.chars().map(shown).collect();
+        WorkspacePath(if self.is_root() { name } else { format!("{}/{name}", self.0) })
+    }
+
     /// This path and each directory above it, from the top down, without the root.
     pub fn ancestors_and_self(&self) -> impl Iterator<Item = &str> {
         self.0

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`tool_call`] | one call of a tool, as a caller of a policy |
 //! | [`tree`] | a workspace with a hostile neighbourhood |
+//! | [`kinds`] | files of every kind, and what the file system refuses to root as well |
 //! | [`checkout`] | files that patches are proposed for |
 //! | [`git`] | what git makes of the same files and patches |
 //! | [`cases`] | how often a property is tried |
@@ -30,6 +31,7 @@ pub mod converse;
 pub mod function;
 pub mod git;
 pub mod http;
+pub mod kinds;
 pub mod model;
 pub mod mounted;
 pub mod server;

@@ -159,8 +159,13 @@ fn findings(
     let ledger = findings::read(scope, call)?;
     let sources = sources_of(scope.layout(), run);
     let of_run = ledger.findings.into_iter().filter_map(|finding| of_run(finding, run, &sources));
-    let damaged = ledger.damaged.into_iter().map(|damaged| (damaged.path, damaged.problem));
-    Ok((merged::merge(of_run.collect()), damaged.collect()))
+    let named = ledger.omissions.named.into_iter().map(|one| (one.path, one.problem));
+    let mut damaged: BTreeMap<String, String> = named.collect();
+    if ledger.omissions.more > 0 {
+        let more = format!("{} more are left out", ledger.omissions.more);
+        damaged.insert("and".to_owned(), more);
+    }
+    Ok((merged::merge(of_run.collect()), damaged))
 }
 
 /// What an agent says of its run counts only where it names no place.

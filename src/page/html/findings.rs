@@ -21,7 +21,7 @@ const PAGE: usize = 200;
 /// When the findings cannot be read.
 pub(super) fn page(pages: &Pages, asked: &Asked, call: &Call) -> Result<String, ToolError> {
     let found = pages.review.findings(&Wanted::default(), call)?;
-    let damaged = found.damaged.len();
+    let left_out = found.omissions.count();
     let all = found.merged.findings;
     let severity = asked.query.get("severity");
     let words = asked.query.get("words").unwrap_or_default();
@@ -46,8 +46,8 @@ pub(super) fn page(pages: &Pages, asked: &Asked, call: &Call) -> Result<String, 
     } else {
         "</p>\n"
     });
-    if damaged > 0 {
-        body.raw("<p class=\"problem\">").number(damaged as u64);
+    if left_out > 0 {
+        body.raw("<p class=\"problem\">").number(left_out);
         body.raw(" files among the findings cannot be read as one; <code>mcp-workspace findings list</code> names them.</p>\n");
     }
     if !all.is_empty() {

@@ -19,6 +19,7 @@ use mcp_workspace_tools::review::message::{
 };
 use mcp_workspace_tools::review::{Excerpt, Findings, Review, Verdict};
 use mcp_workspace_tools::storage::findings::Page;
+use mcp_workspace_tools::storage::omissions::Omissions;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use connection::Connection;
@@ -50,16 +51,16 @@ impl RemoteReview {
 
     fn all_findings(&self, wanted: &Wanted, call: &Call) -> Result<Findings, ToolError> {
         let filter = query(wanted);
-        let (mut findings, mut damaged) = (Vec::new(), Vec::new());
+        let (mut findings, mut omissions) = (Vec::new(), Omissions::default());
         let (mut after, mut turned): (Option<String>, _) = (None, BTreeSet::new());
         loop {
             let from = after.iter().map(|after| ("after", after.as_str()));
             let page: Page =
                 self.connection.get("findings", filter.iter().copied().chain(from), call)?;
             findings.extend(page.findings);
-            damaged.extend(page.damaged);
+            omissions.extend(page.omissions);
             call.report(page.done as u64, &format!("{} of {} findings read", page.done, page.all));
-            let Some(next) = page.next else { return Ok(Findings::of(findings, damaged)) };
+            let Some(next) = page.next else { return Ok(Findings::of(findings, omissions)) };
             after = Some(turn(&mut turned, next)?);
         }
     }

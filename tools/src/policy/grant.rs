@@ -91,14 +91,8 @@ enum Ground<'g> {
 
 impl ToolGrant {
     fn new(granting: Arc<[Arc<Role>]>, denying: Arc<[Arc<Role>]>, layout: Arc<Layout>) -> Self {
-        let limits = granting
-            .iter()
-            .map(|role| role.limits)
-            .reduce(|one, other| Limits {
-                max_file_bytes: one.max_file_bytes.max(other.max_file_bytes),
-                max_findings_per_run: one.max_findings_per_run.max(other.max_findings_per_run),
-            })
-            .unwrap_or_default();
+        let limits =
+            granting.iter().map(|role| role.limits).reduce(Limits::or_larger).unwrap_or_default();
         ToolGrant { granting, denying, layout, limits }
     }
 

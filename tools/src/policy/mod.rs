@@ -76,6 +76,9 @@ pub struct Layout {
     decisions: WorkspacePath,
 }
 
+/// How the directories begin, in folders of records, that callers' records are counted by.
+pub(crate) const QUOTA: &str = ".quota-";
+
 impl Layout {
     /// The directory of findings: `findings` in the output.
     pub fn findings(&self) -> &WorkspacePath {
@@ -92,25 +95,32 @@ impl Layout {
         &self.decisions
     }
 
-    /// Whether `path` is the directory of decisions or lies below it, in any spelling that a
-    /// file system without cases takes for it.
+    /// Whether `path` is the directory of decisions or lies below it.
     fn is_decision(&self, path: &WorkspacePath) -> bool {
-        let mut there = path.components();
-        self.decisions
-            .components()
-            .all(|wanted| there.next().is_some_and(|name| case::same_but_case(name, wanted)))
+        is_within(path, &self.decisions)
     }
 
     /// Whether `path` is content of sources that was saved for a revert: no tool reads it, since
     /// it is not where policy judges it.
     fn is_saved_source(&self, path: &WorkspacePath) -> bool {
-        let saved = |name: &str| name.ends_with(".before") || name.ends_with(".after");
+        let saved = |name: &str| {
+            let name = case::fold(name).to_ascii_lowercase();
+            name.ends_with(".before") || name.ends_with(".after")
+        };
         path.file_name().is_some_and(saved) && self.is_decision(path)
+    }
+
+    /// Whether `path` is where callers' records are counted: the names there are of records that
+    /// others may not know of.
+    fn is_count(&self, path: &WorkspacePath) -> bool {
+        let is_count = |name: &str| case::fold(name).to_ascii_lowercase().starts_with(QUOTA);
+        self.holds_records(path) && path.components().any(is_count)
     }
 
     /// Why no policy can grant this; none when it can.
     fn never(&self, access: Access, path: &WorkspacePath) -> Option<&'static str> {
         match access {
+            _ if self.is_count(path) => Some("what callers have left is counted there"),
             Access::Read if self.is_saved_source(path) => {
                 Some("sources that were saved for a revert are not read here")
             }
@@ -123,8 +133,17 @@ impl Layout {
 
     /// Whether `path` is among the records, which no proposal may touch.
     fn holds_records(&self, path: &WorkspacePath) -> bool {
-        path.is_within(&self.output) || path.is_within(&self.state)
+        is_within(path, &self.output) || is_within(path, &self.state)
     }
+}
+
+/// Whether `path` is `folder` or lies below it, in any spelling that a file system without cases
+/// takes for it.
+fn is_within(path: &WorkspacePath, folder: &WorkspacePath) -> bool {
+    let mut there = path.components();
+    folder
+        .components()
+        .all(|wanted| there.next().is_some_and(|name| case::same_but_case(name, wanted)))
 }
 
 /// Limits of a role. Of several roles the largest counts.
@@ -133,13 +152,45 @@ pub struct Limits {
     /// The largest file in bytes that is searched, versioned or patched. Larger ones can still
     /// be read by windows. Default: 67,108,864.
     pub max_file_bytes: u64,
-    /// Findings that one role may write in one run. Default: 500.
-    pub max_findings_per_run: u64,
+    /// Findings that one role may have, over all its callers and runs. Default: 10,000.
+    pub max_findings: u64,
+    /// Proposals that one caller may make, decided ones included. Default: 1,000.
+    pub max_proposals: u64,
+    /// Keys of shared state that one caller may make. Default: 10,000.
+    pub max_keys: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_file_bytes: 64 * 1024 * 1024, max_findings_per_run: 500 }
+        Limits {
+            max_file_bytes: 64 * 1024 * 1024,
+            max_findings: 10_000,
+            max_proposals: 1_000,
+            max_keys: 10_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Their names in a policy.
+    const NAMES: [&str; 4] = ["max_file_bytes", "max_findings", "max_proposals", "max_keys"];
+
+    /// All of them, in the order of [`Limits::NAMES`].
+    fn each(&mut self) -> [&mut u64; 4] {
+        [
+            &mut self.max_file_bytes,
+            &mut self.max_findings,
+            &mut self.max_proposals,
+            &mut self.max_keys,
+        ]
+    }
+
+    /// The larger of each.
+    fn or_larger(mut self, mut other: Limits) -> Limits {
+        for (own, other) in self.each().into_iter().zip(other.each()) {
+            *own = (*own).max(*other);
+        }
+        self
     }
 }
 

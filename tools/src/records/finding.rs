@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize};
 /// The version of the record's form.
 pub const FORMAT: u32 = 1;
 
+/// Most items of evidence, and most tags.
+pub const MAX_ITEMS: usize = 50;
+/// Largest file of a finding in bytes: all its texts as long as they may be, each character
+/// escaped. A larger one was not written here.
+pub const MAX_BYTES: u64 = 4 * 1024 * 1024;
+
 /// One observation by one agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
@@ -58,6 +64,25 @@ pub struct Finding {
     pub caller: String,
     /// When, RFC 3339 in UTC.
     pub created: String,
+}
+
+impl Finding {
+    /// Whether it keeps the bounds of what is written here, so that merging it with others costs
+    /// no more than reading it.
+    ///
+    /// # Errors
+    /// What is over which bound.
+    pub fn check(&self) -> Result<(), String> {
+        for (name, items) in [("evidence", &self.evidence), ("tags", &self.tags)] {
+            if items.len() > MAX_ITEMS {
+                return Err(format!(
+                    "its `{name}` has {} items, and a finding may have {MAX_ITEMS}",
+                    items.len()
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A place in a file, as the server read it.

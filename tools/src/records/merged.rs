@@ -3,7 +3,7 @@
 //! The result depends on the set of findings alone, never on the order in which they were written
 //! or listed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use globset::{GlobBuilder, GlobMatcher};
 use schemars::JsonSchema;
@@ -126,12 +126,9 @@ pub(crate) fn merge_group(mut group: Vec<Finding>) -> Option<MergedFinding> {
     let severity = group.iter().map(|finding| finding.severity).min()?;
     let verdicts = || group.iter().filter_map(|finding| finding.verdict);
     let verdict = verdicts().find(|verdict| *verdict == Verdict::Confirmed).or(verdicts().next());
-    let mut evidence: Vec<String> = Vec::new();
-    for item in group.iter().flat_map(|finding| &finding.evidence) {
-        if !evidence.contains(item) {
-            evidence.push(item.clone());
-        }
-    }
+    let mut known = HashSet::new();
+    let items = group.iter().flat_map(|finding| &finding.evidence);
+    let evidence: Vec<String> = items.filter(|item| known.insert(item.as_str())).cloned().collect();
     let mut tags: Vec<String> =
         group.iter().flat_map(|finding| finding.tags.iter().cloned()).collect();
     tags.sort_unstable();

@@ -2,13 +2,14 @@
 
 use super::{Excerpt, Findings, Review, Verb, Verdict};
 use crate::call::Call;
-use crate::decide::{self, Listing, ProposalView};
+use crate::decide::{self, Listing, ProposalView, Unreadable};
 use crate::error::{Code, ToolError};
 use crate::policy::Access;
 use crate::records::decision::Decision;
 use crate::records::merged::{Filter, MergedFinding, Wanted};
 use crate::storage::findings::{self, Bounds, Page};
-use crate::workspace::{Decider, Scope};
+use crate::storage::omissions::{Omission, Omissions, unnameable};
+use crate::workspace::{Decider, Kind, Scope};
 
 /// What a person may read and decide in a workspace on this machine.
 pub struct LocalReview {
@@ -63,6 +64,28 @@ impl LocalReview {
         decide::resolve(&self.decider, given)
     }
 
+    /// What lies among the proposals and cannot be one, as far as the person may know of it.
+    fn strays(&self, call: &Call) -> Result<Vec<Unreadable>, ToolError> {
+        let directory = self.scope.layout().proposals();
+        let listing = self.scope.record_entries(directory, "", call)?;
+        let mut strays = Omissions::default();
+        if listing.unnameable > 0 {
+            strays.add(Omissions::MOST, directory, unnameable(listing.unnameable));
+        }
+        for (name, _) in listing.entries.iter().filter(|(_, kind)| *kind != Kind::Directory) {
+            strays.add(Omissions::MOST, name, "it is no folder of a proposal");
+        }
+        if strays.more > 0 {
+            let problem = format!("{} more things in it are no proposals", strays.more);
+            strays.named.push(Omission { path: directory.to_string(), problem });
+        }
+        let unreadable = |one: Omission| {
+            let error = ToolError::new(Code::Io, one.problem).hint("the operator can remove it");
+            Unreadable { id: one.path, error }
+        };
+        Ok(strays.named.into_iter().map(unreadable).collect())
+    }
+
     fn must_read(&self) -> Result<(), ToolError> {
         if self.reading_role().is_some() {
             return Ok(());
@@ -80,7 +103,7 @@ impl Review for LocalReview {
 
     fn findings(&self, wanted: &Wanted, call: &Call) -> Result<Findings, ToolError> {
         let page = self.page(wanted, None, None, call)?;
-        Ok(Findings::of(page.findings, page.damaged))
+        Ok(Findings::of(page.findings, page.omissions))
     }
 
     fn finding(&self, fingerprint: &str, call: &Call) -> Result<MergedFinding, ToolError> {
@@ -97,7 +120,9 @@ impl Review for LocalReview {
     }
 
     fn proposals(&self, call: &Call) -> Result<Listing, ToolError> {
-        decide::list(&self.decider.clone().during(call))
+        let mut listing = decide::list(&self.decider.clone().during(call))?;
+        listing.unreadable.extend(self.strays(call)?);
+        Ok(listing)
     }
 
     fn proposal(&self, id: &str, call: &Call) -> Result<ProposalView, ToolError> {

@@ -13,7 +13,7 @@ use crate::decide::{Listing, ProposalView};
 use crate::error::ToolError;
 use crate::records::decision::Decision;
 use crate::records::merged::{MergedFinding, MergedFindings, Wanted};
-use crate::storage::findings::Damaged;
+use crate::storage::omissions::Omissions;
 
 pub use excerpt::{Excerpt, Line};
 pub use local::LocalReview;
@@ -23,15 +23,15 @@ pub use local::LocalReview;
 pub struct Findings {
     /// The findings, the worst first.
     pub merged: MergedFindings,
-    /// What cannot be read as one, by path.
-    pub damaged: Vec<Damaged>,
+    /// What cannot be read and is left out, by path.
+    pub omissions: Omissions,
 }
 
 impl Findings {
     /// Sorts what was read in any order.
-    pub fn of(findings: Vec<MergedFinding>, mut damaged: Vec<Damaged>) -> Findings {
-        damaged.sort_by(|one, other| one.path.cmp(&other.path));
-        Findings { merged: MergedFindings::of(findings), damaged }
+    pub fn of(findings: Vec<MergedFinding>, mut omissions: Omissions) -> Findings {
+        omissions.named.sort_by(|one, other| one.path.cmp(&other.path));
+        Findings { merged: MergedFindings::of(findings), omissions }
     }
 }
 

@@ -8,21 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::call::Call;
 use crate::error::ToolError;
 use crate::path::WorkspacePath;
-use crate::records::finding::{FORMAT, Finding};
+use crate::records::finding::{FORMAT, Finding, MAX_BYTES};
 use crate::records::merged::{Filter, MergedFinding, merge_group};
-use crate::workspace::Scope;
+use crate::workspace::{Kind, Scope};
+
+use super::omissions::{Omissions, unnameable};
 
 /// Records between two reports of progress.
 const PROGRESS_EVERY: usize = 100;
-
-/// A file among the findings that cannot be read as one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Damaged {
-    /// Where it lies.
-    pub path: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
 
 /// The content of the folder of findings.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -30,33 +23,28 @@ pub struct Ledger {
     /// The findings, as they lie there.
     pub findings: Vec<Finding>,
     /// What cannot be read as one. Unfinished work is not among it.
-    pub damaged: Vec<Damaged>,
+    pub omissions: Omissions,
 }
 
 /// Reads all findings that the caller may see, as their agents wrote them.
 ///
 /// # Errors
-/// When a directory cannot be listed, or at the call's end. A record that cannot be read is no
-/// error here: it is among the damaged ones.
+/// When the folder of findings cannot be listed, or at the call's end. An agent's folder or a
+/// record that cannot be read is no error here: it is among the omissions.
 pub fn read(scope: &Scope, call: &Call) -> Result<Ledger, ToolError> {
-    let mut ledger = Ledger::default();
-    for record in list(scope, call)?.into_values().flatten() {
+    let Listing { records, omissions } = list(scope, call)?;
+    let mut ledger = Ledger { findings: Vec::new(), omissions };
+    for record in records.into_values().flatten() {
         call.check()?;
         match record.read(scope, call) {
             Ok(finding) => ledger.findings.push(finding),
-            Err(damaged) => {
+            Err(problem) => {
                 call.check()?;
-                ledger.damaged.push(damaged);
+                ledger.omissions.add(Omissions::MOST, &record.path, problem);
             }
         }
     }
     Ok(ledger)
-}
-
-impl Damaged {
-    fn bytes(&self) -> usize {
-        self.path.len() + self.problem.len()
-    }
 }
 
 /// Some of the merged findings, in the order of their fingerprints: each record of the folder is
@@ -65,9 +53,9 @@ impl Damaged {
 pub struct Page {
     /// The findings that are wanted.
     pub findings: Vec<MergedFinding>,
-    /// What cannot be read as a finding.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub damaged: Vec<Damaged>,
+    /// What cannot be read as a finding. Whole folders are told on the first page.
+    #[serde(default, skip_serializing_if = "Omissions::is_empty")]
+    pub omissions: Omissions,
     /// Where the next page begins: after this; none at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
@@ -90,8 +78,8 @@ pub struct Bounds {
 /// It covers at least one finding, so a reader who asks for page after page comes to the end.
 ///
 /// # Errors
-/// When a directory cannot be listed, or at the call's end. A record that cannot be read is no
-/// error here: it is among the damaged ones.
+/// When the folder of findings cannot be listed, or at the call's end. An agent's folder or a
+/// record that cannot be read is no error here: it is among the omissions.
 pub fn page(
     scope: &Scope,
     filter: &Filter<'_>,
@@ -99,10 +87,13 @@ pub fn page(
     bounds: Option<Bounds>,
     call: &Call,
 ) -> Result<Page, ToolError> {
-    let listed = list(scope, call)?;
-    let mut page = Page { all: listed.len(), ..Page::default() };
+    let Listing { records, omissions } = list(scope, call)?;
+    let mut page = Page { all: records.len(), ..Page::default() };
+    if after.is_none() {
+        page.omissions = omissions;
+    }
     let mut bytes = 0;
-    for (done, (name, records)) in listed.iter().enumerate() {
+    for (done, (name, records)) in records.iter().enumerate() {
         page.done = done + 1;
         if after.is_some_and(|after| name.as_str() <= after) {
             continue;
@@ -115,10 +106,9 @@ pub fn page(
             call.check()?;
             match record.read(scope, call) {
                 Ok(finding) => group.push(finding),
-                Err(damaged) => {
+                Err(problem) => {
                     call.check()?;
-                    bytes += damaged.bytes();
-                    page.damaged.push(damaged);
+                    page.omissions.add(Omissions::MOST, &record.path, problem);
                 }
             }
         }
@@ -126,9 +116,7 @@ pub fn page(
             match bounds.map(|bounds| (bounds.bytes, bytes_of(&finding))) {
                 Some((most, size)) if size > most => {
                     let problem = format!("it has {size} bytes, and an answer takes {most}");
-                    let damaged = Damaged { path: name.clone(), problem };
-                    bytes += damaged.bytes();
-                    page.damaged.push(damaged);
+                    page.omissions.add(Omissions::MOST, name, problem);
                 }
                 size => {
                     bytes += size.map_or(0, |(_, size)| size);
@@ -136,7 +124,8 @@ pub fn page(
                 }
             }
         }
-        let full = bounds.is_some_and(|most| bytes >= most.bytes || Instant::now() >= most.until);
+        let size = bytes + page.omissions.bytes();
+        let full = bounds.is_some_and(|most| size >= most.bytes || Instant::now() >= most.until);
         if full && page.done < page.all {
             page.next = Some(name.clone());
             break;
@@ -158,19 +147,26 @@ pub fn one(
     fingerprint: &str,
     call: &Call,
 ) -> Result<Option<MergedFinding>, ToolError> {
-    let name = format!("{fingerprint}.json");
-    let directory = scope.layout().findings();
     let mut group = Vec::new();
-    for agent in scope.record_names(directory)? {
+    for (agent, _) in scope.record_entries(scope.layout().findings(), "", call)?.entries {
         call.check()?;
-        let of_agent = directory.join(&agent)?;
-        let (names, _) = scope.record_names_beginning(&of_agent, &name)?;
-        if names.contains(&name) {
-            let record = Record { path: of_agent.join(&name)?, agent };
-            group.extend(record.read(scope, call));
-        }
+        // Of each agent whose folder has it and can be read.
+        group.extend(read_one(scope, &agent, fingerprint, call));
     }
     Ok(merge_group(group))
+}
+
+/// The finding of one agent with one fingerprint, or what is wrong with it.
+pub(crate) fn read_one(
+    scope: &Scope,
+    agent: &str,
+    fingerprint: &str,
+    call: &Call,
+) -> Result<Finding, String> {
+    let directory = scope.layout().findings().join(agent);
+    let path = directory.and_then(|directory| directory.join(&format!("{fingerprint}.json")));
+    let path = path.map_err(|error| error.to_string())?;
+    Record { agent: agent.to_owned(), path }.read(scope, call)
 }
 
 /// A file of the folder, not yet read.
@@ -179,31 +175,61 @@ struct Record {
     path: WorkspacePath,
 }
 
-/// The files by their names, which are those of the fingerprints and the same for all agents.
-fn list(scope: &Scope, call: &Call) -> Result<BTreeMap<String, Vec<Record>>, ToolError> {
-    let mut listed: BTreeMap<String, Vec<Record>> = BTreeMap::new();
+/// The files by their names, which are those of the fingerprints and the same for all agents; and
+/// what else is there.
+struct Listing {
+    records: BTreeMap<String, Vec<Record>>,
+    omissions: Omissions,
+}
+
+fn list(scope: &Scope, call: &Call) -> Result<Listing, ToolError> {
+    let mut listed = Listing { records: BTreeMap::new(), omissions: Omissions::default() };
     let directory = scope.layout().findings();
-    for agent in scope.record_names(directory)? {
-        let of_agent = directory.join(&agent)?;
+    let agents = scope.record_entries(directory, "", call)?;
+    listed.leave_out_unnameable(directory, agents.unnameable);
+    for (agent, kind) in agents.entries {
         call.check()?;
-        for name in scope.record_names(&of_agent)? {
+        let of_agent = directory.join(&agent)?;
+        if kind != Kind::Directory {
+            listed.omissions.add(Omissions::MOST, &of_agent, "it is no folder of an agent");
+            continue;
+        }
+        let files = match scope.record_entries(&of_agent, "", call) {
+            Ok(files) => files,
+            Err(error) => {
+                call.check()?;
+                if scope.may_be_told_of(&of_agent) {
+                    listed.omissions.add(Omissions::MOST, &of_agent, error.message);
+                }
+                continue;
+            }
+        };
+        listed.leave_out_unnameable(&of_agent, files.unnameable);
+        for (name, _) in files.entries {
             let record = Record { agent: agent.clone(), path: of_agent.join(&name)? };
             let fingerprint = name.strip_suffix(".json").map(str::to_owned).unwrap_or(name);
-            listed.entry(fingerprint).or_default().push(record);
+            listed.records.entry(fingerprint).or_default().push(record);
         }
     }
     Ok(listed)
 }
 
-impl Record {
-    fn read(&self, scope: &Scope, call: &Call) -> Result<Finding, Damaged> {
-        self.finding(scope, call)
-            .map_err(|problem| Damaged { path: self.path.as_str().to_owned(), problem })
+impl Listing {
+    fn leave_out_unnameable(&mut self, directory: &WorkspacePath, count: u64) {
+        if count > 0 {
+            self.omissions.add(Omissions::MOST, directory, unnameable(count));
+        }
     }
+}
 
-    fn finding(&self, scope: &Scope, call: &Call) -> Result<Finding, String> {
+impl Record {
+    /// The finding, or what is wrong with the file.
+    fn read(&self, scope: &Scope, call: &Call) -> Result<Finding, String> {
         let told = |error: ToolError| error.message;
         let opened = scope.open_record(&self.path, call).map_err(told)?;
+        if opened.size > MAX_BYTES {
+            return Err(format!("it has {} bytes, and a finding has {MAX_BYTES}", opened.size));
+        }
         let bytes = scope.read_opened(&self.path, opened, call).map_err(told)?;
         let finding: Finding =
             serde_json::from_slice(&bytes).map_err(|error| format!("it is no finding: {error}"))?;
@@ -213,6 +239,7 @@ impl Record {
                 finding.format
             ));
         }
+        finding.check()?;
         let name = format!("{}.json", finding.fingerprint);
         if finding.agent != self.agent || self.path.file_name() != Some(name.as_str()) {
             return Err(format!(

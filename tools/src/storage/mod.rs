@@ -2,4 +2,5 @@
 //! [`records`](crate::records).
 
 pub mod findings;
+pub mod omissions;
 pub mod state;

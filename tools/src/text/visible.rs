@@ -44,6 +44,24 @@ pub fn is_hidden(character: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// [`is_hidden`] for names, in which nothing may be hidden: the selectors of emoji count as well.
+pub fn is_hidden_in_a_name(character: char) -> bool {
+    is_hidden(character) || matches!(character, '\u{fe0e}' | '\u{fe0f}')
+}
+
+/// A name with all that is hidden in it written out.
+pub fn written_out(name: &str) -> String {
+    let mut shown = String::with_capacity(name.len() + 16);
+    for character in name.chars() {
+        if is_hidden_in_a_name(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 fn is_written_out(character: char) -> bool {
     !matches!(character, '\n' | '\t') && is_hidden(character)
 }
@@ -64,6 +82,36 @@ mod tests {
         );
         assert_eq!(visible("\u{26a0}\u{fe0f} wait"), "\u{26a0}\u{fe0f} wait");
         assert_eq!(visible_line("one\r\n\ttwo"), "one  two");
+    }
+
+    /// All characters with a property of Unicode, by the tables of regex-syntax.
+    fn with_property(property: &str) -> Vec<char> {
+        let parsed = regex_syntax::parse(&format!("\\p{{{property}}}")).unwrap();
+        let regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class)) =
+            parsed.kind()
+        else {
+            panic!("{property} is no class");
+        };
+        class.ranges().iter().flat_map(|range| range.start()..=range.end()).collect()
+    }
+
+    #[test]
+    fn the_table_has_all_that_unicode_lets_a_reader_ignore_and_all_that_reorders() {
+        for property in ["Default_Ignorable_Code_Point", "Bidi_Control", "Cc"] {
+            let all = with_property(property);
+            assert!(!all.is_empty());
+            for character in all {
+                assert!(is_hidden_in_a_name(character), "{property} {character:?}");
+            }
+        }
+        // And no letter, sign or mark that is seen.
+        let ignorable = with_property("Default_Ignorable_Code_Point");
+        for property in ["L", "M", "N", "P", "S"] {
+            for character in with_property(property) {
+                let is_hidden = is_hidden_in_a_name(character);
+                assert_eq!(is_hidden, ignorable.contains(&character), "{property} {character:?}");
+            }
+        }
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! `propose_patch`: a change of sources, checked against them and stored for review.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -9,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::{Effect, Tool};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
+use crate::name;
 use crate::patch::{self, Base, Draft, Edit, MAX_FILES, MAX_PATCH_BYTES, Outcome, Written};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
 use crate::records::decision::State;
 use crate::records::proposal::{FORMAT, PATCH, Proposal, ProposedFile, RECORD, id_of};
-use crate::workspace::{Kind, Published, Scope};
+use crate::workspace::{Kind, Published, Quota, Scope};
 
 /// Longest texts in characters.
 const MAX_TITLE: usize = 200;
@@ -27,8 +29,12 @@ const MAX_EDITS: usize = 1000;
 /// Largest diff that is stored, in bytes: deleting a file by an edit puts all of it there.
 const MAX_STORED_BYTES: usize = 4 * MAX_PATCH_BYTES;
 
-/// Most other proposals that are looked at for conflicts.
-const MAX_COMPARED: usize = 256;
+/// Longest time for comparing with other proposals.
+const MOST_COMPARING: Duration = Duration::from_secs(10);
+/// Most ids in `conflicts_with`.
+const MAX_CONFLICTS: usize = 100;
+/// Largest record of another proposal that is read to find conflicts, in bytes.
+const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The tool.
 pub struct ProposePatch;
@@ -71,6 +77,10 @@ pub struct Output {
     /// others no longer fit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     conflicts_with: Vec<String>,
+    /// How many other proposals were not compared, because time ran out, they could not be read
+    /// or `conflicts_with` is full; they may conflict as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_compared: Option<u64>,
     /// Hunks that were not at the lines that the patch said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
@@ -144,43 +154,92 @@ impl Tool for ProposePatch {
         })?;
         json.push(b'\n');
         let record: [(&str, &[u8]); 2] = [(RECORD, &json), (PATCH, &written.patch)];
+        let quota = Quota {
+            folder: scope.layout().proposals(),
+            most: scope.grant().limits().max_proposals,
+            what: "proposals",
+            limit: "max_proposals",
+        };
+        let place = scope.take_place(quota, &path, call)?;
         let status = match scope.publish_directory(&path, &record)? {
             Published::Created => Status::Created,
-            Published::AlreadyThere => Status::Duplicate,
+            Published::AlreadyThere => {
+                place.give_back(scope);
+                Status::Duplicate
+            }
         };
         let Proposal { id, files, .. } = proposal;
         // After publishing: of two who propose at the same instant one sees the other.
-        let conflicts_with = conflicts(scope, &id, &files, call);
-        Ok(Output { id, path: path.as_str().to_owned(), status, files, conflicts_with, notes })
+        let Conflicts { with, not_compared } = conflicts(scope, &id, &files, call);
+        Ok(Output {
+            id,
+            path: path.as_str().to_owned(),
+            status,
+            files,
+            conflicts_with: with,
+            not_compared: (not_compared > 0).then_some(not_compared),
+            notes,
+        })
     }
 }
 
-/// Other proposals on the same files as they are now, undecided or approved. What cannot be read
-/// or comes after the deadline is left out: the proposal itself is stored.
-fn conflicts(scope: &Scope, id: &str, files: &[ProposedFile], call: &Call) -> Vec<String> {
+/// Other proposals on the same files.
+struct Conflicts {
+    with: Vec<String>,
+    not_compared: u64,
+}
+
+/// Other proposals on the same files as they are now, undecided or approved: of all that there
+/// are, in at most half of the time that is left. The proposal itself is stored, so nothing here fails;
+/// what could not be compared is counted.
+fn conflicts(scope: &Scope, id: &str, files: &[ProposedFile], call: &Call) -> Conflicts {
+    let mut conflicts = Conflicts { with: Vec::new(), not_compared: 0 };
+    let mut looking = call.clone();
+    looking.end_by(Instant::now() + (call.time_left() / 2).min(MOST_COMPARING));
     let directory = scope.layout().proposals();
-    let others = scope.record_names(directory).unwrap_or_default();
-    let others = others.into_iter().filter(|other| other != id).take(MAX_COMPARED);
-    let same_file = |one: &ProposedFile, other: &ProposedFile| {
-        let bases_agree = one.path != other.path || one.base_version == other.base_version;
-        let other = std::slice::from_ref(other);
-        bases_agree
-            && one.paths().any(|path| other.iter().flat_map(ProposedFile::paths).any(|p| p == path))
+    let Ok(listing) = scope.record_entries(directory, "", &looking) else {
+        // Nobody knows how many there are.
+        conflicts.not_compared = 1;
+        return conflicts;
     };
-    let read = |other: &str| -> Option<Proposal> {
-        let path = directory.join(other).ok()?.join(RECORD).ok()?;
-        let opened = scope.open_record(&path, call).ok()?;
-        serde_json::from_slice(&scope.read_opened(&path, opened, call).ok()?).ok()
-    };
-    others
-        .take_while(|_| call.check().is_ok())
-        .filter(|other| {
-            read(other).is_some_and(|other| {
-                files.iter().any(|one| other.files.iter().any(|other| same_file(one, other)))
-            })
+    let mut on_path: BTreeMap<&str, Vec<&ProposedFile>> = BTreeMap::new();
+    for (file, path) in files.iter().flat_map(|file| file.paths().map(move |path| (file, path))) {
+        on_path.entry(path).or_default().push(file);
+    }
+    let meets = |other: &ProposedFile| {
+        other.paths().filter_map(|path| on_path.get(path)).flatten().any(|one| {
+            // Of one file both must be made for what it is now.
+            one.path != other.path || one.base_version == other.base_version
         })
-        .filter(|other| scope.history(other).is_ok_and(|steps| State::after(&steps).is_live()))
-        .collect()
+    };
+    let others = listing.entries.into_iter().filter(|(other, _)| other != id);
+    for (other, _) in others.filter(|(_, kind)| *kind == Kind::Directory) {
+        let found = if looking.check().is_err() || conflicts.with.len() >= MAX_CONFLICTS {
+            None
+        } else {
+            read(scope, &other, &looking).and_then(|record| {
+                let on_same_files = record.files.iter().any(meets);
+                let is_live = || Some(State::after(&scope.history(&other).ok()?).is_live());
+                if on_same_files { is_live() } else { Some(false) }
+            })
+        };
+        match found {
+            Some(true) => conflicts.with.push(other),
+            Some(false) => {}
+            None => conflicts.not_compared = conflicts.not_compared.saturating_add(1),
+        }
+    }
+    conflicts
+}
+
+/// The record of another proposal; none if it cannot be read as one.
+fn read(scope: &Scope, id: &str, call: &Call) -> Option<Proposal> {
+    let path = scope.layout().proposals().join(id).ok()?.join(RECORD).ok()?;
+    let opened = scope.open_record(&path, call).ok()?;
+    if opened.size > MAX_RECORD_BYTES {
+        return None;
+    }
+    serde_json::from_slice(&scope.read_opened(&path, opened, call).ok()?).ok()
 }
 
 fn too_large(message: String) -> ToolError {
@@ -206,6 +265,8 @@ fn check(args: &Args) -> Result<(), ToolError> {
             )));
         }
     }
+    args.run.as_ref().map_or(Ok(()), |run| name::must_be_seen("run", run))?;
+    args.finding_ids.iter().try_for_each(|id| name::must_be_seen("finding_ids", id))?;
     if args.title.trim().chars().any(char::is_control) {
         return Err(ToolError::invalid("`title` is more than one line")
             .hint("put the explanation into `rationale`"));
@@ -299,7 +360,7 @@ impl<'a> Sources<'a> {
     fn load(&mut self, path: &WorkspacePath) -> Result<Option<Base>, ToolError> {
         let scope = self.scope;
         if !scope.judge(Access::Read, path).allowed {
-            return Err(scope.not_found(path));
+            return Err(scope.not_found(path, self.call));
         }
         if !scope.judge(Access::Propose, path).allowed {
             return Err(ToolError::new(
@@ -309,6 +370,7 @@ impl<'a> Sources<'a> {
             .hint("the policy's `propose` list of the caller's role decides; ask the operator"));
         }
         if scope.stat(path)?.is_none() {
+            name::must_be_seen("path", path.as_str())?;
             self.check_above(path)?;
             return match self.expected.remove(path) {
                 Some(expected) => Err(ToolError::new(

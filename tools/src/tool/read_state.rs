@@ -13,14 +13,16 @@ use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::{Access, Layout};
 use crate::records::state::Key;
-use crate::storage::state;
+use crate::storage::omissions::{Omission, Omissions};
+use crate::storage::state::{self, Newest};
 use crate::workspace::Scope;
 
 /// Keys of one page unless the caller says otherwise, and at most.
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
-/// What the JSON around a key costs of the answer's budget.
+/// What the JSON around a key costs of the answer's budget, and what something left out costs.
 const KEY_CHARS: usize = 48;
+const OMISSION_CHARS: usize = 1_024;
 
 /// The tool.
 pub struct ReadState;
@@ -68,6 +70,23 @@ pub struct Output {
     /// Where the next page begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
+    /// The number of the newest version, where that cannot be read and an older value is given.
+    /// Give it to write_state as `expected_version` instead of `version`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest_version: Option<u64>,
+    /// What could not be read and is left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<Omission>,
+    /// How many more things are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more_left_out: Option<u64>,
+}
+
+impl Output {
+    fn leaving_out(self, omissions: Omissions) -> Output {
+        let more_left_out = (omissions.more > 0).then_some(omissions.more);
+        Output { left_out: omissions.named, more_left_out, ..self }
+    }
 }
 
 /// One key of a list.
@@ -129,22 +148,28 @@ fn value(scope: &Scope, key: &str, args: &Args, call: &Call) -> Result<Output, T
             .hint("give `prefix` instead of `key` to list"));
     }
     let key = Key::parse(scope.layout(), key)?;
-    let stored = match args.version {
-        Some(version) => state::at(scope, &key, version, call)?,
+    let newest = match args.version {
+        Some(version) => {
+            let stored = state::at(scope, &key, version, call)?;
+            Newest { number: stored.version, stored, omissions: Omissions::default() }
+        }
         None => state::newest(scope, &key, call).map_err(|error| match error.code {
             Code::NotFound => error
                 .hint("`prefix` lists keys; write_state with expected_version 0 makes a new one"),
             _ => error,
         })?,
     };
-    Ok(Output {
+    let Newest { stored, number, omissions } = newest;
+    let output = Output {
         key: Some(key.as_str().to_owned()),
+        newest_version: (number != stored.version).then_some(number),
         value: Some(stored.value),
         version: Some(stored.version),
         agent: Some(stored.agent),
         written: Some(stored.written),
         ..Output::default()
-    })
+    };
+    Ok(output.leaving_out(omissions))
 }
 
 fn keys(scope: &Scope, prefix: &str, args: &Args, call: &Call) -> Result<Output, ToolError> {
@@ -160,7 +185,9 @@ fn keys(scope: &Scope, prefix: &str, args: &Args, call: &Call) -> Result<Output,
     let binding = Binding::new(&call.caller, &["read_state", prefix]);
     let after = args.cursor.as_deref().map(|cursor| binding.read(cursor)).transpose()?;
     let mut keys: Vec<ListedKey> = Vec::new();
-    let mut chars_left = call.answer_chars.saturating_sub(1_024);
+    // What is left out has its own room.
+    let room = 1_024 + Omissions::MOST_IN_ANSWER * OMISSION_CHARS;
+    let mut chars_left = call.answer_chars.saturating_sub(room);
     let mut more = false;
     let mut found = |key: Key, version: u64| {
         let cost = key.as_str().len() + KEY_CHARS;
@@ -173,12 +200,13 @@ fn keys(scope: &Scope, prefix: &str, args: &Args, call: &Call) -> Result<Output,
         ControlFlow::Continue(())
     };
     let after = after.map(|cursor| cursor.path);
-    let ended = state::list(scope, prefix, after.as_deref(), call, &mut found)?;
-    match ended {
+    let listed = state::list(scope, prefix, after.as_deref(), call, &mut found)?;
+    match listed.ended {
         Ended::Complete => {}
         Ended::Stopped(Stop::Deadline) if !keys.is_empty() => more = true,
         Ended::Stopped(stop) => return Err(stop.into()),
     }
     let next_cursor = keys.last().filter(|_| more).map(|last| binding.at(&last.key, None));
-    Ok(Output { keys: Some(keys), more: Some(more), next_cursor, ..Output::default() })
+    let output = Output { keys: Some(keys), more: Some(more), next_cursor, ..Output::default() };
+    Ok(output.leaving_out(listed.omissions))
 }

@@ -1,5 +1,7 @@
 //! `write_finding`: one immutable file an observation, identified by what it is about.
 
+use std::time::Instant;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,18 +11,20 @@ use super::{Effect, Tool};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
 use crate::hex::hex;
+use crate::name;
 use crate::path::WorkspacePath;
 use crate::policy::Access;
-use crate::records::finding::{FORMAT, Finding, Location, Severity, Verdict};
+use crate::records::finding::{FORMAT, Finding, Location, MAX_ITEMS, Severity, Verdict};
 use crate::records::fingerprint::{self, Region};
+use crate::storage::findings;
+use crate::storage::omissions::{Omission, Omissions};
 use crate::text::decode_whole;
-use crate::workspace::{Published, Scope};
+use crate::workspace::{Kind, Published, Scope};
 
 /// Longest text fields in characters.
 const MAX_MESSAGE: usize = 8_000;
 const MAX_SUMMARY: usize = 120;
 const MAX_NAME: usize = 200;
-const MAX_ITEMS: usize = 50;
 /// Longest snippet that is stored; the fingerprint is of the whole region.
 const MAX_SNIPPET: usize = 8_000;
 /// Findings whose regions are at most this many lines apart may be the same.
@@ -28,6 +32,8 @@ const NEAR_LINES: u64 = 5;
 /// Most ids in `possibly_same`, and most records that are read to find them.
 const MAX_NEAR: usize = 10;
 const MAX_READ: usize = 200;
+/// Most agents whose folders are looked at.
+const MAX_AGENTS: usize = 1_000;
 
 /// The tool.
 pub struct WriteFinding;
@@ -86,6 +92,12 @@ pub struct Output {
     seen_by: Vec<String>,
     /// Ids of other findings close by that may mean the same.
     possibly_same: Vec<String>,
+    /// Folders of findings that could not be looked at for `seen_by` and `possibly_same`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<Omission>,
+    /// How many more could not be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more_left_out: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -122,7 +134,8 @@ impl Tool for WriteFinding {
         let record = record_path(scope, &agent, &fingerprint)?;
         let id = format!("{agent}:{fingerprint}");
         scope.make_directory_of(&record)?;
-        let neighbours = Neighbours::find(scope, &agent, &id, &fingerprint, &args, call)?;
+        let neighbours = Neighbours::find(scope, &agent, &fingerprint, &args, call)?;
+        let omissions = neighbours.omissions;
         let mut output = Output {
             id: id.clone(),
             fingerprint: fingerprint.clone(),
@@ -130,14 +143,13 @@ impl Tool for WriteFinding {
             status: Status::Duplicate,
             seen_by: neighbours.seen_by,
             possibly_same: neighbours.possibly_same,
+            left_out: omissions.named,
+            more_left_out: (omissions.more > 0).then_some(omissions.more),
         };
         if output.seen_by.contains(&agent) {
             return Ok(output);
         }
-        // Records are read only when there are enough of them to be over the limit.
-        if neighbours.own >= scope.grant().limits().max_findings_per_run {
-            check_run_limit(scope, &agent, args.run.as_deref(), call)?;
-        }
+        check_limit(scope, &agent, neighbours.own)?;
         let finding = Finding {
             format: FORMAT,
             id,
@@ -204,9 +216,11 @@ fn check(args: &Args) -> Result<(), ToolError> {
             )));
         }
     }
-    if args.rule_id.chars().any(char::is_control) {
-        return Err(ToolError::invalid("`rule_id` contains a control character"));
+    let names = [("rule_id", Some(&args.rule_id)), ("run", args.run.as_ref())];
+    for (argument, name) in names.into_iter().chain([("category", args.category.as_ref())]) {
+        name.map_or(Ok(()), |name| name::must_be_seen(argument, name))?;
     }
+    args.tags.iter().try_for_each(|tag| name::must_be_seen("tags", tag))?;
     if let Some(confidence) = args.confidence
         && !(0.0..=1.0).contains(&confidence)
     {
@@ -239,6 +253,9 @@ fn locate(
         return Ok((None, fingerprint::of_workspace(rule, &args.message)));
     };
     let path = WorkspacePath::parse(path)?;
+    name::must_be_seen("path", path.as_str()).map_err(|error| {
+        error.hint("leave `path` out, and name the file in `message` as it is written here")
+    })?;
     let opened = scope.open_file(&path, call)?;
     let whole_file = args.start_line.is_none();
     if whole_file && opened.size > scope.grant().limits().max_file_bytes {
@@ -319,54 +336,99 @@ struct Neighbours {
     possibly_same: Vec<String>,
     /// How many findings this agent has written, on any file.
     own: u64,
+    omissions: Omissions,
+    read: usize,
+}
+
+/// What is looked for.
+struct Wanted<'a> {
+    scope: &'a Scope,
+    fingerprint: &'a str,
+    args: &'a Args,
 }
 
 impl Neighbours {
+    /// Looks at the agent's own folder, without which nothing is written, and then at those of
+    /// others, for half of the time that is left. What is wrong with those is told, and the
+    /// finding is written all the same.
     fn find(
         scope: &Scope,
         own_agent: &str,
-        id: &str,
         fingerprint: &str,
         args: &Args,
         call: &Call,
     ) -> Result<Neighbours, ToolError> {
+        let wanted = Wanted { scope, fingerprint, args };
         let mut neighbours = Neighbours::default();
-        let of_path = fingerprint.get(..fingerprint::PATH_DIGITS).unwrap_or_default();
+        neighbours.own = neighbours.look_at(&wanted, own_agent, call)?;
         let directory = scope.layout().findings();
-        let mut reads = 0;
-        for agent in scope.record_names(directory)? {
-            let of_agent = directory.join(&agent)?;
-            let (names, count) = scope.record_names_beginning(&of_agent, of_path)?;
-            if agent == own_agent {
-                neighbours.own = count as u64;
+        let mut looking = call.clone();
+        looking.end_by(Instant::now() + call.time_left() / 2);
+        let agents = match scope.record_entries(directory, "", &looking) {
+            Ok(listing) => listing.entries,
+            Err(error) => {
+                neighbours.leave_out(scope, directory, &error.message);
+                Vec::new()
             }
-            for name in names {
-                let Some(other) = name.strip_suffix(".json") else { continue };
-                if other == fingerprint {
-                    neighbours.seen_by.push(agent.clone());
-                    continue;
-                }
-                if reads >= MAX_READ {
-                    continue;
-                }
-                reads += 1;
-                call.check()?;
-                let near = read(scope, &record_path(scope, &agent, other)?, call)
-                    .is_some_and(|other| other.id != id && is_near(&other, args));
-                if near && neighbours.possibly_same.len() < MAX_NEAR {
-                    neighbours.possibly_same.push(format!("{agent}:{other}"));
+        };
+        let all = agents.iter().filter(|(agent, _)| agent != own_agent);
+        let others = || all.clone().filter(|(_, kind)| *kind == Kind::Directory);
+        let mut done = 0_usize;
+        for (agent, _) in others().take(MAX_AGENTS) {
+            match neighbours.look_at(&wanted, agent, &looking) {
+                Ok(_) => {}
+                Err(_) if looking.check().is_err() => break,
+                Err(error) => {
+                    neighbours.leave_out(scope, &directory.join(agent)?, &error.message);
                 }
             }
+            done = done.saturating_add(1);
         }
+        call.check()?;
+        let rest = others().count().saturating_sub(done);
+        if rest > 0 {
+            let problem =
+                format!("{rest} folders of agents were not looked at: there are too many");
+            neighbours.leave_out(scope, directory, &problem);
+        }
+        let no_folders = all.filter(|(_, kind)| *kind != Kind::Directory);
+        for (name, _) in no_folders {
+            neighbours.leave_out(scope, &directory.join(name)?, "it is no folder of an agent");
+        }
+        neighbours.seen_by.sort_unstable();
         Ok(neighbours)
     }
-}
 
-/// A record; none when it is no finding or cannot be read.
-fn read(scope: &Scope, path: &WorkspacePath, call: &Call) -> Option<Finding> {
-    let opened = scope.open_record(path, call).ok()?;
-    let bytes = scope.read_opened(path, opened, call).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    /// Looks at the folder of one agent. Says how many findings it has.
+    fn look_at(&mut self, wanted: &Wanted<'_>, agent: &str, call: &Call) -> Result<u64, ToolError> {
+        let Wanted { scope, fingerprint, args } = *wanted;
+        let of_agent = scope.layout().findings().join(agent)?;
+        let of_path = fingerprint.get(..fingerprint::PATH_DIGITS).unwrap_or_default();
+        let listing = scope.record_entries(&of_agent, of_path, call)?;
+        for (name, _) in listing.entries {
+            let Some(other) = name.strip_suffix(".json") else { continue };
+            if other == fingerprint {
+                self.seen_by.push(agent.to_owned());
+                continue;
+            }
+            if self.read >= MAX_READ || self.possibly_same.len() >= MAX_NEAR {
+                continue;
+            }
+            self.read += 1;
+            call.check()?;
+            let near = findings::read_one(scope, agent, other, call);
+            if near.is_ok_and(|near| is_near(&near, args)) {
+                self.possibly_same.push(format!("{agent}:{other}"));
+            }
+        }
+        Ok(listing.all)
+    }
+
+    fn leave_out(&mut self, scope: &Scope, path: &WorkspacePath, problem: &str) {
+        if scope.may_be_told_of(path) {
+            self.omissions.add(Omissions::MOST_IN_ANSWER, path, problem);
+        }
+    }
 }
 
 fn is_near(other: &Finding, args: &Args) -> bool {
@@ -380,27 +442,19 @@ fn is_near(other: &Finding, args: &Args) -> bool {
     }
 }
 
-fn check_run_limit(
-    scope: &Scope,
-    agent: &str,
-    run: Option<&str>,
-    call: &Call,
-) -> Result<(), ToolError> {
-    let most = scope.grant().limits().max_findings_per_run;
-    let directory = scope.layout().findings().join(agent)?;
-    let mut of_run = 0_u64;
-    for name in scope.record_names(&directory)? {
-        call.check()?;
-        let finding = read(scope, &directory.join(&name)?, call);
-        of_run += u64::from(finding.is_some_and(|finding| finding.run.as_deref() == run));
-        if of_run >= most {
-            let run = run.unwrap_or("(none)");
-            return Err(ToolError::new(
-                Code::Denied,
-                format!("run `{run}` has {most} findings by `{agent}`, which is the limit"),
-            )
-            .hint("the operator can raise max_findings_per_run; report what matters most first"));
-        }
+/// How many findings a role has is how many names its folder has: processes that look at the same
+/// instant may each write one more.
+fn check_limit(scope: &Scope, agent: &str, own: u64) -> Result<(), ToolError> {
+    let most = scope.grant().limits().max_findings;
+    if own < most {
+        return Ok(());
     }
-    Ok(())
+    Err(ToolError::new(
+        Code::Denied,
+        format!("`{agent}` has {own} findings; the limit is {most} (max_findings)"),
+    )
+    .hint(
+        "nothing was written; the operator can raise max_findings in the policy, or move old \
+         findings away",
+    ))
 }

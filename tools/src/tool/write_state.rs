@@ -8,11 +8,12 @@ use serde_json::Value;
 use super::{Effect, Tool};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
+use crate::name;
 use crate::path::WorkspacePath;
 use crate::policy::Access;
 use crate::records::state::{FORMAT, Key, MAX_VALUE_BYTES, Stored};
 use crate::storage::state;
-use crate::workspace::{Published, Scope};
+use crate::workspace::{Place, Published, Quota, Scope, VERSIONS};
 
 /// How often a write without `expected_version` tries to be the next.
 const ATTEMPTS: usize = 64;
@@ -79,6 +80,7 @@ impl Tool for WriteState {
             )
             .hint(format!("its role needs `write` on `{}`; ask the operator", key.path()))
         })?;
+        name::must_be_seen("key", key.as_str())?;
         let mut stored = Stored {
             format: FORMAT,
             key: key.as_str().to_owned(),
@@ -103,12 +105,19 @@ impl Tool for WriteState {
                 ToolError::new(Code::Internal, "the value could not be written as JSON")
                     .caused_by(error)
             })?;
+            let place = match newest {
+                0 => Some(take_place(scope, &key, call)?),
+                _ => None,
+            };
             match scope.publish_version(key.path(), newest, &bytes)? {
                 Published::Created => {
                     state::prune(scope, &key, stored.version);
                     return Ok(Output { key: stored.key, version: stored.version });
                 }
                 Published::AlreadyThere => {
+                    if let Some(place) = place {
+                        place.give_back(scope);
+                    }
                     newest = state::newest_number(scope, &key)?.max(stored.version);
                 }
             }
@@ -119,6 +128,14 @@ impl Tool for WriteState {
         )
         .hint("nothing was written; try again in a second"))
     }
+}
+
+/// The place of a new key among those that the caller may make.
+fn take_place(scope: &Scope, key: &Key, call: &Call) -> Result<Place, ToolError> {
+    let most = scope.grant().limits().max_keys;
+    let folder = &scope.layout().state;
+    let quota = Quota { folder, most, what: "keys", limit: "max_keys" };
+    scope.take_place(quota, &key.path().join(VERSIONS)?, call)
 }
 
 fn check_size(value: &Value) -> Result<(), ToolError> {

@@ -12,6 +12,8 @@ mod metadata;
 mod operations;
 pub mod probe;
 mod publish;
+mod quota;
+mod records;
 mod resolve;
 mod scope;
 mod sources;
@@ -34,10 +36,12 @@ pub use metadata::{Kind, Metadata, OpenFile};
 #[cfg(feature = "fault-injection")]
 pub use operations::Operation;
 pub use publish::{MAX_RECORD_PATH, Published};
+pub use quota::{Place, Quota};
+pub use records::RecordListing;
 pub use resolve::Resolution;
 pub use scope::{Directory, Scope, Start, read_error};
 pub use sources::Source;
-pub use versions::{VALUE, VERSIONS};
+pub use versions::{VALUE, VERSIONS, VersionContent};
 
 /// A directory tree, held by a handle of its root.
 #[derive(Debug)]

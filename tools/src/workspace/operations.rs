@@ -66,11 +66,15 @@ pub(super) const NEW_FILE: OFlags = OFlags::WRONLY
 
 #[cfg(not(feature = "fault-injection"))]
 impl Workspace {
-    fn act<T>(&self, _: Operation, act: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    pub(super) fn act<T>(
+        &self,
+        _: Operation,
+        act: impl FnMut() -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         rustix::io::retry_on_intr(act)
     }
 
-    fn write_content(&self, file: &mut File, bytes: &[u8]) -> Result<(), Errno> {
+    pub(super) fn write_content(&self, file: &mut File, bytes: &[u8]) -> Result<(), Errno> {
         file.write_all(bytes).map_err(|error| errno_of(&error))
     }
 }

@@ -225,7 +225,12 @@ impl Workspace {
         from: (&OwnedFd, &str),
         to: (&OwnedFd, &str),
     ) -> Result<Published, Failed> {
-        let published = match self.rename(from, to) {
+        let renamed = match self.rename(from, to) {
+            // A file or a link is no record that anybody published, and cannot become one.
+            Err(Errno::NOTDIR) => self.remove_file(to.0, to.1).and_then(|()| self.rename(from, to)),
+            other => other,
+        };
+        let published = match renamed {
             Ok(()) => Published::Created,
             Err(Errno::NOTEMPTY | Errno::EXIST) => {
                 let _ = self.remove_tree(from.0, from.1);

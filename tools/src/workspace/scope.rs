@@ -14,7 +14,7 @@ use crate::path::WorkspacePath;
 use crate::policy::{Access, Judgement, Judgements, Layout, ToolGrant};
 
 use super::metadata::{Kind, Metadata, OpenFile};
-use super::{Workspace, entries, suggest};
+use super::{Workspace, suggest};
 
 /// A handle of the workspace together with a caller's grant for one call of one tool. Every
 /// method judges the access by the grant, notes the judgement for the audit record, and opens
@@ -96,11 +96,21 @@ impl Scope {
     /// [`Code::NotFound`] when nothing is there or policy hides it (the two are alike);
     /// [`Code::InvalidArgument`] for a directory, a FIFO, a socket or a device, at once.
     pub fn open_file(&self, path: &WorkspacePath, call: &Call) -> Result<OpenFile, ToolError> {
-        let readable = self.allows(Access::Read, path);
-        if !readable && !self.grant.may(Access::Enter, path) {
-            return Err(self.not_found(path));
+        if self.allows(Access::Read, path) {
+            return self.open_regular(path, call, || self.not_found(path, call));
         }
-        self.open_regular(path, readable, call)
+        call.check()?;
+        // Whoever may enter a directory knows that it is one.
+        Err(if self.knows(path) { is_directory(path) } else { self.not_found(path, call) })
+    }
+
+    /// Whether a caller may hear of `path` more than that nothing is there: it may read it, or it
+    /// is a directory that it may enter. A failure of what it may not hear of is answered by
+    /// [`Scope::not_found`], whatever lies there and whatever the file system said.
+    fn knows(&self, path: &WorkspacePath) -> bool {
+        self.grant.may(Access::Read, path)
+            || self.grant.may(Access::Enter, path)
+                && matches!(self.workspace.stat(path), Ok(Some(m)) if m.kind == Kind::Directory)
     }
 
     /// Opens what a listing or a search begins with, once: a directory that the caller may see,
@@ -114,7 +124,7 @@ impl Scope {
         let entering = self.grant.judge(Access::Enter, path);
         if !entering.allowed {
             self.judgements.note(&entering);
-            return Err(self.not_found(path));
+            return Err(self.not_found(path, call));
         }
         match self.workspace.open(path, OFlags::RDONLY | OFlags::DIRECTORY) {
             Ok(handle) => {
@@ -126,7 +136,8 @@ impl Scope {
             Err(Errno::NOTDIR) => self.open_file(path, call).map(Start::File),
             Err(errno) => {
                 self.judgements.note(&entering);
-                Err(self.open_error(path, errno))
+                let absent = || self.not_found(path, call);
+                Err(if self.knows(path) { self.open_error(path, errno, absent) } else { absent() })
             }
         }
     }
@@ -136,30 +147,30 @@ impl Scope {
     /// # Errors
     /// As [`Scope::open_file`].
     pub fn open_record(&self, path: &WorkspacePath, call: &Call) -> Result<OpenFile, ToolError> {
+        // Nobody mistypes the name of a record: to look for one like it would cost a listing each.
         if !self.knows_record(path) {
-            return Err(self.not_found(path));
+            return Err(missing(path));
         }
-        self.open_regular(path, true, call)
+        self.open_regular(path, call, || missing(path))
     }
 
+    /// Opens a file that the caller may know of.
     fn open_regular(
         &self,
         path: &WorkspacePath,
-        readable: bool,
         call: &Call,
+        absent: impl Fn() -> ToolError,
     ) -> Result<OpenFile, ToolError> {
         call.check()?;
         let handle = match self.workspace.open(path, READ) {
             Ok(handle) => handle,
-            Err(errno) => return Err(self.open_error(path, errno)),
+            Err(errno) => return Err(self.open_error(path, errno, absent)),
         };
         call.touch(1);
         let metadata = metadata_of(&handle).map_err(|errno| io_error("read", path, errno))?;
         match metadata.kind {
-            Kind::Directory => Err(ToolError::invalid(format!("`{path}` is a directory"))
-                .in_situation(Situation::Directory)),
-            _ if !readable => Err(self.not_found(path)),
-            Kind::Symlink => Err(self.not_found(path)),
+            Kind::Directory => Err(is_directory(path)),
+            Kind::Symlink => Err(absent()),
             Kind::Other => Err(special(path)),
             Kind::File => Ok(OpenFile {
                 file: File::from(handle),
@@ -226,72 +237,35 @@ impl Scope {
     /// # Errors
     /// [`Code::Io`] when the file system fails.
     pub fn stat(&self, path: &WorkspacePath) -> Result<Option<Metadata>, ToolError> {
-        let readable = self.grant.may(Access::Read, path);
-        if !readable && !self.grant.may(Access::Enter, path) {
+        if self.grant.may(Access::Read, path) {
+            return self.workspace.stat(path).map_err(|errno| io_error("stat", path, errno));
+        }
+        if !self.grant.may(Access::Enter, path) {
             return Ok(None);
         }
-        let metadata = self.workspace.stat(path).map_err(|errno| io_error("stat", path, errno))?;
-        Ok(metadata.filter(|metadata| readable || metadata.kind == Kind::Directory))
-    }
-
-    /// The names in a directory of records that the caller may read or write, sorted; none when
-    /// the directory does not exist. Names that start with `.` are unfinished work and left out.
-    ///
-    /// # Errors
-    /// [`Code::Io`] when the file system fails.
-    pub fn record_names(&self, directory: &WorkspacePath) -> Result<Vec<String>, ToolError> {
-        self.record_names_beginning(directory, "").map(|(names, _)| names)
-    }
-
-    /// Of the [`Scope::record_names`] those that begin with `prefix`, and how many records there
-    /// are. Policy is asked about the former alone, which counts where there are thousands.
-    ///
-    /// # Errors
-    /// [`Code::Io`] when the file system fails.
-    pub fn record_names_beginning(
-        &self,
-        directory: &WorkspacePath,
-        prefix: &str,
-    ) -> Result<(Vec<String>, usize), ToolError> {
-        let handle = match self.workspace.open(directory, OFlags::RDONLY | OFlags::DIRECTORY) {
-            Ok(handle) => handle,
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok((Vec::new(), 0)),
-            Err(errno) => return Err(io_error("list", directory, errno)),
-        };
-        let mut count = 0;
-        let listing = entries::read_where(&handle, |name| {
-            let finished = !name.starts_with(b".");
-            count += usize::from(finished);
-            finished && name.starts_with(prefix.as_bytes())
-        })
-        .map_err(|errno| io_error("list", directory, errno))?;
-        let mut names: Vec<String> = listing
-            .entries
-            .into_iter()
-            .filter(|entry| {
-                directory.join(&entry.name).is_ok_and(|path| {
-                    self.knows_record(&path)
-                        || entry.kind == Kind::Directory && self.grant.may(Access::Enter, &path)
-                })
-            })
-            .map(|entry| entry.name)
-            .collect();
-        names.sort_unstable();
-        Ok((names, count))
+        let metadata = self.workspace.stat(path).unwrap_or_default();
+        Ok(metadata.filter(|metadata| metadata.kind == Kind::Directory))
     }
 
     /// The answer for a path that is not there, and for one that policy hides.
-    pub fn not_found(&self, path: &WorkspacePath) -> ToolError {
-        let error = ToolError::new(Code::NotFound, format!("no such file: {path}"));
-        match suggest::nearest(&self.workspace, &self.grant, path) {
-            Some(near) => error.hint(format!("did you mean {near}?")),
-            None => error.in_situation(Situation::Missing),
+    pub fn not_found(&self, path: &WorkspacePath, call: &Call) -> ToolError {
+        match suggest::nearest(&self.workspace, &self.grant, path, call) {
+            Some(near) => {
+                ToolError { situation: None, ..missing(path) }.hint(format!("did you mean {near}?"))
+            }
+            None => missing(path),
         }
     }
 
-    pub(super) fn open_error(&self, path: &WorkspacePath, errno: Errno) -> ToolError {
+    /// Why a path was not opened of which the caller may hear more than that it is missing.
+    fn open_error(
+        &self,
+        path: &WorkspacePath,
+        errno: Errno,
+        absent: impl Fn() -> ToolError,
+    ) -> ToolError {
         match errno {
-            Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::NAMETOOLONG => self.not_found(path),
+            Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::NAMETOOLONG => absent(),
             // A socket or a device without a driver cannot be opened at all.
             Errno::NXIO | Errno::NODEV => special(path),
             Errno::LOOP if matches!(self.stat(path), Ok(Some(m)) if m.kind == Kind::Symlink) => {
@@ -301,7 +275,7 @@ impl Scope {
                 )
                 .in_situation(Situation::Link)
             }
-            Errno::LOOP => self.not_found(path),
+            Errno::LOOP => absent(),
             other => io_error("open", path, other),
         }
     }
@@ -334,6 +308,14 @@ impl Workspace {
 
 pub(super) fn metadata_of(handle: &OwnedFd) -> Result<Metadata, Errno> {
     fstat(handle).map(|stat| Metadata::from(&stat))
+}
+
+fn missing(path: &WorkspacePath) -> ToolError {
+    ToolError::new(Code::NotFound, format!("no such file: {path}")).in_situation(Situation::Missing)
+}
+
+fn is_directory(path: &WorkspacePath) -> ToolError {
+    ToolError::invalid(format!("`{path}` is a directory")).in_situation(Situation::Directory)
 }
 
 fn special(path: &WorkspacePath) -> ToolError {

@@ -84,7 +84,7 @@ impl Decider {
             Err(_) => return Ok(false),
             Ok(there) => entries::read(&there).map_err(failed)?,
         };
-        if !there.entries.is_empty() || there.not_utf8 > 0 {
+        if !there.entries.is_empty() || !there.undecodable.is_empty() {
             return Ok(false);
         }
         let directory = open(&parent).map_err(failed)?;

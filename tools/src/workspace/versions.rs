@@ -6,6 +6,11 @@
 //!   gone, and with it everything that could be renamed to `@/8`. A writer that slept for days
 //!   finds its work gone (ENOENT) and can never bring a number back.
 //! - The first version comes with the directory `@` itself, which is never empty afterwards.
+//!
+//! So a version has the one before it, or content: pruning keeps far more than one. What somebody
+//! else has put there with neither, or with a number over [`MAX_NUMBER`], is no version. A version
+//! whose content is lost or damaged stays one: its number was given out, and the next is written
+//! inside of it, so that the number never names another value.
 
 use std::io::Read;
 
@@ -13,30 +18,47 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, OFlags, statat};
 use rustix::io::Errno;
 
-use crate::error::{Code, ToolError};
+use crate::error::{Code, Situation, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
 
-use super::metadata::Kind;
+use super::metadata::{Kind, Metadata};
 use super::publish::{Failed, Published, UNFINISHED_BYTES, fits};
-use super::scope::{Scope, io_error, read_error};
+use super::scope::{Scope, io_error, metadata_of, read_error};
 use super::unfinished::unfinished_name;
 use super::{Workspace, entries};
 
 /// The directory of versions in that of a record; no part of a record's name may be this.
 pub const VERSIONS: &str = "@";
+/// Where the first version is written aside, where `@` was there before it.
+const ROOM_OF_THE_FIRST: &str = "0";
 /// The file of one version.
 pub const VALUE: &str = "value.json";
+/// Largest number of a version: the largest that every reader of JSON reads exactly. A writer of a
+/// version each microsecond needs 285 years for it.
+const MAX_NUMBER: u64 = (1 << 53) - 1;
 /// Largest file of one version in bytes; a larger one was not written here.
 const MAX_BYTES: u64 = 1024 * 1024;
 /// `/@/<20 digits>/`, an unfinished name, `value.json`.
 const LONGEST_BELOW: usize = 3 + 21 + UNFINISHED_BYTES + 10;
-/// Most versions that one call removes.
+/// Most versions that one call removes, and most that it looks at for that.
 const MAX_PRUNED: usize = 32;
+const MAX_LOOKED_AT: usize = 512;
+
+/// What is found of one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionContent {
+    /// Its file.
+    Bytes(Vec<u8>),
+    /// It was never there, or is removed.
+    Gone,
+    /// It is there, and its file is not what a writer leaves: this is wrong with it.
+    Damaged(String),
+}
 
 impl Scope {
-    /// The versions of a record that are kept, ascending. There are none when nothing was written,
-    /// or when policy hides the record.
+    /// The versions of a record that are kept, ascending, whatever their content is worth. There
+    /// are none when nothing was written, or when policy hides the record.
     ///
     /// # Errors
     /// [`Code::Io`] when the file system fails.
@@ -48,6 +70,7 @@ impl Scope {
         match self.open_versions(record) {
             Ok(Some(versions)) => numbers(&versions).map_err(failed),
             Ok(None) => Ok(Vec::new()),
+            Err(Errno::NOTDIR | Errno::LOOP) => Err(no_versions(record)),
             Err(errno) => Err(failed(errno)),
         }
     }
@@ -57,13 +80,14 @@ impl Scope {
     /// # Errors
     /// [`Code::Io`] when the file system fails.
     pub fn has_version(&self, record: &WorkspacePath, version: u64) -> Result<bool, ToolError> {
-        if !self.knows_record(record) {
+        if !self.knows_record(record) || !(1..=MAX_NUMBER).contains(&version) {
             return Ok(false);
         }
-        let path = record.join(VERSIONS)?.join(&version.to_string())?;
-        match self.workspace().open(&path, OFlags::RDONLY | OFlags::DIRECTORY) {
-            Ok(_) => Ok(true),
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(false),
+        match self.open_versions(record) {
+            Ok(Some(versions)) => is_there(&versions, version)
+                .and_then(|there| Ok(there && (version == 1 || stands_alone(&versions, version)?)))
+                .map_err(|errno| io_error("read", record, errno)),
+            Ok(None) | Err(Errno::NOTDIR | Errno::LOOP) => Ok(false),
             Err(errno) => Err(io_error("read", record, errno)),
         }
     }
@@ -81,34 +105,47 @@ impl Scope {
         self.once_more(record, || self.made(record))
     }
 
-    /// The file of one version, or none if it does not exist or is removed.
+    /// The file of one version.
     ///
     /// # Errors
-    /// [`Code::Io`] when the file system fails, [`Code::TooLarge`] for a file that no writer of
-    /// versions has left.
+    /// [`Code::Io`] when the file system fails in a way that may pass.
     pub fn read_version(
         &self,
         record: &WorkspacePath,
         version: u64,
-    ) -> Result<Option<Vec<u8>>, ToolError> {
+    ) -> Result<VersionContent, ToolError> {
         if !self.allows(Access::Read, record) {
-            return Ok(None);
+            return Ok(VersionContent::Gone);
         }
+        let damaged = |what: &str| Ok(VersionContent::Damaged(what.to_owned()));
         let path = record.join(VERSIONS)?.join(&version.to_string())?.join(VALUE)?;
         // What lies there may be no file of ours: never wait for the writer of a FIFO.
-        let handle = match self.workspace().open(&path, OFlags::RDONLY | OFlags::NONBLOCK) {
-            Ok(handle) => handle,
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::STALE) => return Ok(None),
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let opened = self.workspace().open(&path, flags);
+        let handle = match opened.and_then(|handle| Ok((metadata_of(&handle)?.kind, handle))) {
+            Ok((Kind::File, handle)) => handle,
+            Ok(_) | Err(Errno::LOOP | Errno::NXIO | Errno::NODEV) => {
+                return damaged("its file is no regular file");
+            }
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::STALE) => {
+                return match self.has_version(record, version)? {
+                    true => damaged("it is empty"),
+                    false => Ok(VersionContent::Gone),
+                };
+            }
+            Err(Errno::ACCESS | Errno::PERM) => {
+                return damaged("the file system refuses it (permission denied)");
+            }
             Err(errno) => return Err(io_error("read", record, errno)),
         };
         let mut bytes = Vec::new();
         match std::fs::File::from(handle).take(MAX_BYTES + 1).read_to_end(&mut bytes) {
-            Ok(read) if read as u64 <= MAX_BYTES => Ok(Some(bytes)),
-            Ok(_) => Err(ToolError::new(
-                Code::TooLarge,
-                format!("version {version} of `{record}` has more than {MAX_BYTES} bytes"),
-            )),
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::STALE) => Ok(None),
+            Ok(0) => damaged("its file is empty"),
+            Ok(read) if read as u64 <= MAX_BYTES => Ok(VersionContent::Bytes(bytes)),
+            Ok(_) => damaged(&format!("its file has more than {MAX_BYTES} bytes")),
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::STALE) => {
+                Ok(VersionContent::Gone)
+            }
             Err(error) => Err(read_error(record, &error)),
         }
     }
@@ -131,6 +168,13 @@ impl Scope {
                 .hint("the policy's `write` list of the caller's role decides; ask the operator"));
         }
         fits(record, LONGEST_BELOW)?;
+        if newest >= MAX_NUMBER {
+            return Err(ToolError::new(
+                Code::Io,
+                format!("`{record}` has version {newest}, after which there is none"),
+            )
+            .hint("no writer made that; the operator can remove the directory of that version"));
+        }
         self.once_more(record, || {
             if newest == 0 { self.first(record, bytes) } else { self.next(record, newest, bytes) }
         })
@@ -149,13 +193,45 @@ impl Scope {
             let _ = disk.remove_tree(&directory, &temporary);
             return Err(Failed::Before(errno));
         }
-        disk.rename_exclusively((&directory, &temporary), (&directory, VERSIONS))
+        match disk.rename_exclusively((&directory, &temporary), (&directory, VERSIONS))? {
+            Published::AlreadyThere => self.first_among_others(record, bytes),
+            Published::Created => Ok(Published::Created),
+        }
+    }
+
+    /// The first version where somebody else has put something else into the directory of
+    /// versions. It is written aside inside of `@/0`, as any other in the version before it.
+    fn first_among_others(
+        &self,
+        record: &WorkspacePath,
+        bytes: &[u8],
+    ) -> Result<Published, Failed> {
+        let disk = self.workspace();
+        let Some(versions) = self.open_versions(record).map_err(Failed::Before)? else {
+            return Ok(Published::AlreadyThere);
+        };
+        if !numbers(&versions).map_err(Failed::Before)?.is_empty() {
+            return Ok(Published::AlreadyThere);
+        }
+        match disk.make_directory(&versions, ROOM_OF_THE_FIRST) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(Failed::Before(errno)),
+        }
+        let room = match disk.open_directory(&versions, ROOM_OF_THE_FIRST) {
+            // It was pruned already.
+            Err(Errno::NOENT) => return Ok(Published::AlreadyThere),
+            other => other.map_err(Failed::Before)?,
+        };
+        // INVARIANT: once there was a version there always is one, so none after the room was
+        // opened means that number 1 was never given out. Later it can be given out once: pruning
+        // removes the room, with what was written aside in it, before it removes version 1.
+        if !numbers(&versions).map_err(Failed::Before)?.is_empty() {
+            return Ok(Published::AlreadyThere);
+        }
+        disk.publish_from(&versions, &room, 1, bytes)
     }
 
     fn next(&self, record: &WorkspacePath, newest: u64, bytes: &[u8]) -> Result<Published, Failed> {
-        let Some(next) = newest.checked_add(1) else {
-            return Err(Failed::Before(Errno::OVERFLOW));
-        };
         let disk = self.workspace();
         let Some(versions) = self.open_versions(record).map_err(Failed::Before)? else {
             return Err(Failed::Before(Errno::NOENT));
@@ -165,88 +241,134 @@ impl Scope {
             Err(Errno::NOENT) => return Ok(Published::AlreadyThere),
             other => other.map_err(Failed::Before)?,
         };
-        let temporary = unfinished_name();
-        match disk.write_aside(&room, &temporary, [(VALUE, bytes)]) {
-            Err(Errno::NOENT) => return Ok(Published::AlreadyThere),
-            other => other.map_err(Failed::Before)?,
-        }
-        match disk.rename_exclusively((&room, &temporary), (&versions, &next.to_string())) {
-            Err(Failed::Unsure(Errno::NOENT)) => Ok(Published::AlreadyThere),
-            other => other,
-        }
+        disk.publish_from(&versions, &room, newest.saturating_add(1), bytes)
     }
 
-    /// Removes all versions but the `keep` newest. A version that cannot be removed stays.
-    pub fn prune_versions(&self, record: &WorkspacePath, keep: u64) {
+    /// Removes the versions that are `keep` or more older than `newest`. A version that cannot be
+    /// removed stays.
+    pub fn prune_versions(&self, record: &WorkspacePath, newest: u64, keep: u64) {
         if self.grant().may(Access::Write, record)
             && let Ok(Some(versions)) = self.open_versions(record)
         {
-            let _ = self.workspace().prune(&versions, keep);
+            let _ = self.workspace().prune(&versions, newest, keep);
         }
-    }
-
-    /// The directories in that of a record, or in that of all records, sorted. Which of them the
-    /// caller may see is for the caller of this to ask.
-    ///
-    /// # Errors
-    /// [`Code::Io`] when the file system fails.
-    pub(crate) fn directories(&self, record: &WorkspacePath) -> Result<Vec<String>, ToolError> {
-        let failed = |errno| io_error("list", record, errno);
-        let handle = match self.workspace().open(record, OFlags::RDONLY | OFlags::DIRECTORY) {
-            Ok(handle) => handle,
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(Vec::new()),
-            Err(errno) => return Err(failed(errno)),
-        };
-        let all = entries::read(&handle).map_err(failed)?.entries.into_iter();
-        let mut names: Vec<String> =
-            all.filter(|entry| entry.kind == Kind::Directory).map(|entry| entry.name).collect();
-        names.sort_unstable();
-        Ok(names)
     }
 
     fn open_versions(&self, record: &WorkspacePath) -> Result<Option<OwnedFd>, Errno> {
         let Ok(path) = record.join(VERSIONS) else { return Ok(None) };
         match self.workspace().open(&path, OFlags::RDONLY | OFlags::DIRECTORY) {
             Ok(handle) => Ok(Some(handle)),
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno),
         }
     }
 }
 
 impl Workspace {
-    fn prune(&self, versions: &OwnedFd, keep: u64) -> Result<(), Errno> {
+    /// Publishes a version that is written aside in the room of the one before it.
+    fn publish_from(
+        &self,
+        versions: &OwnedFd,
+        room: &OwnedFd,
+        version: u64,
+        bytes: &[u8],
+    ) -> Result<Published, Failed> {
+        let temporary = unfinished_name();
+        match self.write_aside(room, &temporary, [(VALUE, bytes)]) {
+            Err(Errno::NOENT) => return Ok(Published::AlreadyThere),
+            other => other.map_err(Failed::Before)?,
+        }
+        match self.rename_exclusively((room, &temporary), (versions, &version.to_string())) {
+            Err(Failed::Unsure(Errno::NOENT)) => Ok(Published::AlreadyThere),
+            other => other,
+        }
+    }
+
+    fn prune(&self, versions: &OwnedFd, newest: u64, keep: u64) -> Result<(), Errno> {
+        let mut removed = 0;
         let all = numbers(versions)?;
-        let newest = all.last().copied().unwrap_or_default();
-        for version in all.into_iter().take(MAX_PRUNED) {
-            if version.saturating_add(keep) > newest {
+        if newest > keep && is_there(versions, 0)? {
+            let _ = self.remove_tree(versions, ROOM_OF_THE_FIRST);
+        }
+        for version in all.into_iter().take(MAX_LOOKED_AT) {
+            if version.saturating_add(keep) > newest || removed >= MAX_PRUNED {
                 break;
             }
             // INVARIANT: nothing is left from which this number could be published again. The
             // listing says so; the name is asked for as well.
-            if let Some(before) = version.checked_sub(1) {
-                match statat(versions, before.to_string(), AtFlags::SYMLINK_NOFOLLOW) {
-                    Err(Errno::NOENT) => {}
-                    Ok(_) => break,
-                    Err(errno) => return Err(errno),
-                }
+            if let Some(before) = version.checked_sub(1)
+                && is_there(versions, before)?
+            {
+                continue;
             }
-            self.remove_tree(versions, &version.to_string())?;
+            // What somebody else has put there may refuse to go. It keeps those after it, and no
+            // others.
+            removed += usize::from(self.remove_tree(versions, &version.to_string()).is_ok());
         }
         Ok(())
     }
 }
 
-/// The numbers of the versions in a directory, ascending.
+/// The numbers of the versions in a directory, ascending, up to the newest.
 fn numbers(versions: &OwnedFd) -> Result<Vec<u64>, Errno> {
-    let listing = entries::read(versions)?;
-    let number = |name: &str| {
-        let number: u64 = name.parse().ok()?;
-        // `07` and `+7` are no names of versions.
-        (number > 0 && number.to_string() == name).then_some(number)
-    };
-    let mut all: Vec<u64> =
-        listing.entries.iter().filter_map(|entry| number(&entry.name)).collect();
+    let mut all = Vec::new();
+    entries::each(versions, |name, kind| {
+        if let Some(number) = number(name)
+            && entries::kind_of(versions, name, kind) == Kind::Directory
+        {
+            all.push(number);
+        }
+        Ok::<(), Errno>(())
+    })?;
     all.sort_unstable();
+    while let [before @ .., newest] = all.as_slice()
+        && *newest > 1
+        && before.last() != newest.checked_sub(1).as_ref()
+        && !stands_alone(versions, *newest)?
+    {
+        all.pop();
+    }
     Ok(all)
+}
+
+/// The number that a name of a version is; `07` and `+7` are none.
+fn number(name: &[u8]) -> Option<u64> {
+    let name = std::str::from_utf8(name).ok()?;
+    let number: u64 = name.parse().ok()?;
+    ((1..=MAX_NUMBER).contains(&number) && number.to_string() == name).then_some(number)
+}
+
+/// Whether a writer can have made a version, after 1, whose predecessor is in no listing: a listing
+/// may have missed it, or else the version has content.
+fn stands_alone(versions: &OwnedFd, version: u64) -> Result<bool, Errno> {
+    if is_there(versions, version.saturating_sub(1))? {
+        return Ok(true);
+    }
+    match statat(versions, format!("{version}/{VALUE}"), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => {
+            let content = Metadata::from(&stat);
+            Ok(content.kind == Kind::File && content.size > 0)
+        }
+        // Who may not look into it cannot say that a writer made it.
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::PERM) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Whether a directory of that number is there.
+fn is_there(versions: &OwnedFd, version: u64) -> Result<bool, Errno> {
+    match statat(versions, version.to_string(), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Metadata::from(&stat).kind == Kind::Directory),
+        Err(Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn no_versions(record: &WorkspacePath) -> ToolError {
+    ToolError::new(
+        Code::Io,
+        format!("`{record}/{VERSIONS}` is a link or a file, and the versions should be there"),
+    )
+    .hint("a write of the key replaces what is there")
+    .in_situation(Situation::File)
 }

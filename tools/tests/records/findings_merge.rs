@@ -12,6 +12,7 @@ use mcp_workspace_tools::records::finding::{FORMAT, Finding, Location, Severity,
 use mcp_workspace_tools::records::merged::{self, Filter, MergedFinding, MergedFindings, Wanted};
 use mcp_workspace_tools::review::Findings;
 use mcp_workspace_tools::storage::findings::{self, Bounds};
+use mcp_workspace_tools::storage::omissions::Omissions;
 use mcp_workspace_tools::workspace::{Scope, Workspace};
 use proptest::prelude::*;
 
@@ -30,20 +31,20 @@ fn read(root: &Path, bytes: Option<usize>) -> (Findings, usize) {
     let wanted = Wanted::default();
     let filter = Filter::new(&wanted).unwrap();
     let bounds = bytes.map(|bytes| Bounds { bytes, until: call.deadline() });
-    let (mut findings, mut damaged): (Vec<MergedFinding>, Vec<_>) = Default::default();
+    let (mut findings, mut omissions): (Vec<MergedFinding>, Omissions) = Default::default();
     let (mut after, mut pages) = (None, 0);
     loop {
         let page = findings::page(&scope, &filter, after.as_deref(), bounds, &call).unwrap();
         pages += 1;
         findings.extend(page.findings);
-        damaged.extend(page.damaged);
+        omissions.extend(page.omissions);
         assert!(page.done <= page.all && (page.next.is_some() || page.done == page.all));
         after = page.next;
         if after.is_none() {
             let whole = findings::read(&scope, &call).unwrap();
             assert_eq!(
-                whole.findings.is_empty() && whole.damaged.is_empty(),
-                findings.is_empty() && damaged.is_empty()
+                whole.findings.is_empty() && whole.omissions.is_empty(),
+                findings.is_empty() && omissions.is_empty()
             );
             if bytes.is_none() {
                 assert_eq!(
@@ -51,7 +52,7 @@ fn read(root: &Path, bytes: Option<usize>) -> (Findings, usize) {
                     MergedFindings::of(findings.clone()).findings
                 );
             }
-            return (Findings::of(findings, damaged), pages);
+            return (Findings::of(findings, omissions), pages);
         }
     }
 }
@@ -125,7 +126,7 @@ proptest! {
                 write(directory.path(), finding);
             }
             let (read, _) = read(directory.path(), bytes);
-            assert!(read.damaged.is_empty(), "{:?}", read.damaged);
+            assert!(read.omissions.is_empty(), "{:?}", read.omissions);
             serde_json::to_string_pretty(&read.merged).unwrap()
         };
         let once = export(&findings, None);
@@ -154,7 +155,7 @@ fn a_damaged_record_is_named_and_unfinished_work_is_not() {
         assert_eq!(pages, expected);
         // One byte is too little for any finding, and that is told.
         assert_eq!(read.merged.findings.len(), usize::from(bytes.is_none()));
-        let named: Vec<&str> = read.damaged.iter().map(|damaged| damaged.path.as_str()).collect();
+        let named: Vec<&str> = read.omissions.named.iter().map(|one| one.path.as_str()).collect();
         let of = |name: &str| format!("output/findings/agent-1/{name}");
         let too_large = format!("{:048x}", 1);
         let (cut, misplaced) = (of("cut.json"), of("misplaced.json"));

@@ -9,4 +9,7 @@ mod decisions_out_of_reach;
 mod decisions_signed;
 mod decisions_trusted;
 mod findings_merge;
+mod neighbours;
+mod quotas;
+mod state_neighbours;
 mod state_versions;

@@ -59,7 +59,8 @@ fn versions(root: &Path, key: &str) -> Vec<u64> {
     let directory = root.join("state").join(key).join("@");
     let mut all: Vec<u64> = fs::read_dir(directory)
         .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap())
+        .filter_map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().ok())
+        .filter(|version| *version > 0)
         .collect();
     all.sort_unstable();
     all
@@ -85,8 +86,12 @@ fn asleep_at(
 /// `before` sleeps at each of its operations in turn, until its version and those around it are
 /// long pruned. It must not be told that it has written.
 fn writer_that_sleeps(before: u64) {
+    writer_that_sleeps_in(before, Tree::new);
+}
+
+fn writer_that_sleeps_in(before: u64, tree: fn() -> Tree) {
     for at in 0.. {
-        let tree = Tree::new();
+        let tree = tree();
         for version in 0..before {
             write(&tree.root(), "k", json!("early"), version).unwrap();
         }
@@ -126,12 +131,25 @@ fn writer_that_sleeps(before: u64) {
 }
 
 fn versions_or_none(root: &Path) -> u64 {
-    if root.join("state/k/@").exists() { *versions(root, "k").last().unwrap() } else { 0 }
+    if root.join("state/k/@").exists() {
+        versions(root, "k").last().copied().unwrap_or(0)
+    } else {
+        0
+    }
 }
 
 #[test]
 fn a_first_writer_that_sleeps_until_its_number_is_pruned_has_not_written() {
     writer_that_sleeps(0);
+}
+
+#[test]
+fn a_first_writer_that_sleeps_beside_what_nobody_made_has_not_written() {
+    writer_that_sleeps_in(0, || {
+        let tree = Tree::new();
+        tree.directory("state/k/@/junk");
+        tree
+    });
 }
 
 #[test]

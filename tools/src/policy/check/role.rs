@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::glob::{refusal, suspicion};
 use super::read::{integer, lists_nothing, nearest};
 use super::{Check, Table};
+use crate::name;
 use crate::policy::glob::{CallerPattern, DenyRules, PathRules, Rule};
 use crate::policy::subject::is_scope;
 use crate::policy::{Layout, Limits, Role};
@@ -33,6 +34,9 @@ impl Check<'_> {
         for (caller, at) in &callers {
             if caller.is_empty() {
                 self.error(at.clone(), "an empty caller", "name one, or use `*` for any");
+            }
+            if let Err(error) = name::must_be_seen("callers", caller) {
+                self.error(at.clone(), error.message, "leave it out");
             }
         }
         let scopes = self.scopes(table);
@@ -195,11 +199,8 @@ impl Check<'_> {
             self.error(value.span(), "`limits` is not a table", "[role.limits]");
             return limits;
         };
-        self.known_keys(table, &["max_file_bytes", "max_findings_per_run"], "limits");
-        for (key, limit) in [
-            ("max_file_bytes", &mut limits.max_file_bytes),
-            ("max_findings_per_run", &mut limits.max_findings_per_run),
-        ] {
+        self.known_keys(table, &Limits::NAMES, "limits");
+        for (key, limit) in Limits::NAMES.into_iter().zip(limits.each()) {
             let Some(value) = table.get(key) else { continue };
             match integer(value).and_then(|number| u64::try_from(number).ok()) {
                 Some(number) if number > 0 => *limit = number,

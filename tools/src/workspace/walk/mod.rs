@@ -26,9 +26,10 @@ use crate::error::{Situation, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
 
+use super::Workspace;
+use super::entries::{self, RawEntry};
 use super::metadata::{Kind, Metadata};
 use super::scope::{Directory, Scope, Start};
-use super::{Workspace, entries};
 
 use ignoring::IgnoreRules;
 
@@ -77,7 +78,8 @@ pub enum Found<I> {
     Unreadable(WorkspacePath),
     /// An entry that ignore files leave out; nothing below it was visited.
     Ignored(WorkspacePath),
-    /// Names in this directory that are not valid paths (not UTF-8, control characters).
+    /// Names in this directory that are not valid paths (not UTF-8, control characters), of those
+    /// that the caller could read if they were.
     Unnameable(WorkspacePath, u64),
 }
 
@@ -305,10 +307,12 @@ impl<V: Visitor> Walker<V> {
             ignore = IgnoreRules::of_directory(&self.scope, path, &listing, &directory, ignore);
         }
         let mut outcome = Outcome { found: Vec::new(), tasks: Vec::new() };
-        let mut unnameable = listing.not_utf8;
+        let grant = self.scope.grant();
+        let counted = |entry: &RawEntry| u64::from(entries::may_be_told(grant, path, entry));
+        let mut unnameable = listing.undecodable.iter().map(counted).sum();
         for entry in listing.entries {
             let Ok(child) = path.join(&entry.name) else {
-                unnameable += 1;
+                unnameable += counted(&entry);
                 continue;
             };
             self.entry(child, entry.kind, depth, &directory, ignore.as_ref(), &mut outcome);
