@@ -176,6 +176,15 @@ pub(crate) struct ServeOptions {
         value_delimiter = ','
     )]
     pub allowed_origin: Vec<String>,
+    /// Connections at a time [default: half of the files that the process may open, at most 512]
+    #[arg(long, value_name = "NUMBER", env = "MCP_WORKSPACE_MAX_CONNECTIONS",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_connections: Option<u16>,
+    /// Connections of one address, or of one IPv6 network, beyond loopback [default: a quarter of
+    /// all; behind a proxy, whose address all clients have, set it to as many as --max-connections]
+    #[arg(long, value_name = "NUMBER", env = "MCP_WORKSPACE_MAX_CONNECTIONS_PER_PEER",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_connections_per_peer: Option<u16>,
     /// Metrics of each call, on stderr beside the audit records
     #[arg(long, value_enum, env = "MCP_WORKSPACE_METRICS", default_value_t = MetricsChoice::Off)]
     pub metrics: MetricsChoice,

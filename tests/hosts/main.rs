@@ -1,6 +1,8 @@
 //! The hosts: what the running binary promises to those who connect.
 #![cfg(test)]
 
+mod connections;
+mod dense_json;
 mod doctor;
 mod http;
 mod metrics;

@@ -30,6 +30,7 @@ pub mod converse;
 pub mod function;
 pub mod git;
 pub mod http;
+pub mod idle;
 pub mod model;
 pub mod mounted;
 pub mod server;
