@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-use mcp_workspace_call::{audit, caller, dispatch, doctor, metrics, request, trace};
+use mcp_workspace_call::{audit, caller, dispatch, doctor, event, metrics, request, trace};
 
 use config::{Command, CommandLine, LambdaOptions};
 

@@ -90,7 +90,10 @@ fn examine(options: &DoctorOptions, time: Duration, each: &mut dyn FnMut(Check))
         None if on_lambda => Path::new(LambdaOptions::MOUNT),
         None => Path::new("."),
     };
-    let site = Site::of(root, on_lambda);
+    let mut site = Site::of(root, on_lambda);
+    if on_lambda {
+        site = site.answering(options.events.open());
+    }
     let workspace = match options.workspace.open(root) {
         Ok(workspace) => workspace,
         Err(error) => return each(no_mount(root, site, &error)),
