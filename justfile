@@ -42,6 +42,14 @@ bench corpus other:
     cargo run --release --locked -p delayed-mount --example compare -- {{corpus}} target/release/mcp-workspace
     for mode in buffered streaming; do python3 tests/interop/emulator/cold_start.py target/release/mcp-workspace "$mode" 30 --against {{other}}; done
 
+# what the server is made of, as CycloneDX 1.5 in target/mcp-workspace.cdx.json
+sbom:
+    cargo install --quiet --locked --root target/tools cargo-cyclonedx --version 0.5.9
+    target/tools/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5 --describe binaries --no-build-deps
+    mv mcp-workspace_bin.cdx.json target/mcp-workspace.cdx.json
+    # it describes every other program of the workspace as well
+    find . -path ./target -prune -o -name '*_bin.cdx.json' -exec rm {} +
+
 # real clients, ripgrep and the conformance suite; `just interop clients` for one of them
 interop *parts:
     cargo build --release --locked

@@ -1,6 +1,7 @@
 //! The command line and the environment, read here and nowhere else.
 
 mod callers;
+mod confinement;
 mod lambda;
 mod policy;
 mod records;
@@ -15,10 +16,12 @@ use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::workspace::{Resolution, Workspace};
 
 use crate::caller::Caller;
+use crate::confinement::raised;
 use crate::dispatch::Dispatcher;
 use crate::doctor::Site;
 use crate::metrics::Metrics;
 pub(crate) use callers::CallerOptions;
+pub(crate) use confinement::ConfinementOptions;
 pub(crate) use lambda::{EventOptions, LambdaOptions};
 pub(crate) use policy::{ExplainOptions, PolicyCommand};
 pub(crate) use records::{
@@ -156,6 +159,8 @@ impl MetricsChoice {
 pub(crate) struct ServeOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
+    #[command(flatten)]
+    pub confinement: ConfinementOptions,
     /// The address to listen on
     #[arg(
         long,
@@ -192,6 +197,9 @@ pub(crate) struct ServeOptions {
     pub metrics: MetricsChoice,
     #[command(flatten)]
     pub callers: CallerOptions,
+    /// Whether the workspace is the bundled example.
+    #[arg(skip)]
+    pub bundled: bool,
 }
 
 /// Serve MCP over stdin and stdout, as editors and desktop clients start servers
@@ -204,6 +212,8 @@ pub(crate) struct ServeOptions {
 pub(crate) struct StdioOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
+    #[command(flatten)]
+    pub confinement: ConfinementOptions,
     /// The caller's id, as policies name it
     #[arg(long, value_name = "ID", default_value = Caller::LOCAL)]
     pub caller: String,
@@ -300,6 +310,8 @@ pub(crate) struct ManOptions {
 pub(crate) struct DoctorOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
+    #[command(flatten)]
+    pub confinement: ConfinementOptions,
     /// The caller whose rights are tried, as policies name it
     #[arg(long, value_name = "ID", default_value = Caller::LOCAL)]
     pub caller: String,
@@ -361,7 +373,7 @@ impl WorkspaceOptions {
             .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
         let facts = Opened { policy: loaded.name, resolution: workspace.resolution() };
         let time = Duration::from_secs(self.timeout);
-        let site = Site::of(root, LambdaOptions::is_lambda());
+        let site = Site::of(root, LambdaOptions::is_lambda()).behind(raised());
         Ok((Dispatcher::new(workspace, loaded.policy, time).at(site), facts))
     }
 

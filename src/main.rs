@@ -2,6 +2,7 @@
 
 mod command;
 mod config;
+mod confinement;
 mod host;
 mod mcp;
 mod page;
@@ -14,13 +15,21 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
+use mcp_workspace_lambda::RuntimeApi;
+
 use mcp_workspace_call::{audit, caller, dispatch, doctor, event, metrics, request, trace};
 
 use config::{Command, CommandLine, LambdaOptions};
+use confinement::Reach;
 
 fn main() -> ExitCode {
     let result = match LambdaOptions::runtime_api() {
-        Some(api) => serving(command::lambda::run(api)),
+        Some(api) => {
+            let api = RuntimeApi::parse(&api);
+            // What is wrong with the settings is told to Lambda, by the host.
+            let reach = LambdaOptions::read().ok().and_then(|options| options.reach(&api));
+            serving(reach, command::lambda::run(api))
+        }
         None => CommandLine::read().and_then(|line| run(line.command)),
     };
     match result {
@@ -37,7 +46,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Tools(options) => command::tools::run(&options),
         Command::Policy(command) => command::policy::run(command),
         Command::Doctor(options) => command::doctor::run(options),
-        Command::Review(options) => serving(command::review::run(options)),
+        Command::Review(options) => serving(options.reach(), command::review::run(options)),
         Command::Token(options) => command::token::run(&options),
         Command::Findings(command) => command::findings::run(command),
         Command::Proposals(command) => {
@@ -45,11 +54,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             log(if std::io::stderr().is_terminal() { "warn" } else { RECORDS });
             command::proposals::run(command)
         }
-        Command::Serve(options) => serving(command::serve::run(*options)),
+        Command::Serve(mut options) => {
+            command::serve::settle(&mut options)?;
+            serving(options.reach(), command::serve::run(*options))
+        }
         Command::Completions(options) => command::manual::completions(&options),
         Command::Man(options) => command::manual::man(&options),
-        Command::Stdio(options) => serving(command::stdio::run(options)),
-        Command::Call(options) => serving(command::call::run(options)),
+        Command::Stdio(options) => serving(options.reach(), command::stdio::run(options)),
+        Command::Call(options) => serving(None, command::call::run(options)),
     }
 }
 
@@ -67,9 +79,15 @@ fn log(unless_told: &str) {
         .init();
 }
 
-/// Runs a host.
-fn serving(host: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+/// Runs a host, and lets it reach no more than it needs.
+fn serving(
+    reach: Option<Reach>,
+    host: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
     log(RECORDS);
+    if let Some(reach) = reach {
+        confinement::raise(&reach);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(host);
     // A read of stdin or of a hanging mount cannot be stopped; the process need not wait for it.

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::caller::{Caller, Proof};
 use crate::config::{DoctorFormat, DoctorOptions, LambdaOptions};
+use crate::confinement::raise;
 use crate::doctor::{Check, Examination, MOUNT_FIX, Outcome, Site, no_mount};
 
 /// Prints the checks as they come; exit status 1 when one has failed.
@@ -90,7 +91,9 @@ fn examine(options: &DoctorOptions, time: Duration, each: &mut dyn FnMut(Check))
         None if on_lambda => Path::new(LambdaOptions::MOUNT),
         None => Path::new("."),
     };
-    let mut site = Site::of(root, on_lambda);
+    // As the server would be, so that the checks after it are made behind the same wall.
+    let wall = options.confinement.reach(&options.workspace, root).map(|reach| raise(&reach));
+    let mut site = Site::of(root, on_lambda).behind(wall);
     if on_lambda {
         site = site.answering(options.events.open());
     }

@@ -8,6 +8,7 @@ use mcp_workspace_lambda::{Diagnostic, RuntimeApi};
 
 use crate::caller::jwt::Jwt;
 use crate::config::LambdaOptions;
+use crate::confinement::raised;
 use crate::doctor::Site;
 use crate::host::lambda::{self, Access, Function, Url};
 use crate::metrics::Metrics;
@@ -17,8 +18,7 @@ use crate::metrics::Metrics;
 /// # Errors
 /// When the settings, the workspace or the policy cannot be had, which Lambda is told as well;
 /// or when the Runtime API goes away.
-pub(crate) async fn run(api: String) -> anyhow::Result<ExitCode> {
-    let api = RuntimeApi::parse(&api);
+pub(crate) async fn run(api: RuntimeApi) -> anyhow::Result<ExitCode> {
     let (function, workers) = match start() {
         Ok(started) => started,
         Err(error) => {
@@ -48,7 +48,8 @@ fn start() -> anyhow::Result<(Function, usize)> {
         "serving on Lambda"
     );
     let dispatcher = dispatcher.measured(options.metrics.to(Metrics::Stdout));
-    let dispatcher = Arc::new(dispatcher.at(Site::of(root, true).answering(events)));
+    let dispatcher =
+        Arc::new(dispatcher.at(Site::of(root, true).behind(raised()).answering(events)));
     let access = Access {
         jwt,
         delegation: options.callers.delegation()?,

@@ -18,17 +18,26 @@ use crate::metrics::Metrics;
 /// The example project, inside the binary.
 static EXAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples/workspace");
 
+/// Unpacks the bundled example where no workspace is named.
+///
+/// # Errors
+/// When it cannot be unpacked.
+pub(crate) fn settle(options: &mut ServeOptions) -> anyhow::Result<()> {
+    if options.workspace.workspace.is_none() {
+        options.workspace.workspace = Some(unpack_example()?);
+        options.bundled = true;
+    }
+    Ok(())
+}
+
 /// Serves until the process is asked to stop.
 ///
 /// # Errors
 /// When the workspace, the policy, the tokens or the address cannot be had.
 pub(crate) async fn run(options: ServeOptions) -> anyhow::Result<ExitCode> {
     let access = access(&options)?;
-    let root = match &options.workspace.workspace {
-        Some(directory) => directory.clone(),
-        None => unpack_example()?,
-    };
-    let (dispatcher, opened) = options.workspace.dispatcher(&root)?;
+    let root = options.workspace.root_or_current();
+    let (dispatcher, opened) = options.workspace.dispatcher(root)?;
     let listener = TcpListener::bind(options.listen).await.with_context(|| {
         format!("cannot listen on {}; choose another with --listen", options.listen)
     })?;
@@ -40,9 +49,8 @@ pub(crate) async fn run(options: ServeOptions) -> anyhow::Result<ExitCode> {
         Proving::Iam => ("IAM", ""),
         Proving::Jwt(_) => ("access tokens (OAuth); clients are told where to get them", ""),
     };
-    let bundled = options.workspace.workspace.is_none();
     // A closed stdout must not end the server.
-    let _ = banner(&url, &root, bundled, &opened, proving);
+    let _ = banner(&url, root, options.bundled, &opened, proving);
     // The banner's reader may be gone; whoever takes the audit records takes the metrics as well.
     let dispatcher = dispatcher.measured(options.metrics.to(Metrics::Stderr));
     http::serve(Arc::new(dispatcher), listener, access).await?;

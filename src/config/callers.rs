@@ -113,7 +113,7 @@ impl CallerOptions {
         Ok(Some(jwt))
     }
 
-    fn keys(&self) -> anyhow::Result<Option<jwt::Source>> {
+    pub(super) fn keys(&self) -> anyhow::Result<Option<jwt::Source>> {
         let url = |text: &str| Location::parse(text).map(jwt::Source::Url);
         let any = match self.jwt_jwks.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
             Some(text) if text.starts_with('{') => Some(jwt::Source::Inline(text.to_owned())),

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::{Args, Parser};
 
-use super::{CallerOptions, MetricsChoice, WorkspaceOptions};
+use super::{CallerOptions, ConfinementOptions, MetricsChoice, WorkspaceOptions};
 use crate::event::{EventKind, OpenEvents};
 
 /// The function on AWS Lambda, set by the environment alone
@@ -12,6 +12,8 @@ use crate::event::{EventKind, OpenEvents};
 pub(crate) struct LambdaOptions {
     #[command(flatten)]
     pub workspace: WorkspaceOptions,
+    #[command(flatten)]
+    pub confinement: ConfinementOptions,
     /// Where Lambda hands out invocations
     #[arg(long, env = "AWS_LAMBDA_RUNTIME_API")]
     pub runtime_api: String,

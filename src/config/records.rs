@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Subcommand, ValueEnum};
 
-use super::WorkspaceOptions;
+use super::{ConfinementOptions, WorkspaceOptions};
 use crate::caller::Caller;
 
 /// The caller's id of a person who decides, unless another is given.
@@ -320,6 +320,8 @@ pub(crate) struct ApplyProposal {
 pub(crate) struct ReviewOptions {
     #[command(flatten)]
     pub decider: DeciderOptions,
+    #[command(flatten)]
+    pub confinement: ConfinementOptions,
     /// The address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,

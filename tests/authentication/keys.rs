@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::case::POLICY;
 use crate::issuer::{AUDIENCE, ISSUER, Issuer, Signer, claims};
 use mcp_workspace_test_support::function::{Function, recorded};
+use mcp_workspace_test_support::server::kernel_confines;
 
 /// An issuer's web server, which says what it is told to say.
 struct Web {
@@ -190,4 +191,36 @@ fn a_file_of_keys_may_be_replaced() {
     std::fs::write(&file, json!({ "keys": [new.es256_public("new")] }).to_string()).unwrap();
     assert_eq!(call(&mut function, &new, "new"), 200);
     assert_eq!(call(&mut function, &old, "old"), 401);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_of_keys_leads_nowhere_else() {
+    let (own, other) = (Issuer::new(), Issuer::new());
+    let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (file, outside) = (directory.path().join("jwks.json"), elsewhere.path().join("jwks.json"));
+    std::fs::write(&outside, json!({ "keys": [other.es256_public("other")] }).to_string()).unwrap();
+    let status = |confinement: &str| {
+        std::fs::write(&file, json!({ "keys": [own.es256_public("own")] }).to_string()).unwrap();
+        let mut function = Function::start_with(
+            POLICY,
+            &[
+                ("MCP_WORKSPACE_JWT_ISSUER", ISSUER),
+                ("MCP_WORKSPACE_JWT_AUDIENCE", AUDIENCE),
+                ("MCP_WORKSPACE_JWT_JWKS_FILE", file.to_str().unwrap()),
+                ("MCP_WORKSPACE_CONFINEMENT", confinement),
+            ],
+        );
+        assert_eq!(call(&mut function, &own, "own"), 200);
+        std::fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink(&outside, &file).unwrap();
+        let status = call(&mut function, &other, "other");
+        std::fs::remove_file(&file).unwrap();
+        status
+    };
+    // A link is followed where nothing but the server's own code stands in its way.
+    assert_eq!(status("off"), 200);
+    if kernel_confines() {
+        assert_eq!(status("auto"), 401);
+    }
 }

@@ -1,6 +1,7 @@
 //! The hosts: what the running binary promises to those who connect.
 #![cfg(test)]
 
+mod confinement;
 mod connections;
 mod dense_json;
 mod doctor;

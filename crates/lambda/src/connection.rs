@@ -64,6 +64,16 @@ impl RuntimeApi {
         }
     }
 
+    /// Its port; none where the value names none, and then it cannot be reached.
+    pub fn port(&self) -> Option<u16> {
+        self.authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok())
+    }
+
+    /// Whether its host is an address, and no name that has to be looked up.
+    pub fn is_address(&self) -> bool {
+        self.authority.parse::<std::net::SocketAddr>().is_ok()
+    }
+
     /// Tells that the function cannot start.
     ///
     /// # Errors

@@ -35,6 +35,19 @@ pub fn command_with_files(files: u32) -> Command {
     command
 }
 
+/// Whether this kernel confines servers whole, by what their doctor says; where it does not, the
+/// test that asks says that it is skipped.
+pub fn kernel_confines() -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command().arg("doctor").env("MCP_WORKSPACE_ROOT", folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let whole = said.contains("reach nothing but workspace");
+    if !whole {
+        eprintln!("SKIPPED: this kernel does not confine a server whole (Landlock)");
+    }
+    whole
+}
+
 /// A server on a free port; ended when dropped.
 pub struct Server {
     child: Child,
@@ -118,6 +131,11 @@ impl Server {
     /// A server over a workspace, under the built-in policy.
     pub fn over(workspace: &Path) -> Server {
         Server::start(&["--workspace", workspace.to_str().unwrap()])
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The next audit record.

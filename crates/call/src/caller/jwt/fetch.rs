@@ -34,6 +34,11 @@ pub struct Location {
 }
 
 impl Location {
+    /// The port that is asked.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Reads a URL.
     ///
     /// # Errors
