@@ -2,6 +2,7 @@
 
 mod callers;
 mod confinement;
+mod lambda;
 mod policy;
 mod records;
 
@@ -23,6 +24,7 @@ use crate::doctor::Site;
 use crate::metrics::Metrics;
 pub(crate) use callers::CallerOptions;
 pub(crate) use confinement::ConfinementOptions;
+pub(crate) use lambda::{EventOptions, LambdaOptions};
 pub(crate) use policy::{ExplainOptions, PolicyCommand};
 pub(crate) use records::{
     DecideProposal, DeciderOptions, ExportFormat, FindingsCommand, FindingsOptions, ListFormat,
@@ -187,6 +189,15 @@ pub(crate) struct ServeOptions {
         value_delimiter = ','
     )]
     pub allowed_origin: Vec<String>,
+    /// Connections at a time [default: half of the files that the process may open, at most 512]
+    #[arg(long, value_name = "NUMBER", env = "MCP_WORKSPACE_MAX_CONNECTIONS",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_connections: Option<u16>,
+    /// Connections of one address, or of one IPv6 network, beyond loopback [default: a quarter of
+    /// all; behind a proxy, whose address all clients have, set it to as many as --max-connections]
+    #[arg(long, value_name = "NUMBER", env = "MCP_WORKSPACE_MAX_CONNECTIONS_PER_PEER",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_connections_per_peer: Option<u16>,
     /// Metrics of each call, on stderr beside the audit records
     #[arg(long, value_enum, env = "MCP_WORKSPACE_METRICS", default_value_t = MetricsChoice::Off)]
     pub metrics: MetricsChoice,
@@ -233,70 +244,6 @@ pub(crate) struct CallOptions {
     /// The caller's id, as policies name it
     #[arg(long, value_name = "ID", default_value = Caller::LOCAL)]
     pub caller: String,
-}
-
-/// The function on AWS Lambda, set by the environment alone
-#[derive(Debug, Parser)]
-#[command(name = "mcp-workspace")]
-pub(crate) struct LambdaOptions {
-    #[command(flatten)]
-    pub workspace: WorkspaceOptions,
-    #[command(flatten)]
-    pub confinement: ConfinementOptions,
-    /// Where Lambda hands out invocations
-    #[arg(long, env = "AWS_LAMBDA_RUNTIME_API")]
-    pub runtime_api: String,
-    /// Invocations at a time, where Lambda gives an environment more than one
-    #[arg(long, env = "AWS_LAMBDA_MAX_CONCURRENCY", default_value_t = 1)]
-    pub max_concurrency: usize,
-    /// A host name beside the function URL's own that a request may carry
-    #[arg(long, env = "MCP_WORKSPACE_ALLOWED_HOSTS", value_delimiter = ',')]
-    pub allowed_host: Vec<String>,
-    /// An origin beside the function URL's own whose pages may call
-    #[arg(long, env = "MCP_WORKSPACE_ALLOWED_ORIGINS", value_delimiter = ',')]
-    pub allowed_origin: Vec<String>,
-    /// Whether answers to the function URL stream: as its invoke mode, RESPONSE_STREAM or BUFFERED
-    #[arg(long, env = "MCP_WORKSPACE_RESPONSE_STREAMING", default_value_t = false,
-          action = clap::ArgAction::Set)]
-    pub response_streaming: bool,
-    /// Metrics of each call, on stdout
-    #[arg(long, value_enum, env = "MCP_WORKSPACE_METRICS", default_value_t = MetricsChoice::Off)]
-    pub metrics: MetricsChoice,
-    #[command(flatten)]
-    pub callers: CallerOptions,
-}
-
-impl LambdaOptions {
-    /// Where the workspace is mounted unless `MCP_WORKSPACE_ROOT` says otherwise.
-    pub(crate) const MOUNT: &str = "/mnt/workspace";
-
-    /// Where Lambda hands out invocations; none when this process is no Lambda function: outside
-    /// of Lambda, or started with a subcommand.
-    pub(crate) fn runtime_api() -> Option<String> {
-        let alone = std::env::args_os().len() == 1;
-        std::env::var("AWS_LAMBDA_RUNTIME_API").ok().filter(|api| alone && !api.is_empty())
-    }
-
-    /// Whether this process runs in a function's environment, with a subcommand or without.
-    pub(crate) fn is_lambda() -> bool {
-        std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_some_and(|name| !name.is_empty())
-    }
-
-    /// Reads the environment.
-    ///
-    /// # Errors
-    /// With the setting that is wrong or missing.
-    pub(crate) fn read() -> anyhow::Result<LambdaOptions> {
-        let options = LambdaOptions::try_parse_from(["mcp-workspace"])?;
-        if options.workspace.policy.is_none() {
-            bail!(
-                "MCP_WORKSPACE_POLICY is not set: on Lambda nobody has a role by default; put a \
-                 policy into the function's package and set it to the path, such as \
-                 /var/task/policy.toml"
-            );
-        }
-        Ok(options)
-    }
 }
 
 /// Print the tools as a host's own definitions
@@ -380,6 +327,8 @@ pub(crate) struct DoctorOptions {
     /// How the checks are printed
     #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
     pub format: DoctorFormat,
+    #[command(flatten)]
+    pub events: EventOptions,
 }
 
 /// How the checks are printed.

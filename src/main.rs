@@ -17,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 
 use mcp_workspace_lambda::RuntimeApi;
 
-use mcp_workspace_call::{audit, caller, dispatch, doctor, metrics, request, trace};
+use mcp_workspace_call::{audit, caller, dispatch, doctor, event, metrics, request, trace};
 
 use config::{Command, CommandLine, LambdaOptions};
 use confinement::Reach;

@@ -4,7 +4,8 @@ use std::io::Read;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use mcp_workspace_tools::error::ToolError;
+use mcp_workspace_json::{Limits, Refused};
+use mcp_workspace_tools::error::{Code, ToolError};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -21,14 +22,20 @@ pub(crate) async fn run(options: CallOptions) -> anyhow::Result<ExitCode> {
     let text = match options.arguments.as_str() {
         "-" => {
             let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("cannot read stdin")?;
+            // With a byte more than may be, so that what is over the limit is told.
+            let most = u64::try_from(Limits::MESSAGE.bytes).unwrap_or(u64::MAX).saturating_add(1);
+            std::io::stdin().take(most).read_to_string(&mut text).context("cannot read stdin")?;
             text
         }
         given => given.to_owned(),
     };
-    let arguments: Value = match serde_json::from_str(&text) {
+    let arguments: Value = match mcp_workspace_json::parse(text.as_bytes(), &Limits::MESSAGE) {
         Ok(value) => value,
-        Err(error) => {
+        Err(Refused::Exceeded(exceeded)) => {
+            let error = ToolError::new(Code::TooLarge, format!("the arguments: {exceeded}"));
+            return fail(&error.hint(exceeded.hint()));
+        }
+        Err(Refused::Invalid(error)) => {
             return fail(
                 &ToolError::invalid(format!("the arguments are not JSON: {error}"))
                     .hint("for example: mcp-workspace call grep '{\"pattern\":\"TODO\"}'"),

@@ -93,7 +93,10 @@ fn examine(options: &DoctorOptions, time: Duration, each: &mut dyn FnMut(Check))
     };
     // As the server would be, so that the checks after it are made behind the same wall.
     let wall = options.confinement.reach(&options.workspace, root).map(|reach| raise(&reach));
-    let site = Site::of(root, on_lambda).behind(wall);
+    let mut site = Site::of(root, on_lambda).behind(wall);
+    if on_lambda {
+        site = site.answering(options.events.open());
+    }
     let workspace = match options.workspace.open(root) {
         Ok(workspace) => workspace,
         Err(error) => return each(no_mount(root, site, &error)),

@@ -8,6 +8,8 @@ use mcp_workspace_lambda::{Diagnostic, RuntimeApi};
 
 use crate::caller::jwt::Jwt;
 use crate::config::LambdaOptions;
+use crate::confinement::raised;
+use crate::doctor::Site;
 use crate::host::lambda::{self, Access, Function, Url};
 use crate::metrics::Metrics;
 
@@ -36,15 +38,18 @@ fn start() -> anyhow::Result<(Function, usize)> {
     let options = LambdaOptions::read()?;
     let root = options.workspace.workspace.as_deref().unwrap_or(Path::new(LambdaOptions::MOUNT));
     let (dispatcher, opened) = options.workspace.dispatcher(root)?;
-    let jwt = options.callers.jwt()?;
+    let (jwt, events) = (options.callers.jwt()?, options.events.open());
     tracing::info!(
         workspace = %root.display(),
         policy = opened.policy,
         resolution = opened.resolution.as_str(),
         issuer = jwt.as_ref().map(Jwt::issuer),
+        %events,
         "serving on Lambda"
     );
-    let dispatcher = Arc::new(dispatcher.measured(options.metrics.to(Metrics::Stdout)));
+    let dispatcher = dispatcher.measured(options.metrics.to(Metrics::Stdout));
+    let dispatcher =
+        Arc::new(dispatcher.at(Site::of(root, true).behind(raised()).answering(events)));
     let access = Access {
         jwt,
         delegation: options.callers.delegation()?,
@@ -52,5 +57,5 @@ fn start() -> anyhow::Result<(Function, usize)> {
         allowed_origins: options.allowed_origin,
     };
     let url = Url::new(Arc::clone(&dispatcher), access, options.response_streaming);
-    Ok((Function { dispatcher, url }, options.max_concurrency))
+    Ok((Function { dispatcher, url, events }, options.max_concurrency))
 }

@@ -65,6 +65,6 @@ pub(crate) async fn run(options: ReviewOptions) -> anyhow::Result<ExitCode> {
     )
     .and_then(|()| out.flush());
     drop(out);
-    page::serve(Pages { access, review, person, time }, listener).await?;
+    page::serve(Pages::new(access, review, person, time), listener).await;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ use include_dir::{Dir, include_dir};
 use tokio::net::TcpListener;
 
 use crate::config::{Opened, ServeOptions, read_text};
+use crate::host::connections::MaxConnections;
 use crate::host::http::{self, Access};
 use crate::host::identity::{Proving, TokenNames};
 use crate::metrics::Metrics;
@@ -90,6 +91,10 @@ fn access(options: &ServeOptions) -> anyhow::Result<Access> {
         delegation: options.callers.delegation()?,
         allowed_hosts: options.allowed_host.clone(),
         allowed_origins: options.allowed_origin.clone(),
+        most: MaxConnections::new(
+            options.max_connections.map(usize::from),
+            options.max_connections_per_peer.map(usize::from),
+        ),
     })
 }
 

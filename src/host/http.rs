@@ -1,22 +1,19 @@
 //! The routes over a socket.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use axum::Extension;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::connections::{self, MaxConnections};
 use super::identity::{Identity, Proving};
 use super::names::{Names, Own};
 use super::router::router;
 use super::served::Served;
 use crate::caller::delegation::Delegation;
 use crate::dispatch::Dispatcher;
-
-/// Time for calls that run when the server is asked to stop.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
 /// Who may connect, and under which names the server is reached.
 #[derive(Debug)]
@@ -29,6 +26,8 @@ pub(crate) struct Access {
     pub allowed_hosts: Vec<String>,
     /// Origins beside the loopback ones that a browser's page may have.
     pub allowed_origins: Vec<String>,
+    /// How many may be connected.
+    pub most: MaxConnections,
 }
 
 /// Serves on `listener` until SIGINT or SIGTERM.
@@ -51,7 +50,7 @@ pub(crate) async fn serve(
     names = pages.into_iter().fold(names, Names::origin);
     names = access.allowed_origins.iter().fold(names, |names, origin| names.origin(origin));
     let own = Own { names: Arc::new(names), url: format!("http://{address}/mcp").into() };
-    let stop = CancellationToken::new();
+    let stop = stop_when_asked();
     let served = Served {
         host: "http",
         dispatcher: Arc::clone(&dispatcher),
@@ -59,30 +58,24 @@ pub(crate) async fn serve(
         reviewed: false,
         stop: stop.clone(),
     };
-    let Access { proving, delegation, .. } = access;
+    let Access { proving, delegation, most, .. } = access;
     let app = router(served, Identity { proving, delegation, dispatcher }).layer(Extension(own));
-    let served = axum::serve(listener, app).with_graceful_shutdown({
-        let stop = stop.clone();
-        async move {
-            asked_to_stop().await;
-            stop.cancel();
-        }
-    });
-    let too_long = async {
-        stop.cancelled().await;
-        tokio::time::sleep(SHUTDOWN_GRACE).await;
-    };
-    tokio::select! {
-        result = served => result.context("the HTTP server failed"),
-        () = too_long => {
-            tracing::warn!("calls were still running 10 seconds after the request to stop");
-            Ok(())
-        }
-    }
+    connections::serve(listener, app, most, stop).await;
+    Ok(())
 }
 
-/// Waits for SIGINT or SIGTERM.
-pub(crate) async fn asked_to_stop() {
+/// What is cancelled by SIGINT or SIGTERM.
+pub(crate) fn stop_when_asked() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        asked_to_stop().await;
+        asked.cancel();
+    });
+    stop
+}
+
+async fn asked_to_stop() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

@@ -1,5 +1,8 @@
 //! The hosts: each translates between its protocol and the dispatcher.
 
+mod admission;
+pub(crate) mod body;
+pub(crate) mod connections;
 mod doctor;
 pub(crate) mod form;
 pub(crate) mod http;

@@ -11,10 +11,12 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Extension, Router};
+use mcp_workspace_json::Limits;
 use mcp_workspace_tools::error::{Code, ToolError};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 
+use super::admission::{self, Admission};
 use super::identity::{self, Identity};
 use super::names::Own;
 use super::reply::{failure, failure_as};
@@ -22,9 +24,6 @@ use super::resource::METADATA_PATHS;
 use super::served::Served;
 use super::{doctor, review};
 use crate::mcp::Handler;
-
-/// Largest request; patches and findings have limits below it.
-const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The routes. Each request must have an [`Own`] beside it.
 pub(super) fn router(served: Served, identity: Identity) -> Router {
@@ -44,6 +43,7 @@ pub(super) fn router(served: Served, identity: Identity) -> Router {
         .fallback(nothing)
         .method_not_allowed_fallback(other_method)
         .with_state(Arc::new(served))
+        .layer(middleware::from_fn_with_state(Arc::new(Admission::new()), admission::admit))
         .layer(middleware::from_fn_with_state(identity, identity::prove))
         .layer(middleware::from_fn(for_us))
         .merge(open)
@@ -70,7 +70,7 @@ async fn mcp(
         .with_json_response(true)
         .with_allowed_hosts(own.names.hosts())
         .with_allowed_origins(own.names.origins())
-        .with_max_request_body_bytes(MAX_REQUEST_BYTES)
+        .with_max_request_body_bytes(Limits::MESSAGE.bytes)
         .with_cancellation_token(served.stop.clone());
     let service = StreamableHttpService::new(
         move || Ok(Handler::new(Arc::clone(&served.dispatcher), served.host, None)),

@@ -7,24 +7,30 @@ mod html;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::review::Review;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 pub(crate) use access::PageAccess;
 
+use crate::host::body::read_whole;
+use crate::host::connections::{self, MaxConnections};
 use crate::host::form::Fields;
-use crate::host::http::asked_to_stop;
+use crate::host::http::stop_when_asked;
 use crate::host::reply::status_of;
 
 /// Largest form; a reason is short.
 const MAX_FORM_BYTES: usize = 64 * 1024;
+/// Pages that are made at the same time; more wait.
+const PAGES_AT_ONCE: usize = 16;
+/// How long a page waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the pages show and do, under one person's rights.
 pub(crate) struct Pages {
@@ -36,6 +42,19 @@ pub(crate) struct Pages {
     pub person: String,
     /// How long a page may take.
     pub time: Duration,
+    turns: Arc<Semaphore>,
+}
+
+impl Pages {
+    /// The pages of one person.
+    pub(crate) fn new(
+        access: PageAccess,
+        review: Box<dyn Review>,
+        person: String,
+        time: Duration,
+    ) -> Pages {
+        Pages { access, review, person, time, turns: Arc::new(Semaphore::new(PAGES_AT_ONCE)) }
+    }
 }
 
 /// What a request asks for, once it has been admitted.
@@ -54,16 +73,9 @@ enum Reply {
 }
 
 /// Serves the page until SIGINT or SIGTERM.
-///
-/// # Errors
-/// When the listener fails.
-pub(crate) async fn serve(pages: Pages, listener: TcpListener) -> anyhow::Result<()> {
+pub(crate) async fn serve(pages: Pages, listener: TcpListener) {
     let app = Router::new().fallback(answer).with_state(Arc::new(pages));
-    let served = std::future::IntoFuture::into_future(axum::serve(listener, app));
-    tokio::select! {
-        result = served => result.context("the review page failed"),
-        () = asked_to_stop() => Ok(()),
-    }
+    connections::serve(listener, app, MaxConnections::new(None, None), stop_when_asked()).await;
 }
 
 async fn answer(State(pages): State<Arc<Pages>>, request: Request) -> Response {
@@ -98,7 +110,11 @@ async fn pass(pages: Arc<Pages>, request: Request) -> Result<Response, Box<Respo
     };
     let form = if post { read_form(&pages, body).await? } else { Fields::default() };
     let asked = Asked { post, path, query, form };
+    let turn = tokio::time::timeout(PATIENCE, Arc::clone(&pages.turns).acquire_owned());
+    let Ok(Ok(turn)) = turn.await else { return Err(crowded()) };
     let work = tokio::task::spawn_blocking(move || {
+        // Held until the work ends, though the browser may have gone.
+        let _turn = turn;
         let call = Call::new(&pages.person, pages.time);
         html::answer(&pages, &asked, &call).unwrap_or_else(|error| {
             let status = status_of(error.code);
@@ -119,12 +135,19 @@ async fn pass(pages: Arc<Pages>, request: Request) -> Result<Response, Box<Respo
 }
 
 async fn read_form(pages: &Pages, body: Body) -> Result<Fields, Box<Response>> {
-    let bytes = to_bytes(body, MAX_FORM_BYTES)
+    let bytes = read_whole(body, MAX_FORM_BYTES, |_| Ok::<_, std::convert::Infallible>(()))
         .await
-        .map_err(|_| access::refusal(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large"))?;
+        .map_err(|unread| access::refusal(unread.status(), unread))?;
     let form = Fields::parse(&bytes);
     pages.access.check_form(form.get("csrf"))?;
     Ok(form)
+}
+
+fn crowded() -> Box<Response> {
+    let text = format!("{PAGES_AT_ONCE} pages are being made and none ended in time; try again");
+    let mut response = access::refusal(StatusCode::SERVICE_UNAVAILABLE, text);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
 }
 
 fn asset(kind: &'static str, text: &'static str) -> Response {

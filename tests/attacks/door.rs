@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use mcp_workspace_test_support::function::{Function, recorded};
+use mcp_workspace_test_support::function::{EVERY_EVENT, Function, recorded};
 use mcp_workspace_test_support::server::{Server, call_message, command};
 use serde_json::{Value, json};
 
@@ -180,6 +180,7 @@ impl OnLambda {
         let settings = [
             ("MCP_WORKSPACE_ROOT", root.to_str().unwrap()),
             ("MCP_WORKSPACE_RESOLUTION", resolution),
+            EVERY_EVENT,
         ];
         OnLambda { function: Function::start_with(POLICY, &settings), kind }
     }

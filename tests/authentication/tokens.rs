@@ -120,10 +120,19 @@ rows! {
         format!("{}.{}.{}", encode(header), parts[1], parts[2])
     }).fails("JWT");
 
+    // Tokens that only the holder of a key may show (RFC 7800, 8705, 9449).
+    bound_by_dpop: anna().claim("cnf", json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }))
+        .fails("`cnf`");
+    bound_to_a_certificate: anna()
+        .claim("cnf", json!({ "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2" }))
+        .fails("`cnf`");
+    bound_to_nothing: anna().claim("cnf", json!(null)).fails("`cnf`");
+
     // How it is shown.
     no_token: nobody().fails("bearer token is needed");
     the_token_in_the_query: anna().in_query().fails("bearer token is needed");
     another_scheme: anna().scheme("DPoP").fails("no bearer token");
+    another_scheme_says_why: anna().scheme("dpop").fails("not verified here");
     basic_credentials: nobody().authorization(&["Basic YW5uYTpwYXNz"]).fails("no bearer token");
     no_scheme: anna().authorization(&["TOKEN"]).fails("no bearer token");
     an_empty_token: anna().authorization(&["Bearer "]).fails("no bearer token");

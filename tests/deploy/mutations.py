@@ -179,6 +179,9 @@ TEMPLATE = [
     (p.the_function_is_what_the_package_is, "no policy", drop(R, "Function", "Properties", "Environment", "Variables", "MCP_WORKSPACE_POLICY")),
     (p.the_function_is_what_the_package_is, "a variable that is misspelt",
      prop("Function", "Environment", "Variables", "MCP_WORKSPACE_POLCY", "x")),
+    (p.the_function_is_what_the_package_is, "events of every kind",
+     prop("Function", "Environment", "Variables", "MCP_WORKSPACE_EVENTS", "url-iam,url-token,gateway,action-group")),
+    (p.the_function_is_what_the_package_is, "no word about events", drop(R, "Function", "Properties", "Environment", "Variables", "MCP_WORKSPACE_EVENTS")),
     (p.the_function_is_what_the_package_is, "direct reads always", prop("Function", "FileSystemConfigs", 0, "S3FilesConfig", "DirectS3Read", "AUTO")),
 ]
 GATEWAY = [

@@ -25,6 +25,7 @@ TEMPLATE_VARIANTS = {
         "ExistingVpcId": "vpc-0123", "ExistingSubnetA": "subnet-0a", "ExistingSubnetB": "subnet-0b",
         "ExistingRouteTableIds": "rtb-0a,rtb-0b",
     },
+    "called directly": {"DirectCallers": "gateway,action-group"},
     "one caller": {"CallerPrincipal": "arn:aws:iam::444455556666:role/agent"},
     "access tokens": {"UrlAuth": "NONE", "JwtIssuer": "https://idp.example.com", "JwtAudience": "workspace", "JwtJwks": KEYS},
     "arm64, streaming, bounded": {"Architecture": "arm64", "ResponseStreaming": "true", "ReservedConcurrency": 20},
@@ -418,6 +419,10 @@ def the_function_is_what_the_package_is(stack):
     tokens = {name for name in variables if name.startswith("MCP_WORKSPACE_JWT_")}
     if bool(tokens) != (stack.parameters["UrlAuth"] == "NONE"):
         yield f"access tokens are set by {sorted(tokens)}"
+    url = "url-token" if stack.parameters["UrlAuth"] == "NONE" else "url-iam"
+    events = ",".join(kind for kind in (url, stack.parameters["DirectCallers"]) if kind)
+    if variables.get("MCP_WORKSPACE_EVENTS") != events:
+        yield f"the events {variables.get('MCP_WORKSPACE_EVENTS')} are answered, not {events}"
     if properties.get("ReservedConcurrentExecutions") != (stack.parameters["ReservedConcurrency"] or None):
         yield "the concurrency is not as told"
 

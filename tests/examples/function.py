@@ -58,7 +58,7 @@ def gateway(report, workspace, policy):
     }}
     arguments = reviewer.turns("gateway/sql")[2][0]["toolUse"]["input"]
     with report.check("agentcore_gateway: the function answers what the gateway hands it"):
-        settings = {"MCP_WORKSPACE_ROOT": str(workspace), "MCP_WORKSPACE_POLICY": str(policy)}
+        settings = {"MCP_WORKSPACE_ROOT": str(workspace), "MCP_WORKSPACE_POLICY": str(policy), "MCP_WORKSPACE_EVENTS": "gateway"}
         answer = runtime.invoke(BINARY, settings, arguments, context)
         assert answer["status"] == "created", answer
         reviewer.finding_is_stored(workspace, "gateway/sql", f"agentcore:{GATEWAY}/{TARGET}")

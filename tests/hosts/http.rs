@@ -66,6 +66,7 @@ fn a_second_name_hides_behind_none_and_the_absolute_form_counts() {
     assert_eq!(post("POST /mcp", &[("Host", "localhost"), ("Host", "evil.example")]), 400);
     assert_eq!(post("POST /mcp", &[("Host", "localhost@evil.example")]), 400);
     assert_eq!(post("POST /mcp", &[("Origin", "http://localhost@evil.example")]), 403);
+    assert_eq!(post("POST /mcp", &[("Origin", "http://localhost:9999.evil.example")]), 403);
     assert_eq!(post("POST http://localhost/mcp", &[]), 200);
     assert_eq!(post("POST http://evil.example/mcp", &[("Host", "localhost")]), 403);
     // What the function URL has for people is not for everybody on this machine.

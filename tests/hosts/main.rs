@@ -2,6 +2,8 @@
 #![cfg(test)]
 
 mod confinement;
+mod connections;
+mod dense_json;
 mod doctor;
 mod http;
 mod metrics;

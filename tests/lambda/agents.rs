@@ -2,7 +2,11 @@
 
 use serde_json::{Value, json};
 
-use mcp_workspace_test_support::function::{Function, recorded};
+use mcp_workspace_test_support::function::{EVERY_EVENT, Function, POLICY, recorded};
+
+fn function() -> Function {
+    Function::start_with(POLICY, &[EVERY_EVENT])
+}
 
 /// The JSON inside an action group's answer.
 fn body(text: &Value) -> Value {
@@ -11,7 +15,7 @@ fn body(text: &Value) -> Value {
 
 #[test]
 fn the_gateway_calls_a_tool_by_its_name_after_the_targets() {
-    let mut function = Function::start();
+    let mut function = function();
     // One of its values is no string; that must not cost the call.
     let context = recorded("gateway-client-context");
     let answer = function.invoke_with(&recorded("gateway"), &context.to_string()).answer();
@@ -26,7 +30,7 @@ fn the_gateway_calls_a_tool_by_its_name_after_the_targets() {
 
 #[test]
 fn what_the_gateway_hands_on_is_no_text_and_costs_no_call() {
-    let mut function = Function::start();
+    let mut function = function();
     // Present even when it is empty.
     for handed_on in [json!({}), json!({ "x-agent": ["one", "two"], "n": 1 }), json!(null)] {
         let mut context = recorded("gateway-client-context");
@@ -40,7 +44,7 @@ fn what_the_gateway_hands_on_is_no_text_and_costs_no_call() {
 
 #[test]
 fn the_gateways_model_reads_what_was_wrong() {
-    let mut function = Function::start();
+    let mut function = function();
     let mut context = recorded("gateway-client-context");
     let wrong = json!({ "patern": "TODO" });
     let answer = function.invoke_with(&wrong, &context.to_string()).answer();
@@ -56,7 +60,7 @@ fn the_gateways_model_reads_what_was_wrong() {
 
 #[test]
 fn a_models_arguments_cannot_pass_for_another_kind_of_event() {
-    let mut function = Function::start();
+    let mut function = function();
     let context = recorded("gateway-client-context").to_string();
     for disguised in ["url-tools-call", "action-group-function"] {
         let answer = function.invoke_with(&recorded(disguised), &context).answer();
@@ -76,7 +80,7 @@ fn a_models_arguments_cannot_pass_for_another_kind_of_event() {
 
 #[test]
 fn a_function_of_an_action_group_answers_in_its_form() {
-    let mut function = Function::start();
+    let mut function = function();
     let answer = function.invoke(&recorded("action-group-function")).answer();
     let text = &answer["response"]["functionResponse"]["responseBody"]["TEXT"]["body"];
     assert_eq!(body(text)["matches"][0]["line"], 2);
@@ -99,7 +103,7 @@ fn a_function_of_an_action_group_answers_in_its_form() {
 
 #[test]
 fn a_wrong_argument_goes_back_to_the_agents_model() {
-    let mut function = Function::start();
+    let mut function = function();
     let mut event = recorded("action-group-function");
     event["parameters"][1]["value"] = Value::from("many");
     let answer = function.invoke(&event).answer();
@@ -120,7 +124,7 @@ fn a_wrong_argument_goes_back_to_the_agents_model() {
 
 #[test]
 fn an_operation_of_an_action_group_answers_in_its_form() {
-    let mut function = Function::start();
+    let mut function = function();
     let mut event = recorded("action-group-openapi");
     let answer = function.invoke(&event).answer();
     let text = &answer["response"]["responseBody"]["application/json"]["body"];
@@ -148,7 +152,7 @@ fn an_operation_of_an_action_group_answers_in_its_form() {
 
 #[test]
 fn an_agent_that_is_not_named_is_nobody() {
-    let mut function = Function::start();
+    let mut function = function();
     for agent in [json!({}), json!({ "id": "AGENT12345" }), json!({ "id": "A/B", "alias": "C" })] {
         let mut event = recorded("action-group-function");
         event["agent"] = agent;

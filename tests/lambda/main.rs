@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod agents;
+mod closed;
 mod concurrency;
 mod metrics;
 mod review;

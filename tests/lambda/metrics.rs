@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use mcp_workspace_test_support::function::{Function, POLICY, recorded};
+use mcp_workspace_test_support::function::{EVERY_EVENT, Function, POLICY, recorded};
 
 #[test]
 fn metrics_come_on_stdout_only_where_they_are_configured() {
-    let mut function = Function::start_with(POLICY, &[("MCP_WORKSPACE_METRICS", "emf")]);
+    let mut function =
+        Function::start_with(POLICY, &[("MCP_WORKSPACE_METRICS", "emf"), EVERY_EVENT]);
     function.invoke(&recorded("url-tools-call")).answer();
     let line = function.printed();
     assert_eq!((&line["Tool"], &line["Role"]), (&json!("grep"), &json!("reviewer")));
@@ -26,7 +27,7 @@ fn metrics_come_on_stdout_only_where_they_are_configured() {
 
 #[test]
 fn the_trace_of_lambda_is_in_the_record_unless_the_client_has_its_own() {
-    let mut function = Function::start();
+    let mut function = Function::start_with(POLICY, &[EVERY_EVENT]);
     function.invoke(&recorded("action-group-function")).answer();
     assert_eq!(function.audit()["trace_id"], "5759e988bd862e3fe1be46a994272793");
 

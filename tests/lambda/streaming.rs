@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use mcp_workspace_test_support::function::{Function, POLICY, Streamed, recorded};
+use mcp_workspace_test_support::function::{EVERY_EVENT, Function, POLICY, Streamed, recorded};
 
 const STREAMING: (&str, &str) = ("MCP_WORKSPACE_RESPONSE_STREAMING", "true");
 
 fn function() -> Function {
-    Function::start_with(POLICY, &[STREAMING])
+    Function::start_with(POLICY, &[STREAMING, EVERY_EVENT])
 }
 
 /// Prelude and body of what was handed in.

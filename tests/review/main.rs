@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use mcp_workspace_test_support::server::command;
+use mcp_workspace_test_support::idle::{closed, connections};
+use mcp_workspace_test_support::server::{command, command_with_files};
 use tempfile::TempDir;
 
 const POLICY: &str = r#"
@@ -103,7 +104,10 @@ impl Answer {
 
 impl Review {
     fn over(place: &Place) -> Review {
-        let mut command = command();
+        Review::started_by(command(), place)
+    }
+
+    fn started_by(mut command: Command, place: &Place) -> Review {
         command.args(["review", "--caller", "person"]);
         place.options(&mut command);
         let log = place.directory.path().join("log");
@@ -225,6 +229,44 @@ fn requests_for_other_hosts_and_from_other_pages_are_refused() {
         review.request(&format!("POST /proposal/{id}/approve"), &headers, &form).status,
         303
     );
+}
+
+#[test]
+fn a_second_name_hides_behind_none_and_the_absolute_form_counts() {
+    let place = Place::new();
+    let review = Review::over(&place);
+    let cookie = review.cookie();
+    let own = format!("http://{}", review.address);
+    let get = |line: &str, more: &[(&str, &str)]| {
+        let headers = [&[("Cookie", cookie.as_str())], more].concat();
+        review.request(line, &headers, "").status
+    };
+    assert_eq!(get("GET /", &[]), 200);
+    assert_eq!(get("GET /", &[("Origin", &own), ("Origin", "https://evil.example")]), 400);
+    let hosts = [("Host", review.address.as_str()), ("Host", "evil.example")];
+    assert_eq!(get("GET /", &hosts), 400);
+    assert_eq!(get("GET /", &[("Origin", &format!("{own}.evil.example"))]), 403);
+    assert_eq!(get(&format!("GET {own}/"), &[]), 200);
+    assert_eq!(get("GET http://evil.example/", &[("Host", &review.address)]), 403);
+}
+
+#[test]
+fn connections_that_only_wait_keep_no_browser_out_and_are_closed() {
+    let place = Place::new();
+    let review = Review::started_by(command_with_files(256), &place);
+    let address = &review.address;
+    let cookie = review.cookie();
+    let slow = format!(
+        "POST /proposal/0/approve HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\n\
+         Content-Length: 5000\r\n\r\ncsrf="
+    );
+    for sent in ["GET / HTTP/1.1\r\nHost:", "", &slow] {
+        let held = connections(address, 300, sent);
+        for _ in 0..5 {
+            assert_eq!(review.get("/").status, 200);
+        }
+        closed(held, Duration::from_secs(45));
+    }
 }
 
 #[test]

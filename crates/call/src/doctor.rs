@@ -14,6 +14,7 @@ use mcp_workspace_tools::workspace::{Resolution, Scope, Workspace};
 use serde::Serialize;
 
 use crate::caller::Caller;
+use crate::event::OpenEvents;
 
 /// How far the clocks of this machine and of the mount may be apart, in seconds: signatures and
 /// tokens are believed for minutes, and tools compare times of files.
@@ -69,6 +70,8 @@ impl Check {
 pub struct Site {
     /// Whether the workspace must be a network mount: on Lambda, and below `/mnt`.
     pub networked: bool,
+    /// The kinds of events that are answered, where the server is a function.
+    pub events: Option<OpenEvents>,
     /// The kernel's wall around the server; none where the server was told not to raise one.
     pub wall: Option<Wall>,
 }
@@ -130,7 +133,13 @@ impl Wall {
 impl Site {
     /// What is expected of a workspace at `root`.
     pub fn of(root: &Path, on_lambda: bool) -> Site {
-        Site { networked: on_lambda || root.starts_with("/mnt"), wall: None }
+        Site { networked: on_lambda || root.starts_with("/mnt"), events: None, wall: None }
+    }
+
+    /// The same site of a function that answers these kinds of events.
+    #[must_use]
+    pub fn answering(self, events: OpenEvents) -> Site {
+        Site { events: Some(events), ..self }
     }
 
     /// The same, behind this wall.
@@ -195,6 +204,9 @@ impl Examination {
         each(Wall::check(self.site.wall));
         let roles: Vec<_> = self.policy.roles().collect();
         each(Check::ok("policy", format!("valid, with the roles {}", roles.join(", "))));
+        if let Some(events) = self.site.events {
+            each(events_check(events, &self.policy.callers().collect::<Vec<_>>()));
+        }
         let Some(grant) = self.policy.grant(&self.caller) else {
             let named: Vec<_> = self.policy.callers().take(8).collect();
             let fix = format!(
@@ -342,6 +354,31 @@ impl Examination {
     }
 }
 
+/// Which kinds of events are open, and whether the policy names callers of each.
+fn events_check(open: OpenEvents, callers: &[&str]) -> Check {
+    let names = |prefix: &str| callers.iter().any(|id| *id == "*" || id.starts_with(prefix));
+    let unused: OpenEvents = open
+        .iter()
+        .filter(|kind| kind.names_callers().is_some_and(|prefix| !names(prefix)))
+        .collect();
+    let believed: OpenEvents = open.iter().filter(|kind| kind.names_callers().is_some()).collect();
+    let mut detail = format!("open: {open}");
+    if believed.iter().next().is_some() {
+        detail += &format!(
+            "; whoever may call lambda:InvokeFunction can be any caller in events of {believed}"
+        );
+    }
+    if unused.iter().next().is_none() {
+        return Check::ok("events", detail);
+    }
+    let needed: OpenEvents = open.iter().filter(|kind| !unused.has(*kind)).collect();
+    Check::warning(
+        "events",
+        format!("{detail}; policy names no caller of {unused}"),
+        format!("close what is not used: set MCP_WORKSPACE_EVENTS to `{needed}`"),
+    )
+}
+
 fn shown(error: &ToolError) -> String {
     match &error.source_for_log {
         Some(cause) => format!("{error} ({cause})"),
@@ -460,6 +497,21 @@ mod tests {
         assert_eq!(check.outcome, Outcome::Failed);
         assert!(check.fix.unwrap().contains("s3:PutObject"));
         assert_eq!(export_check(&path, "EXPORTED").outcome, Outcome::Ok);
+    }
+
+    #[test]
+    fn the_open_kinds_of_events_are_told_and_those_that_nobody_uses() {
+        use crate::event::EventKind::{Gateway, UrlIam, UrlToken};
+        let callers = ["arn:aws:iam::123456789012:role/a", "jwt:https://idp.example.com#sub=b"];
+        let check = events_check([UrlIam, UrlToken].into_iter().collect(), &callers);
+        assert_eq!(check.outcome, Outcome::Ok);
+        assert!(check.detail.starts_with("open: url-iam,url-token; "), "{}", check.detail);
+        assert!(check.detail.ends_with("in events of url-iam"), "{}", check.detail);
+        let check = events_check([UrlToken].into_iter().collect(), &callers);
+        assert_eq!((check.outcome, check.detail.as_str()), (Outcome::Ok, "open: url-token"));
+        let check = events_check([UrlIam, Gateway].into_iter().collect(), &callers);
+        assert_eq!(check.outcome, Outcome::Warning);
+        assert!(check.fix.unwrap().contains("`url-iam`"), "{}", check.detail);
     }
 
     #[test]

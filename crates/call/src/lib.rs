@@ -61,6 +61,7 @@ pub mod audit;
 pub mod caller;
 pub mod dispatch;
 pub mod doctor;
+pub mod event;
 pub mod metrics;
 pub mod request;
 pub mod trace;

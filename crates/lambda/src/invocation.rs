@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use lambda_runtime::{Config, Context, Diagnostic, LambdaEvent};
+use mcp_workspace_json::{Limits, Refused};
 use serde_json::{Map, Value, json};
 
 const DEADLINE: &str = "lambda-runtime-deadline-ms";
@@ -18,6 +19,12 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The kind of fault of an event that cannot be read.
 pub const UNKNOWN_EVENT: &str = "UnknownEvent";
+/// The kind of fault of an event that is over a limit.
+pub const TOO_LARGE: &str = "EventTooLarge";
+
+/// The largest event: Lambda passes on 6 MB. What of it is a message is no larger than messages
+/// are anywhere, and what is around it has few values.
+const LIMITS: Limits = Limits { bytes: 8 * 1024 * 1024, ..Limits::MESSAGE };
 
 /// Reads an invocation from the headers and the body of the Runtime API.
 pub(crate) fn read(
@@ -26,8 +33,13 @@ pub(crate) fn read(
     body: &[u8],
     config: &Arc<Config>,
 ) -> Result<LambdaEvent<Value>, Diagnostic> {
-    let payload = serde_json::from_slice(body)
-        .map_err(|error| unknown(format!("the event is not JSON: {error}")))?;
+    let payload = mcp_workspace_json::parse(body, &LIMITS).map_err(|refused| match refused {
+        Refused::Exceeded(exceeded) => {
+            let error_message = format!("the event was not read: {exceeded}; {}", exceeded.hint());
+            Diagnostic { error_type: TOO_LARGE.to_owned(), error_message }
+        }
+        Refused::Invalid(error) => unknown(format!("the event is not JSON: {error}")),
+    })?;
     // `Context::new` expects this header, and reads the other as text alone.
     headers.entry(DEADLINE).or_insert(HeaderValue::from_static("0"));
     let client_context = headers.remove(CLIENT_CONTEXT);
@@ -42,7 +54,7 @@ pub(crate) fn read(
 
 /// The client context's own values, each that is no text as the text of its JSON.
 fn custom(raw: &[u8]) -> Result<Map<String, Value>, Diagnostic> {
-    let mut context: Value = serde_json::from_slice(raw)
+    let mut context: Value = mcp_workspace_json::parse(raw, &LIMITS)
         .map_err(|error| unknown(format!("the client context is not JSON: {error}")))?;
     let Some(Value::Object(mut custom)) = context.get_mut("custom").map(Value::take) else {
         return Ok(Map::new());
@@ -111,6 +123,18 @@ mod tests {
         let fault = read_with(&[("lambda-runtime-cognito-identity", "{")]).unwrap_err();
         assert_eq!(fault.error_type, UNKNOWN_EVENT);
         assert_eq!(read_with(&[(DEADLINE, "soon")]).unwrap_err().error_type, UNKNOWN_EVENT);
+    }
+
+    #[test]
+    fn an_event_over_a_limit_is_not_parsed() {
+        let dense = format!("[{}1]", "{\"a\":{}},".repeat(20_000));
+        let deep = "[".repeat(65) + &"]".repeat(65);
+        for (event, words) in [(dense, "40002 values"), (deep, "65 levels deep")] {
+            let fault = read("id", HeaderMap::new(), event.as_bytes(), &Arc::default());
+            let fault = fault.unwrap_err();
+            assert_eq!(fault.error_type, TOO_LARGE);
+            assert!(fault.error_message.contains(words), "{}", fault.error_message);
+        }
     }
 
     #[test]

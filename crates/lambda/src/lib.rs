@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 
 pub use answer::Outcome;
 pub use connection::{ApiError, RuntimeApi};
-pub use invocation::{UNKNOWN_EVENT, deadline};
+pub use invocation::{TOO_LARGE, UNKNOWN_EVENT, deadline};
 
 /// The stream of a function that answers whole.
 pub type NoStream = futures_util::stream::Empty<Result<Bytes, std::convert::Infallible>>;

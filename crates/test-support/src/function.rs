@@ -34,6 +34,10 @@ callers = ["arn:aws:iam::123456789012:role/operator"]
 doctor  = true
 "#;
 
+/// The setting that opens every kind of event; a function of its own answers its URL alone.
+pub const EVERY_EVENT: (&str, &str) =
+    ("MCP_WORKSPACE_EVENTS", "url-iam,url-token,gateway,action-group");
+
 /// An event from `tests/lambda/events`.
 pub fn recorded(name: &str) -> Value {
     let file = format!("{}/../../tests/lambda/events/{name}.json", env!("CARGO_MANIFEST_DIR"));

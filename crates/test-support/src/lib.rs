@@ -31,6 +31,7 @@ pub mod converse;
 pub mod function;
 pub mod git;
 pub mod http;
+pub mod idle;
 pub mod kinds;
 pub mod model;
 pub mod mounted;

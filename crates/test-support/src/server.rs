@@ -21,6 +21,20 @@ pub fn command() -> Command {
     command
 }
 
+/// The binary without settings of the machine, in a process that may open so many files.
+pub fn command_with_files(files: u32) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+    command.args(["-c", &script]).arg(crate::program("mcp-workspace"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("MCP_WORKSPACE_") || name == "RUST_LOG" {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
 /// Whether this kernel confines servers whole, by what their doctor says; where it does not, the
 /// test that asks says that it is skipped.
 pub fn kernel_confines() -> bool {
@@ -75,7 +89,12 @@ impl Answer {
 impl Server {
     /// A server with these arguments.
     pub fn start(arguments: &[&str]) -> Server {
-        let mut child = command()
+        Server::started_by(command(), arguments)
+    }
+
+    /// A server with these arguments, started by a command that leads to the binary.
+    pub fn started_by(mut command: Command, arguments: &[&str]) -> Server {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::piped())
@@ -173,6 +192,22 @@ impl Server {
     /// Calls a tool.
     pub fn call(&self, tool: &str, arguments: Value) -> Answer {
         self.post(&call_message(tool, arguments), &[])
+    }
+
+    /// The most memory that the process has had at a time, in KiB.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+    }
+
+    /// Processor time that the process has taken.
+    pub fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        // By proc(5): user and system time in ticks of a hundredth of a second.
+        let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
+        Duration::from_millis((ticks(11) + ticks(12)) * 10)
     }
 
     /// Asks the server to stop, and waits for it; gives its exit status and how long it took.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::caller::{Caller, Proof};
+use crate::event::EventKind;
 use crate::host::identity::Signed;
 
 /// What separates the target's name from the tool's in the Gateway's name of a tool.
@@ -22,6 +23,31 @@ pub(super) enum Event {
     Gateway(GatewayCall),
     /// A call by a Bedrock agent whose action group has the function as its executor.
     ActionGroup(Box<ActionGroupCall>),
+}
+
+impl Event {
+    /// Of which kind it is.
+    pub(super) fn kind(&self) -> EventKind {
+        match self {
+            Event::Url(request) if request.signed.is_some() => EventKind::UrlIam,
+            Event::Url(_) => EventKind::UrlToken,
+            Event::Gateway(_) => EventKind::Gateway,
+            Event::ActionGroup(_) => EventKind::ActionGroup,
+        }
+    }
+
+    /// The caller and the tool that it names, whether or not it is believed.
+    pub(super) fn claims(&self) -> (Option<Caller>, &str) {
+        match self {
+            Event::Url(request) => {
+                (request.signed.as_ref().and_then(|signed| signed.0.clone()), "")
+            }
+            Event::Gateway(call) => (Some(call.caller.clone()), &call.tool),
+            Event::ActionGroup(call) => {
+                (call.caller(), call.function.as_deref().or(call.api_path.as_deref()).unwrap_or(""))
+            }
+        }
+    }
 }
 
 /// A request to the URL, and what IAM says about it.

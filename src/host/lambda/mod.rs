@@ -1,6 +1,7 @@
 //! The function on AWS Lambda: four kinds of event, one dispatcher.
 
 mod action_group;
+mod closed;
 mod event;
 mod gateway;
 mod invocation;
@@ -14,6 +15,7 @@ use mcp_workspace_lambda::{ApiError, FunctionResponse, LambdaEvent, Outcome, Run
 use serde_json::Value;
 
 use crate::dispatch::Dispatcher;
+use crate::event::OpenEvents;
 use event::Event;
 use invocation::Invocation;
 use size::within_limit;
@@ -26,6 +28,8 @@ pub(crate) struct Function {
     pub dispatcher: Arc<Dispatcher>,
     /// What answers requests to the URL.
     pub url: Url,
+    /// The kinds of events that are answered.
+    pub events: OpenEvents,
 }
 
 /// Serves invocations, `workers` at a time, until the Runtime API goes away.
@@ -45,10 +49,21 @@ pub(crate) async fn serve(
 async fn answer(function: Arc<Function>, event: LambdaEvent<Value>) -> Outcome<Streamed> {
     let LambdaEvent { payload, context } = event;
     let (dispatcher, invocation) = (Arc::clone(&function.dispatcher), Invocation::of(&context));
-    let answer = match event::read(payload, &context)? {
-        Event::Url(request) => return function.url.answer(*request, context).await,
-        Event::Gateway(call) => gateway::answer(dispatcher, call, invocation).await,
-        Event::ActionGroup(call) => action_group::answer(dispatcher, *call, invocation).await?,
+    let event = event::read(payload, &context)?;
+    let closed = match &event {
+        // Who calls the URL without a signature, where nothing else counts, hears that it is needed.
+        Event::Url(request) if request.signed.is_none() && !function.url.takes_tokens() => None,
+        _ => closed::refusal(function.events, &event, &invocation),
+    };
+    let answer = match (event, closed) {
+        (Event::Url(request), closed) => {
+            return function.url.answer(*request, context, closed).await;
+        }
+        (_, Some(closed)) => return Err(closed::fault(&closed)),
+        (Event::Gateway(call), None) => gateway::answer(dispatcher, call, invocation).await,
+        (Event::ActionGroup(call), None) => {
+            action_group::answer(dispatcher, *call, invocation).await?
+        }
     };
     within_limit(Bytes::from(answer.to_string())).map(FunctionResponse::BufferedResponse)
 }

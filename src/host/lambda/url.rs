@@ -20,6 +20,7 @@ use lambda_http::request::LambdaRequest;
 use lambda_http::tower::ServiceExt;
 use lambda_http::{Adapter, LambdaEvent, Service, StreamAdapter, service_fn};
 use mcp_workspace_lambda::{Context, Diagnostic, FunctionResponse, Outcome, StreamResponse};
+use mcp_workspace_tools::error::ToolError;
 use tokio_util::sync::CancellationToken;
 
 use super::event::UrlRequest;
@@ -30,7 +31,7 @@ use crate::caller::jwt::Jwt;
 use crate::dispatch::{Deadline, Dispatcher};
 use crate::host::identity::{Identity, Proving, Signed};
 use crate::host::names::{Names, Own};
-use crate::host::reply::refusal;
+use crate::host::reply::{failure, refusal};
 use crate::host::router::router;
 use crate::host::served::{RequestId, Served};
 
@@ -56,6 +57,7 @@ pub(crate) struct Url {
     names: Names,
     /// Whether answers stream, as the URL's invoke mode must say as well.
     streaming: bool,
+    takes_tokens: bool,
 }
 
 /// What is known of a request besides what a client wrote.
@@ -88,13 +90,25 @@ impl Url {
             reviewed: true,
             stop: CancellationToken::new(),
         };
+        let takes_tokens = jwt.is_some();
         let proving = jwt.map_or(Proving::Iam, |jwt| Proving::Jwt(Box::new(jwt)));
         let routes = router(served, Identity { proving, delegation, dispatcher });
-        Url { routes, names, streaming }
+        Url { routes, names, streaming, takes_tokens }
     }
 
-    /// Answers a request. Whatever is wrong with it is an HTTP status.
-    pub(crate) async fn answer(&self, event: UrlRequest, context: Context) -> Outcome<Streamed> {
+    /// Whether access tokens prove callers.
+    pub(super) fn takes_tokens(&self) -> bool {
+        self.takes_tokens
+    }
+
+    /// Answers a request, with the refusal where there is one. Whatever is wrong with a request is
+    /// an HTTP status.
+    pub(crate) async fn answer(
+        &self,
+        event: UrlRequest,
+        context: Context,
+        refused: Option<ToolError>,
+    ) -> Outcome<Streamed> {
         let UrlRequest { mut request, signed } = event;
         let own = self.own(request.request_context.domain_name.as_deref().unwrap_or_default());
         let beside = Line::taken_from(&mut request).map(|line| Beside {
@@ -105,11 +119,12 @@ impl Url {
         });
         let routes = self.routes.clone();
         let service = service_fn(move |request: lambda_http::Request| {
-            let (routes, beside) = (routes.clone(), beside.clone());
+            let (routes, beside, refused) = (routes.clone(), beside.clone(), refused.clone());
             async move {
-                match beside {
-                    Ok(beside) => routes.oneshot(beside.with(request)).await,
-                    Err(wrong) => Ok(refusal(StatusCode::BAD_REQUEST, &wrong)),
+                match (refused, beside) {
+                    (Some(error), _) => Ok(failure(&error)),
+                    (None, Ok(beside)) => routes.oneshot(beside.with(request)).await,
+                    (None, Err(wrong)) => Ok(refusal(StatusCode::BAD_REQUEST, &wrong)),
                 }
             }
         });

@@ -1,9 +1,13 @@
 //! Restores the types of arguments from Bedrock's action groups, whose values arrive as text.
 
+use mcp_workspace_json::Limits;
 use serde_json::{Map, Number, Value};
 
 use super::shape::{Kind, Shape};
 use crate::tool::Entry;
+
+/// Longest list that may be written loosely.
+const MAX_LOOSE_BYTES: usize = 64 * 1024;
 
 /// Makes arguments of `pairs`, each value in the type that the tool's input schema names.
 ///
@@ -89,18 +93,23 @@ fn boolean(text: &str) -> Option<Value> {
 }
 
 fn object(shape: &Shape, text: &str) -> Option<Value> {
-    match serde_json::from_str(text).ok()? {
+    match json(text)? {
         Value::Object(fields) => Some(typed_fields(shape, fields)),
         _ => None,
     }
 }
 
+/// What an agent wrote as JSON; text over the limits of a message is left as text.
+fn json(text: &str) -> Option<Value> {
+    mcp_workspace_json::parse(text.as_bytes(), &Limits::MESSAGE).ok()
+}
+
 fn array(shape: &Shape, text: &str) -> Value {
-    if let Ok(Value::Array(items)) = serde_json::from_str(text) {
+    if let Some(Value::Array(items)) = json(text) {
         return typed_items(shape, items);
     }
     let of_objects = shape.items.as_ref().is_some_and(|items| items.kind == Kind::Object);
-    if of_objects {
+    if of_objects || text.len() > MAX_LOOSE_BYTES {
         // A guess at an edit would be worse than the question what was meant.
         return Value::from(text);
     }
@@ -177,6 +186,15 @@ mod tests {
         assert_eq!(read, json!({ "limit": "many", "ignore_case": "yes", "lmit": "3" }));
         assert_eq!(read_for("grep", &[("limit", "")]), json!({}));
         assert_eq!(read_for("no_such_tool", &[("n", "1")]), json!({ "n": "1" }));
+    }
+
+    #[test]
+    fn a_list_over_the_limits_is_left_as_text() {
+        let dense = format!("[{}\"a\"]", "\"a\",".repeat(30_000));
+        let loose = "a,".repeat(40_000);
+        for text in [dense, loose] {
+            assert_eq!(read_for("write_finding", &[("tags", &text)]), json!({ "tags": text }));
+        }
     }
 
     #[test]

@@ -18,6 +18,12 @@ pub enum BearerError {
     /// Another scheme, or something that cannot be a token.
     #[error("the Authorization header holds no bearer token: Authorization: Bearer TOKEN")]
     Malformed,
+    /// A token that is bound to a key, whose proof nobody here verifies.
+    #[error(
+        "the Authorization header holds no bearer token but one of the scheme DPoP, whose proof is \
+         not verified here: ask the issuer for a bearer token"
+    )]
+    Bound,
     /// Longer than any token of an honest issuer.
     #[error("the token is longer than 8,192 bytes")]
     TooLong,
@@ -36,6 +42,9 @@ pub fn token(headers: &HeaderMap) -> Result<&str, BearerError> {
     let value = value.to_str().map_err(|_| BearerError::Malformed)?;
     let (scheme, token) = value.trim().split_once(' ').ok_or(BearerError::Malformed)?;
     let token = token.trim();
+    if scheme.eq_ignore_ascii_case("dpop") {
+        return Err(BearerError::Bound);
+    }
     if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
         return Err(BearerError::Malformed);
     }
@@ -70,6 +79,7 @@ mod tests {
             assert_eq!(of(&[value]).unwrap(), "a.b-c_d", "{value}");
         }
         assert_eq!(of(&[]), Err(BearerError::Missing));
+        assert_eq!(of(&["DPoP a.b.c"]), Err(BearerError::Bound));
         assert_eq!(of(&["Bearer a", "Bearer b"]), Err(BearerError::Several));
         assert_eq!(of(&["Bearer a,Bearer b"]), Err(BearerError::Several));
         for value in ["", "Bearer", "Bearer ", "Basic YTpi", "a.b.c", "Bearer a b", "Bearer \"a\""]

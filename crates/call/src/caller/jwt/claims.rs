@@ -1,6 +1,7 @@
 //! What a token says: its subject and its scopes.
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 /// Most scopes of a token that are looked at; the rest is as if not there.
 const MAX_SCOPES: usize = 256;
@@ -18,6 +19,14 @@ pub(super) struct Claims {
     /// The same by the name that Entra ID (a text) and Okta (a list) use.
     #[serde(default)]
     scp: Option<Scopes>,
+    /// Whether it is bound to a key that its sender must prove to have (RFC 7800), by mutual TLS or
+    /// DPoP.
+    #[serde(default, rename = "cnf", deserialize_with = "is_there")]
+    pub is_bound: bool,
+}
+
+fn is_there<'de, D: Deserializer<'de>>(claim: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(claim).map(|_| true)
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,6 +78,14 @@ mod tests {
         assert_eq!(claims(json!({ "scope": "a  b:c" })).scopes(), ["a", "b:c"]);
         assert_eq!(claims(json!({ "scp": "a b" })).scopes(), ["a", "b"]);
         assert_eq!(claims(json!({ "scp": ["a", "b c", ""], "scope": "d" })).scopes(), ["d", "a"]);
+    }
+
+    #[test]
+    fn a_confirmation_of_any_form_binds() {
+        assert!(!claims(json!({})).is_bound);
+        for cnf in [json!({ "jkt": "x" }), json!({}), json!("x"), json!(null), json!([1])] {
+            assert!(claims(json!({ "cnf": cnf })).is_bound, "{cnf}");
+        }
     }
 
     #[test]

@@ -130,6 +130,13 @@ impl Jwt {
         if claims.iss != self.issuer {
             return Err(JwtError::Invalid("the token is of another issuer"));
         }
+        // Whoever has only seen such a token must not pass for its owner.
+        if claims.is_bound {
+            return Err(JwtError::Invalid(
+                "the token is bound to a key (`cnf`), whose proof is not verified here: ask the \
+                 issuer for a bearer token that is not bound",
+            ));
+        }
         if !claims.has_plain_subject() {
             return Err(JwtError::Invalid(
                 "the token's subject is not 1 to 255 letters, digits and `-_.@|:/+=~`",
