@@ -62,5 +62,6 @@ pub mod caller;
 pub mod dispatch;
 pub mod doctor;
 pub mod metrics;
+mod places;
 pub mod request;
 pub mod trace;

@@ -6,6 +6,9 @@ use rustix::io::Errno;
 
 use super::metadata::Kind;
 
+/// An entry whose name is text, as a directory lists it.
+pub(super) type Named<'a> = (&'a str, Kind);
+
 /// One entry as the directory lists it.
 #[derive(Debug)]
 pub(super) struct RawEntry {
@@ -32,26 +35,44 @@ pub(super) fn read_where(
 ) -> Result<Listing, Errno> {
     let mut listing = Listing::default();
     each(directory, |name, kind| {
-        if !wanted(name) {
-            return;
+        if wanted(name) {
+            match named(directory, name, kind) {
+                Some((name, kind)) => {
+                    listing.entries.push(RawEntry { name: name.to_owned(), kind })
+                }
+                None => listing.not_utf8 += 1,
+            }
         }
-        let Ok(text) = std::str::from_utf8(name) else {
-            listing.not_utf8 += 1;
-            return;
-        };
-        let kind = match kind {
-            // Some file systems do not say the kind in the listing.
-            FileType::Unknown => statat(directory.as_fd(), text, AtFlags::SYMLINK_NOFOLLOW)
-                .map_or(Kind::Other, |stat| FileType::from_raw_mode(stat.st_mode).into()),
-            known => known.into(),
-        };
-        listing.entries.push(RawEntry { name: text.to_owned(), kind });
+        Ok::<(), Errno>(())
     })?;
     Ok(listing)
 }
 
+/// Gives each entry to `take`, which may end the reading; none for a name that is no text.
+pub(super) fn read_each<E: From<Errno>>(
+    directory: &OwnedFd,
+    mut take: impl FnMut(Option<Named<'_>>) -> Result<(), E>,
+) -> Result<(), E> {
+    each(directory, |name, kind| take(named(directory, name, kind)))
+}
+
+/// The name as text, and the kind.
+fn named<'a>(directory: &OwnedFd, name: &'a [u8], kind: FileType) -> Option<Named<'a>> {
+    let text = std::str::from_utf8(name).ok()?;
+    let kind = match kind {
+        // Some file systems do not say the kind in the listing.
+        FileType::Unknown => statat(directory.as_fd(), text, AtFlags::SYMLINK_NOFOLLOW)
+            .map_or(Kind::Other, |stat| FileType::from_raw_mode(stat.st_mode).into()),
+        known => known.into(),
+    };
+    Some((text, kind))
+}
+
 #[cfg(target_os = "linux")]
-fn each(directory: &OwnedFd, mut entry: impl FnMut(&[u8], FileType)) -> Result<(), Errno> {
+fn each<E: From<Errno>>(
+    directory: &OwnedFd,
+    mut entry: impl FnMut(&[u8], FileType) -> Result<(), E>,
+) -> Result<(), E> {
     use rustix::fs::RawDir;
     // One page of a network directory listing; a name needs at most 280 bytes of it.
     let mut buffer = Vec::with_capacity(32 * 1024);
@@ -60,19 +81,22 @@ fn each(directory: &OwnedFd, mut entry: impl FnMut(&[u8], FileType)) -> Result<(
         let next = next?;
         let name = next.file_name().to_bytes();
         if name != b"." && name != b".." {
-            entry(name, next.file_type());
+            entry(name, next.file_type())?;
         }
     }
     Ok(())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn each(directory: &OwnedFd, mut entry: impl FnMut(&[u8], FileType)) -> Result<(), Errno> {
+fn each<E: From<Errno>>(
+    directory: &OwnedFd,
+    mut entry: impl FnMut(&[u8], FileType) -> Result<(), E>,
+) -> Result<(), E> {
     for next in rustix::fs::Dir::read_from(directory)? {
         let next = next?;
         let name = next.file_name().to_bytes();
         if name != b"." && name != b".." {
-            entry(name, next.file_type());
+            entry(name, next.file_type())?;
         }
     }
     Ok(())

@@ -3,11 +3,13 @@
 //! Everything is opened relative to a directory handle that was opened once, at start. Nothing
 //! resolves outside it, no symbolic link is followed, and no path is checked first and used later.
 
+mod content;
 mod decider;
 mod entries;
 #[cfg(feature = "fault-injection")]
 mod faults;
 mod metadata;
+mod names;
 mod operations;
 pub mod probe;
 mod publish;
@@ -25,6 +27,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 
+use crate::memory::Memory;
+
+pub use content::Content;
 pub use decider::{Decider, Hold};
 #[cfg(feature = "fault-injection")]
 pub use faults::FaultPoint;
@@ -47,6 +52,8 @@ pub struct Workspace {
     io_threads: AtomicUsize,
     /// Records published through this handle.
     published: AtomicU64,
+    /// What its calls draw their buffers from.
+    memory: Memory,
     abilities: operations::Abilities,
     #[cfg(feature = "fault-injection")]
     faults: faults::Faults,
@@ -82,10 +89,23 @@ impl Workspace {
             open_directories: AtomicUsize::new(0),
             io_threads: AtomicUsize::new(0),
             published: AtomicU64::new(0),
+            memory: Memory::default(),
             abilities: operations::Abilities::default(),
             #[cfg(feature = "fault-injection")]
             faults: faults::Faults::default(),
         }
+    }
+
+    /// Lets its calls draw their buffers from this budget.
+    #[must_use]
+    pub fn with_memory(mut self, memory: Memory) -> Workspace {
+        self.memory = memory;
+        self
+    }
+
+    /// What its calls draw their buffers from.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// How paths are resolved on this machine.
