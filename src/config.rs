@@ -3,6 +3,7 @@
 mod callers;
 mod confinement;
 mod lambda;
+mod memory;
 mod policy;
 mod records;
 
@@ -118,6 +119,11 @@ pub(crate) struct WorkspaceOptions {
     #[arg(long, value_name = "SECONDS", env = "MCP_WORKSPACE_TIMEOUT", default_value_t = 60,
           value_parser = clap::value_parser!(u64).range(1..=900))]
     pub timeout: u64,
+    /// Memory that calls may use together, in MiB [default: half of the control group's limit or of
+    /// the function's memory, from 64 to 1024; 512 without a limit]
+    #[arg(long, value_name = "MIB", env = "MCP_WORKSPACE_MEMORY",
+          value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
+    pub memory: Option<u64>,
     /// How paths are resolved: `auto` asks the kernel once
     #[arg(long, value_enum, env = "MCP_WORKSPACE_RESOLUTION", default_value_t = ResolutionChoice::Auto)]
     pub resolution: ResolutionChoice,
@@ -390,12 +396,13 @@ impl WorkspaceOptions {
     /// # Errors
     /// When the directory cannot be opened.
     pub(crate) fn open(&self, root: &Path) -> std::io::Result<Workspace> {
-        match self.resolution {
-            ResolutionChoice::Auto => Workspace::open_with_ambient_authority(root),
+        let workspace = match self.resolution {
+            ResolutionChoice::Auto => Workspace::open_with_ambient_authority(root)?,
             ResolutionChoice::Components => {
-                Workspace::open_with_resolution(root, Resolution::Components)
+                Workspace::open_with_resolution(root, Resolution::Components)?
             }
-        }
+        };
+        Ok(workspace.with_memory(memory::budget(self.memory)))
     }
 
     /// The workspace that was named, or the current directory.

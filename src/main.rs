@@ -22,6 +22,10 @@ use mcp_workspace_call::{audit, caller, dispatch, doctor, event, metrics, reques
 use config::{Command, CommandLine, LambdaOptions};
 use confinement::Reach;
 
+/// Calls hold large buffers for short times in many threads; what they free goes back to the system.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let result = match LambdaOptions::runtime_api() {
         Some(api) => {

@@ -6,20 +6,21 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{any, get};
 use axum::{Extension, Router};
 use mcp_workspace_json::Limits;
 use mcp_workspace_tools::error::{Code, ToolError};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::json;
 
 use super::admission::{self, Admission};
 use super::identity::{self, Identity};
 use super::names::Own;
-use super::reply::{failure, failure_as};
+use super::reply::{self, failure, failure_as};
 use super::resource::METADATA_PATHS;
 use super::served::Served;
 use super::{doctor, review};
@@ -32,8 +33,9 @@ pub(super) fn router(served: Served, identity: Identity) -> Router {
     let open = Router::new()
         .route(of_host, get(identity::metadata))
         .route(of_endpoint, get(identity::metadata))
-        .with_state(Arc::clone(&identity))
-        .route("/healthz", get(healthz));
+        .with_state(Arc::clone(&identity));
+    let served = Arc::new(served);
+    let open = open.route("/healthz", get(healthz)).with_state(Arc::clone(&served));
     Router::new()
         .route("/", any(root))
         .route("/mcp", any(mcp))
@@ -42,7 +44,7 @@ pub(super) fn router(served: Served, identity: Identity) -> Router {
         .merge(review::router())
         .fallback(nothing)
         .method_not_allowed_fallback(other_method)
-        .with_state(Arc::new(served))
+        .with_state(served)
         .layer(middleware::from_fn_with_state(Arc::new(Admission::new()), admission::admit))
         .layer(middleware::from_fn_with_state(identity, identity::prove))
         .layer(middleware::from_fn(for_us))
@@ -94,6 +96,18 @@ async fn other_method(method: Method) -> Response {
     failure_as(StatusCode::METHOD_NOT_ALLOWED, &error)
 }
 
-async fn healthz() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], "{\"status\":\"ok\"}\n")
+/// How busy the server is; a 503 while nothing can be answered.
+async fn healthz(State(served): State<Arc<Served>>) -> Response {
+    let load = served.dispatcher.load();
+    let (status, word) = if load.is_stuck() {
+        (StatusCode::SERVICE_UNAVAILABLE, "hanging")
+    } else {
+        (StatusCode::OK, "ok")
+    };
+    let body = json!({
+        "status": word,
+        "calls": { "running": load.running, "hanging": load.hanging, "places": load.places },
+        "memory": { "used": load.memory_used, "budget": load.memory_bytes },
+    });
+    reply::json(status, &body)
 }

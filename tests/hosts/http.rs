@@ -22,7 +22,7 @@ fn the_first_command_serves_the_example_and_says_how_to_connect() {
     let paths: Vec<_> = entries.iter().map(|entry| entry["path"].as_str().unwrap()).collect();
     assert!(paths.contains(&"README.md"), "{paths:?}");
     assert!(!paths.contains(&".env"), "the planted secret is hidden: {paths:?}");
-    assert_eq!(server.request("GET /healthz", &[], "").body, "{\"status\":\"ok\"}\n");
+    assert_eq!(server.health()["status"], "ok");
     drop(server);
     std::fs::remove_dir_all(unpacked).unwrap();
 }

@@ -1,5 +1,6 @@
 //! The circumstances of one call: its deadline, its cancellation, its byte budget, its progress.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ pub struct Call {
     stop: StopSignal,
     files_touched: Arc<AtomicU64>,
     progress: Option<Arc<ProgressSink>>,
+    held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl From<Stop> for ToolError {
@@ -46,7 +48,17 @@ impl Call {
             stop: StopSignal::new(time),
             files_touched: Arc::default(),
             progress: None,
+            held: None,
         }
+    }
+
+    /// Holds something until the last clone of this call is gone: its place among the running ones.
+    /// Whatever works for a call has a clone of it, so a call whose threads outlive its answer keeps
+    /// its place as long as they do.
+    #[must_use]
+    pub fn holding(mut self, place: Arc<dyn Any + Send + Sync>) -> Self {
+        self.held = Some(place);
+        self
     }
 
     /// Sends progress to `sink`.

@@ -10,6 +10,7 @@ pub mod contract;
 pub mod decide;
 pub mod error;
 pub mod hex;
+pub mod memory;
 pub mod name;
 pub mod patch;
 pub mod path;

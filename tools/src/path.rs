@@ -160,6 +160,16 @@ impl WorkspacePath {
         WorkspacePath(if self.is_root() { name } else { format!("{}/{name}", self.0) })
     }
 
+    /// Whether [`WorkspacePath::join`] takes this name; says so without making the path.
+    pub(crate) fn can_join(&self, name: &str) -> bool {
+        let before = if self.is_root() { 0 } else { self.0.len() + 1 };
+        !matches!(name, "" | "." | "..")
+            && name.len() <= MAX_COMPONENT_BYTES
+            && before + name.len() <= MAX_PATH_BYTES
+            && !(self.is_root() && name == "~")
+            && !name.chars().any(|c| matches!(c, '/' | '\\') || is_refused(c))
+    }
+
     /// This path and each directory above it, from the top down, without the root.
     pub fn ancestors_and_self(&self) -> impl Iterator<Item = &str> {
         self.0
@@ -277,6 +287,16 @@ mod tests {
                 prop_assert!(path.components().all(|c| c != "." && c != ".." && !c.is_empty()));
                 prop_assert!(!path.as_str().starts_with('/'));
                 prop_assert_eq!(WorkspacePath::parse(path.as_str()), Ok(path.clone()));
+            }
+        }
+
+        #[test]
+        fn join_takes_the_names_that_can_be_joined(
+            name in "\\PC{0,8}|[./a~\\\\\u{1}]{0,4}|[a\u{e9}]{254,256}",
+            base in "|a|~a|[a/]{1015,1024}",
+        ) {
+            if let Ok(base) = WorkspacePath::parse(&base) {
+                prop_assert_eq!(base.can_join(&name), base.join(&name).is_ok(), "{:?}", name);
             }
         }
 

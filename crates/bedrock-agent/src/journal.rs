@@ -122,7 +122,7 @@ impl Journal {
                 bail!("step {number} is missing: there is `{name}`");
             }
             let bytes = self.scope.read_whole(&path, &call).map_err(told)?;
-            let line = String::from_utf8(bytes).context("a step is not text")?;
+            let line = String::from_utf8(bytes.into_parts().0).context("a step is not text")?;
             let step: Step =
                 serde_json::from_str(&line).with_context(|| format!("step {number} is no step"))?;
             self.lines.push(line.trim_end().to_owned());

@@ -1,5 +1,6 @@
 //! One record a call, as a JSON line through `tracing` on stderr. No file content, no tokens.
 
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use mcp_workspace_tools::answer::Answer;
@@ -11,6 +12,7 @@ use mcp_workspace_tools::tool::Entry;
 
 use crate::caller::{Caller, Proof};
 use crate::metrics::{Measured, Metrics};
+use crate::places::Place;
 use crate::request::Request;
 use crate::trace::Trace;
 
@@ -35,6 +37,8 @@ pub struct Record {
     trace: Option<Trace>,
     metrics: Metrics,
     call: Call,
+    /// The call's place; it is gone once nothing works for the call any more.
+    place: Weak<Place>,
     began: Instant,
     recorded: bool,
 }
@@ -60,6 +64,7 @@ impl Record {
             trace: request.trace.clone(),
             metrics,
             call: call.clone(),
+            place: Weak::new(),
             began: Instant::now(),
             recorded: false,
         }
@@ -73,6 +78,18 @@ impl Record {
     /// Says that the call is one of those that exist, and may be counted under its name.
     pub fn mark_known(&mut self) {
         self.known = true;
+    }
+
+    /// Says which place the call has.
+    pub(crate) fn in_place(&mut self, place: &Arc<Place>) {
+        self.place = Arc::downgrade(place);
+    }
+
+    /// Whether threads still work for a call that is over. One that ended by itself sends its
+    /// threads home, which takes moments.
+    fn outlived(&self, outcome: &str) -> bool {
+        let over = self.call.time_left().is_zero() || outcome == Code::Cancelled.as_str();
+        over && self.place.strong_count() > 0
     }
 
     /// Takes the judgement of the call as a whole.
@@ -173,6 +190,7 @@ impl Record {
             cause = error.and_then(|error| error.source_for_log.as_deref()),
             bytes_out,
             files_touched = self.call.files_touched(),
+            still_running = self.outlived(outcome).then_some(true),
             duration_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
             request_id = self.request_id,
             trace_id,

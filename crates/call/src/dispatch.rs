@@ -12,19 +12,16 @@ use mcp_workspace_tools::review::LocalReview;
 use mcp_workspace_tools::tool::{Catalog, Entry};
 use mcp_workspace_tools::workspace::{Decider, Scope, Workspace};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Record;
 use crate::caller::Caller;
 use crate::doctor::{Check, Examination, Outcome, Site};
 use crate::metrics::Metrics;
+pub use crate::places::Load;
+use crate::places::{MAX_RUNNING, Place, Places};
 use crate::request::Request;
 
-/// Tool calls that run at the same time; more wait for a place.
-const MAX_RUNNING: usize = 32;
-/// How long a call waits for a place before it is told that the server is overloaded.
-const MAX_WAIT: Duration = Duration::from_secs(10);
 /// What a tool gets after its deadline to give what it has.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -60,6 +57,30 @@ impl Right {
     }
 }
 
+/// What runs, for those who wait.
+struct About<'a> {
+    name: &'a str,
+    /// The path that the call says it is about.
+    path: String,
+}
+
+fn path_of(arguments: &Value) -> String {
+    arguments.get("path").and_then(Value::as_str).unwrap_or_default().chars().take(1_024).collect()
+}
+
+/// A call that somebody waits for. However that ends, whatever still works for it is asked to stop.
+struct Answering {
+    call: Call,
+    place: Arc<Place>,
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.call.cancel();
+        self.place.answered();
+    }
+}
+
 /// When the host must answer a request, carried beside it through MCP.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(pub Instant);
@@ -71,7 +92,7 @@ pub struct Dispatcher {
     layout: Arc<Layout>,
     catalog: Catalog,
     time_for_a_call: Duration,
-    places: Arc<Semaphore>,
+    places: Places,
     site: Site,
     metrics: Metrics,
     decision_key: Option<Arc<DecisionKey>>,
@@ -87,7 +108,7 @@ impl Dispatcher {
             layout,
             catalog: Catalog::default(),
             time_for_a_call,
-            places: Arc::new(Semaphore::new(MAX_RUNNING)),
+            places: Places::new(),
             site: Site::default(),
             metrics: Metrics::Off,
             decision_key: None,
@@ -111,6 +132,19 @@ impl Dispatcher {
     /// The tool of that name, whoever may use it.
     pub fn find(&self, name: &str) -> Option<&'static Entry> {
         self.catalog.find(name)
+    }
+
+    /// How busy it is.
+    pub fn load(&self) -> Load {
+        let (running, hanging) = self.places.count();
+        let memory = self.workspace.memory();
+        Load {
+            running,
+            hanging,
+            places: MAX_RUNNING,
+            memory_bytes: memory.bytes(),
+            memory_used: memory.used(),
+        }
     }
 
     /// The policy that it judges by.
@@ -194,9 +228,9 @@ impl Dispatcher {
         record.judged(grant.judge_tool());
         let scope = Scope::new(Arc::clone(&self.workspace), grant, Arc::clone(&self.layout));
         record.follow(entry, scope.judgements());
-        let running = call.clone();
-        let work = move || entry.run(&scope, request.arguments, &running);
-        self.run(entry.name, &call, cancelled, work).await
+        let about = About { name: entry.name, path: path_of(&request.arguments) };
+        let work = move |call: &Call| entry.run(&scope, request.arguments, call);
+        self.run(&about, &call, cancelled, record, work).await
     }
 
     /// Examines what the server stands on, for a caller whose role says `doctor = true`. The
@@ -227,9 +261,9 @@ impl Dispatcher {
                     caller: caller.clone(),
                     file: arguments.get("file").and_then(Value::as_str).map(str::to_owned),
                 };
-                let running = call.clone();
-                let work = move || Ok(report(&examination, &running));
-                self.run("doctor", &call, CancellationToken::new(), work).await
+                let about = About { name: "doctor", path: String::new() };
+                let work = move |call: &Call| Ok(report(&examination, call));
+                self.run(&about, &call, CancellationToken::new(), &mut record, work).await
             }
         };
         record.finish(&result);
@@ -255,9 +289,9 @@ impl Dispatcher {
             None => Err(right.missing(&request.caller, &self.layout)),
             Some((review, judgement)) => {
                 record.judged(judgement);
-                let running = call.clone();
-                let work = move || work(&review, &running);
-                self.run(&request.tool, &call, CancellationToken::new(), work).await
+                let about = About { name: &request.tool, path: path_of(&request.arguments) };
+                let work = move |call: &Call| work(&review, call);
+                self.run(&about, &call, CancellationToken::new(), &mut record, work).await
             }
         };
         if let Ok(answer) = &result {
@@ -277,43 +311,32 @@ impl Dispatcher {
         call
     }
 
-    /// Runs blocking work when a place is free, until the call's deadline.
+    /// Runs blocking work when a place is free, until the call's deadline. The work has the place
+    /// until the last of its threads has ended.
     async fn run(
         &self,
-        name: &str,
+        about: &About<'_>,
         call: &Call,
         cancelled: CancellationToken,
-        work: impl FnOnce() -> Result<Answer, ToolError> + Send + 'static,
+        record: &mut Record,
+        work: impl FnOnce(&Call) -> Result<Answer, ToolError> + Send + 'static,
     ) -> Result<Answer, ToolError> {
-        let place = tokio::time::timeout(
-            MAX_WAIT.min(call.time_left()),
-            Arc::clone(&self.places).acquire_owned(),
-        );
-        let Ok(Ok(place)) = place.await else {
-            return Err(ToolError::new(
-                Code::Overloaded,
-                format!("{MAX_RUNNING} calls are running and none ended in time"),
-            )
-            .hint("try again in a few seconds"));
-        };
-        let running = tokio::task::spawn_blocking(move || {
-            let result = work();
-            drop(place);
-            result
-        });
+        let place = self.places.take(call, &about.path).await?;
+        record.in_place(&place);
+        let running = call.clone().holding(Arc::<Place>::clone(&place));
+        let _until_answered = Answering { call: call.clone(), place };
+        let running = tokio::task::spawn_blocking(move || work(&running));
         let late = tokio::time::sleep(call.time_left() + GRACE);
         tokio::select! {
             done = running => done.unwrap_or_else(|failed| Err(
-                ToolError::new(Code::Internal, format!("the tool `{}` failed", name))
+                ToolError::new(Code::Internal, format!("the tool `{}` failed", about.name))
                     .hint("this is a fault of the server; other calls go on")
                     .caused_by(failed)
             )),
             () = cancelled.cancelled() => {
-                call.cancel();
                 Err(ToolError::new(Code::Cancelled, "the call was cancelled"))
             }
             () = late => {
-                call.cancel();
                 Err(ToolError::new(Code::Deadline, "the file system did not answer in time")
                     .hint("try again; if it stays, the operator should check the mount"))
             }

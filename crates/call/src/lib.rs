@@ -63,5 +63,6 @@ pub mod dispatch;
 pub mod doctor;
 pub mod event;
 pub mod metrics;
+mod places;
 pub mod request;
 pub mod trace;

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -55,8 +55,9 @@ pub struct Server {
     pub address: String,
     /// What it says at its start.
     pub banner: String,
-    audit: mpsc::Receiver<Value>,
-    metrics: mpsc::Receiver<Value>,
+    // In locks, so that threads of a test can share the server.
+    audit: Mutex<mpsc::Receiver<Value>>,
+    metrics: Mutex<mpsc::Receiver<Value>>,
 }
 
 /// An answer of the server.
@@ -125,7 +126,7 @@ impl Server {
                 }
             }
         });
-        Server { child, address, banner, audit, metrics }
+        Server { child, address, banner, audit: Mutex::new(audit), metrics: Mutex::new(metrics) }
     }
 
     /// A server over a workspace, under the built-in policy.
@@ -140,12 +141,16 @@ impl Server {
 
     /// The next audit record.
     pub fn audit(&self) -> Value {
-        self.audit.recv_timeout(Duration::from_secs(20)).expect("an audit record")
+        self.audit.lock().unwrap().recv_timeout(Duration::from_secs(20)).expect("an audit record")
     }
 
     /// The next line of metrics.
     pub fn metrics(&self) -> Value {
-        self.metrics.recv_timeout(Duration::from_secs(20)).expect("a line of metrics")
+        self.metrics
+            .lock()
+            .unwrap()
+            .recv_timeout(Duration::from_secs(20))
+            .expect("a line of metrics")
     }
 
     /// Sends a request and does not wait for its answer.
@@ -208,6 +213,23 @@ impl Server {
         // By proc(5): user and system time in ticks of a hundredth of a second.
         let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
         Duration::from_millis((ticks(11) + ticks(12)) * 10)
+    }
+
+    /// How many threads the server has.
+    pub fn threads(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().count()
+    }
+
+    /// The server's memory in bytes, by the kernel's name for it: `VmRSS` now, `VmHWM` at most.
+    pub fn memory(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// What the server says of itself.
+    pub fn health(&self) -> Value {
+        serde_json::from_str(&self.request("GET /healthz", &[], "").body).unwrap()
     }
 
     /// Asks the server to stop, and waits for it; gives its exit status and how long it took.

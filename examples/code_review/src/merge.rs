@@ -187,7 +187,7 @@ fn publish(
 ) -> Result<(), ToolError> {
     let path = directory.join(name)?;
     match scope.read_whole(&path, call) {
-        Ok(there) if there == text.as_bytes() => Ok(()),
+        Ok(there) if *there == *text.as_bytes() => Ok(()),
         Ok(_) => scope.publish_file(&path, text.as_bytes()),
         Err(error) if matches!(error.code, Code::NotFound | Code::TooLarge) => {
             scope.publish_file(&path, text.as_bytes())

@@ -63,6 +63,7 @@ impl Excerpt {
         let path = WorkspacePath::parse(&location.path)?;
         let bytes = scope.read_whole(&path, call)?;
         let changed = location.file_version.as_ref().is_some_and(|seen| *seen != version(&bytes));
+        let _decoded = scope.memory().draw(bytes.len(), call)?;
         let Some((text, _)) = decode_whole(&bytes) else {
             return Err(ToolError::new(
                 Code::InvalidArgument,

@@ -1,14 +1,19 @@
 //! `grep`: lines that match, over many files at once, in the order of paths, page by page.
 
+#[cfg(test)]
+mod agreement;
+mod automaton;
 mod collect;
+mod finder;
 mod page;
 mod pattern;
 mod render;
+mod scan;
 mod search;
+mod spanning;
+mod turns;
 
 use std::ops::ControlFlow;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,21 +23,19 @@ use super::selection::PathGlob;
 use super::{Effect, Tool};
 use crate::answer::{Format, Shown};
 use crate::call::{Call, Ended, Stop};
-use crate::error::{Code, ToolError};
+use crate::error::ToolError;
 use crate::path::WorkspacePath;
 use crate::policy::Access;
 use crate::workspace::walk::{Options, walk_from};
 use crate::workspace::{Directory, OpenFile, Scope, Start};
 
 use page::{Matches, Page};
-use search::{Search, Searched};
+use search::Search;
 
 /// Matches of one page in mode `content`, and files in the other modes.
 const DEFAULT_MATCHES: usize = 200;
 const DEFAULT_FILES: usize = 1_000;
 const MAX_LIMIT: usize = 5_000;
-/// How often the search of a single file looks whether the call has ended.
-const TICK: Duration = Duration::from_millis(25);
 /// Most lines of context on one side.
 const MAX_CONTEXT: usize = 50;
 
@@ -150,6 +153,9 @@ struct Skipped {
     binary: u64,
     /// Over the policy's `max_file_bytes`.
     too_large: u64,
+    /// With a line too long for the pattern: over 128 KiB, or costly, while a match has no longest length.
+    #[serde(skip_serializing_if = "is_zero")]
+    long_lines: u64,
     /// The file system refused.
     unreadable: u64,
     /// Files and directories left out by ignore files.
@@ -188,9 +194,12 @@ impl Tool for Grep {
         let question = Question::new(scope, &args, call)?;
         let mut page = Page::new(&question, call.answer_chars);
         let ended = match scope.open_start(&question.start, call)? {
-            Start::File(file) => search_file(file, &question, call, &mut page)?,
+            Start::File(file) => search_file(file, scope, &question, call, &mut page),
             Start::Directory(start) => search_tree(start, scope, &question, call, &mut page)?,
         };
+        if let Some(error) = page.failed.take() {
+            return Err(error);
+        }
         // A file that was interrupted ends the page, whether by time or by cancellation.
         if call.check() == Err(Stop::Cancelled) {
             return Err(Stop::Cancelled.into());
@@ -299,7 +308,7 @@ fn search_tree(
         inclusive: question.resume.as_ref().is_some_and(|cursor| cursor.line.is_some()),
         ignore_files: question.ignore_files,
     };
-    let visitor = Search::new(question, call);
+    let visitor = Search::new(question, scope.memory(), call);
     walk_from(start, scope, &options, visitor, call, &mut |found| {
         let flow = page.add(found);
         page.report(call);
@@ -309,43 +318,22 @@ fn search_tree(
 
 fn search_file(
     opened: OpenFile,
+    scope: &Scope,
     question: &Question,
     call: &Call,
     page: &mut Page,
-) -> Result<Ended, ToolError> {
+) -> Ended {
     let path = &question.start;
     if question.resume.as_ref().is_some_and(|cursor| cursor.line.is_none()) {
-        return Ok(Ended::Complete);
+        return Ended::Complete;
     }
-    let file = opened.file;
-    let search = Search::new(question, call);
-    let name = path.as_str().to_owned();
-    // In a thread that is never joined, as in a walk: nothing stops a regular expression inside
-    // of one long line, and the answer must not wait for it.
-    let (sender, receiver) = mpsc::channel();
-    std::thread::Builder::new()
-        .name("search".into())
-        .spawn(move || sender.send(search.search(&name, file)))
-        .map_err(|error| {
-            ToolError::new(Code::Overloaded, "the server cannot start another thread")
-                .hint("try again in a few seconds")
-                .caused_by(error)
-        })?;
-    let searched = loop {
-        match receiver.recv_timeout(TICK.min(call.time_left())) {
-            Ok(searched) => break searched,
-            Err(RecvTimeoutError::Timeout) if call.check().is_ok() => {}
-            Err(RecvTimeoutError::Timeout) => break Searched::Interrupted,
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(ToolError::new(
-                    Code::Internal,
-                    format!("the search of `{path}` failed"),
-                )
-                .hint("tell the operator; a simpler pattern may avoid it"));
-            }
-        }
-    };
-    match page.add_file(path, searched) {
-        ControlFlow::Break(()) | ControlFlow::Continue(()) => Ok(call.check().into()),
+    let search = Search::new(question, scope.memory(), call);
+    match page.add_file(path, search.search(path.as_str(), opened.file)) {
+        ControlFlow::Break(()) | ControlFlow::Continue(()) => call.check().into(),
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

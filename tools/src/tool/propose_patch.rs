@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Effect, Tool};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
+use crate::memory::Drawn;
 use crate::name;
 use crate::patch::{self, Base, Draft, Edit, MAX_FILES, MAX_PATCH_BYTES, Outcome, Written};
 use crate::path::WorkspacePath;
@@ -112,7 +113,8 @@ impl Tool for ProposePatch {
 
     fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
         check(&args)?;
-        let (outcomes, notes) = draft(scope, &args, call)?;
+        let mut drawn = Vec::new();
+        let (outcomes, notes) = draft(scope, &args, call, &mut drawn)?;
         if outcomes.len() > MAX_FILES {
             return Err(too_large(format!(
                 "the proposal changes {} files; the limit is {MAX_FILES}",
@@ -295,8 +297,9 @@ fn draft(
     scope: &Scope,
     args: &Args,
     call: &Call,
+    drawn: &mut Vec<Drawn>,
 ) -> Result<(Vec<Outcome>, Vec<String>), ToolError> {
-    let mut sources = Sources::new(scope, args, call)?;
+    let mut sources = Sources::new(scope, args, call, drawn)?;
     let mut load = |path: &WorkspacePath| sources.load(path);
     let mut draft = Draft::new(&mut load);
     match (&args.patch, args.edits.as_deref()) {
@@ -338,6 +341,11 @@ fn judge(scope: &Scope, path: &WorkspacePath) {
     }
 }
 
+/// What is made of a file beside its content, in memory: copies of it as text and changed, and what
+/// is noted of each line while the two are compared.
+const COPIES: usize = 3;
+const LINE_BYTES: usize = 64;
+
 /// Reads the files that a proposal touches, within the caller's rights.
 struct Sources<'a> {
     scope: &'a Scope,
@@ -345,16 +353,24 @@ struct Sources<'a> {
     /// What the caller has read, as far as it has not been compared yet.
     expected: BTreeMap<WorkspacePath, String>,
     bytes_left: u64,
+    /// The memory of what is read and of what is made of it.
+    drawn: &'a mut Vec<Drawn>,
 }
 
 impl<'a> Sources<'a> {
-    fn new(scope: &'a Scope, args: &Args, call: &'a Call) -> Result<Self, ToolError> {
+    fn new(
+        scope: &'a Scope,
+        args: &Args,
+        call: &'a Call,
+        drawn: &'a mut Vec<Drawn>,
+    ) -> Result<Self, ToolError> {
         let expected = args
             .expected_versions
             .iter()
             .map(|(path, version)| Ok((WorkspacePath::parse(path)?, version.clone())))
             .collect::<Result<_, ToolError>>()?;
-        Ok(Sources { scope, call, expected, bytes_left: scope.grant().limits().max_file_bytes })
+        let bytes_left = scope.grant().limits().max_file_bytes;
+        Ok(Sources { scope, call, expected, bytes_left, drawn })
     }
 
     fn load(&mut self, path: &WorkspacePath) -> Result<Option<Base>, ToolError> {
@@ -388,7 +404,13 @@ impl<'a> Sources<'a> {
                 scope.grant().limits().max_file_bytes
             )));
         }
-        let bytes = scope.read_opened(path, opened, self.call)?;
+        let size = usize::try_from(opened.size).unwrap_or(usize::MAX);
+        self.drawn.push(scope.memory().draw(size.saturating_mul(COPIES), self.call)?);
+        let content = scope.read_opened(path, opened, self.call)?;
+        let (bytes, drawn) = content.into_parts();
+        self.drawn.push(drawn);
+        let lines = memchr::memchr_iter(b'\n', &bytes).count();
+        self.drawn.push(scope.memory().draw(lines.saturating_mul(LINE_BYTES), self.call)?);
         self.bytes_left = self.bytes_left.saturating_sub(bytes.len() as u64);
         self.compare(path, &bytes)?;
         Ok(Some(Base { bytes, executable }))

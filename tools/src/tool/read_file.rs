@@ -32,6 +32,8 @@ const DEFAULT_LIMIT: u64 = 2_000;
 const MAX_LIMIT: u64 = 100_000;
 /// What of the answer's characters is left for all that is not content.
 const CHARS_AROUND: usize = 1_000;
+/// What a window of a text takes of memory at most: blocks, the kept lines, the answer.
+const TEXT_BYTES: usize = 2 * 1024 * 1024;
 
 /// The tool.
 pub struct ReadFile;
@@ -142,6 +144,7 @@ impl Tool for ReadFile {
         let request = request(&args, scope, call)?;
         let mut opened = scope.open_file(&path, call)?;
         let head = read_head(&mut opened.file).map_err(|error| read_error(&path, &error))?;
+        let _drawn = scope.memory().draw(memory_for(&head, opened.size), call)?;
         #[cfg(feature = "data")]
         if let Some(output) = data::read(&path, &mut opened, &head, &args, &request, call)? {
             return Ok(output);
@@ -171,6 +174,19 @@ impl Tool for ReadFile {
             }
             (Format::Text, _) => Shown::Text(render::text(output)),
         }
+    }
+}
+
+/// What the reading of a file that begins with `head` holds at most, in bytes.
+fn memory_for(head: &[u8], size: u64) -> usize {
+    #[cfg(feature = "data")]
+    if let Some(bytes) = data::memory_for(head, size) {
+        return bytes;
+    }
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    match binary::media(head) {
+        Some(_) => size.min(binary::MAX_MEDIA_BYTES as usize).saturating_mul(4),
+        None => size.saturating_mul(2).min(TEXT_BYTES),
     }
 }
 

@@ -269,6 +269,10 @@ fn locate(
         return Ok((Some(location), fingerprint::of_region(rule, &path, None)));
     };
     let end = args.end_line.unwrap_or(start);
+    // The text, and where each of its lines is.
+    let line_ends = memchr::memchr_iter(b'\n', &bytes).count();
+    let made = bytes.len().saturating_add(line_ends.saturating_mul(2 * size_of::<&str>()));
+    let _drawn = scope.memory().draw(made, call)?;
     let text = text_of(&path, &bytes)?;
     let lines: Vec<&str> = text.lines().collect();
     let count = lines.len() as u64;

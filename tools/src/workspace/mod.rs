@@ -4,11 +4,13 @@
 //! resolves outside it, no symbolic link is followed, and no path is checked first and used later.
 
 mod change;
+mod content;
 mod decider;
 mod entries;
 #[cfg(feature = "fault-injection")]
 mod faults;
 mod metadata;
+mod names;
 mod operations;
 pub mod probe;
 mod publish;
@@ -28,7 +30,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 
+use crate::memory::Memory;
 pub(crate) use change::SourceChange;
+
+pub use content::Content;
 pub use decider::{Decider, Hold};
 #[cfg(feature = "fault-injection")]
 pub use faults::FaultPoint;
@@ -53,6 +58,8 @@ pub struct Workspace {
     io_threads: AtomicUsize,
     /// Records published through this handle.
     published: AtomicU64,
+    /// What its calls draw their buffers from.
+    memory: Memory,
     abilities: operations::Abilities,
     #[cfg(feature = "fault-injection")]
     faults: faults::Faults,
@@ -88,10 +95,23 @@ impl Workspace {
             open_directories: AtomicUsize::new(0),
             io_threads: AtomicUsize::new(0),
             published: AtomicU64::new(0),
+            memory: Memory::default(),
             abilities: operations::Abilities::default(),
             #[cfg(feature = "fault-injection")]
             faults: faults::Faults::default(),
         }
+    }
+
+    /// Lets its calls draw their buffers from this budget.
+    #[must_use]
+    pub fn with_memory(mut self, memory: Memory) -> Workspace {
+        self.memory = memory;
+        self
+    }
+
+    /// What its calls draw their buffers from.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// How paths are resolved on this machine.

@@ -10,11 +10,12 @@ use rustix::io::Errno;
 
 use crate::call::Call;
 use crate::error::{Code, Situation, ToolError};
+use crate::memory::Memory;
 use crate::path::WorkspacePath;
 use crate::policy::{Access, Judgement, Judgements, Layout, ToolGrant};
 
 use super::metadata::{Kind, Metadata, OpenFile};
-use super::{Workspace, suggest};
+use super::{Content, Workspace, suggest};
 
 /// A handle of the workspace together with a caller's grant for one call of one tool. Every
 /// method judges the access by the grant, notes the judgement for the audit record, and opens
@@ -45,6 +46,9 @@ pub struct Directory {
 
 /// For reading: never wait for a writer of a FIFO, never become a terminal's owner.
 const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+/// What is read at once between two looks at the call.
+const BLOCK_BYTES: usize = 256 * 1024;
 
 impl Scope {
     /// Joins a workspace and a grant. Only the dispatcher does this.
@@ -84,6 +88,11 @@ impl Scope {
     /// Where records lie.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// What the call draws its buffers from.
+    pub fn memory(&self) -> &Memory {
+        self.workspace.memory()
     }
 
     pub(super) fn workspace(&self) -> &Arc<Workspace> {
@@ -189,8 +198,8 @@ impl Scope {
     /// Reads a whole file of at most the grant's `max_file_bytes`.
     ///
     /// # Errors
-    /// As [`Scope::open_file`], and [`Code::TooLarge`].
-    pub fn read_whole(&self, path: &WorkspacePath, call: &Call) -> Result<Vec<u8>, ToolError> {
+    /// As [`Scope::open_file`], [`Code::TooLarge`], and [`Code::Overloaded`] where there is no memory.
+    pub fn read_whole(&self, path: &WorkspacePath, call: &Call) -> Result<Content, ToolError> {
         let opened = self.open_file(path, call)?;
         self.read_opened(path, opened, call)
     }
@@ -198,13 +207,14 @@ impl Scope {
     /// Reads the rest of an opened file of at most the grant's `max_file_bytes`.
     ///
     /// # Errors
-    /// [`Code::TooLarge`], [`Code::Io`], or the call's end.
+    /// [`Code::TooLarge`], [`Code::Io`], [`Code::Overloaded`] where there is no memory, or the
+    /// call's end.
     pub fn read_opened(
         &self,
         path: &WorkspacePath,
         opened: OpenFile,
         call: &Call,
-    ) -> Result<Vec<u8>, ToolError> {
+    ) -> Result<Content, ToolError> {
         let limit = self.grant.limits().max_file_bytes;
         let too_large = |size: u64| {
             ToolError::new(
@@ -215,20 +225,36 @@ impl Scope {
         if opened.size > limit {
             return Err(too_large(opened.size));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(opened.size).unwrap_or(0));
+        let size = usize::try_from(opened.size).unwrap_or(usize::MAX);
+        let mut drawn = self.memory().draw(size, call)?;
+        let mut bytes = Vec::with_capacity(size);
         let mut rest = opened.file.take(limit.saturating_add(1));
-        let mut block = vec![0; 256 * 1024];
         loop {
             call.check()?;
-            match rest.read(&mut block) {
+            // A file that grows while it is read takes more, a block at a time.
+            if bytes.len() == bytes.capacity() {
+                let mut probe = [0; 32];
+                match rest.read(&mut probe) {
+                    Ok(0) => break,
+                    Ok(read) => {
+                        drawn.grow(BLOCK_BYTES, call)?;
+                        bytes.reserve_exact(BLOCK_BYTES);
+                        bytes.extend_from_slice(probe.get(..read).unwrap_or_default());
+                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(read_error(path, &error)),
+                }
+                continue;
+            }
+            let room = (bytes.capacity() - bytes.len()).min(BLOCK_BYTES) as u64;
+            match rest.by_ref().take(room).read_to_end(&mut bytes) {
                 Ok(0) => break,
-                Ok(read) => bytes.extend_from_slice(block.get(..read).unwrap_or_default()),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(_) => {}
                 Err(error) => return Err(read_error(path, &error)),
             }
         }
         let size = bytes.len() as u64;
-        if size > limit { Err(too_large(size)) } else { Ok(bytes) }
+        if size > limit { Err(too_large(size)) } else { Ok(Content::new(bytes, drawn)) }
     }
 
     /// What lies at `path`; none when nothing is there or policy hides it. Symbolic links are

@@ -130,7 +130,8 @@ fn oracle(root: &Path, input: &str) -> Result<Vec<u8>, Code> {
 fn read(scope: &Scope, input: &str) -> Result<Vec<u8>, (Code, String)> {
     let path =
         WorkspacePath::parse(input).map_err(|error| (Code::InvalidArgument, error.to_string()))?;
-    scope.read_whole(&path, &call()).map_err(|error| (error.code, error.to_text()))
+    let content = scope.read_whole(&path, &call());
+    content.map(|content| content.to_vec()).map_err(|error| (error.code, error.to_text()))
 }
 
 fn cap_read(root: &Path, input: &str) -> std::io::Result<Vec<u8>> {

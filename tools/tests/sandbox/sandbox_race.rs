@@ -252,7 +252,10 @@ fn of_many_writers_of_one_directory_exactly_one_wins_and_readers_see_it_whole() 
                             Published::AlreadyThere => 0,
                         };
                         let read = |file: &str| {
-                            scope.read_whole(&path(&format!("{name}/{file}")), &call()).unwrap()
+                            scope
+                                .read_whole(&path(&format!("{name}/{file}")), &call())
+                                .unwrap()
+                                .to_vec()
                         };
                         assert_eq!(read("one"), read("two"));
                     });

@@ -1,18 +1,13 @@
 //! The lines of one file that a page shows: matches and what stands around them.
 
-use std::io;
-
-use grep_matcher::Matcher;
-use grep_regex::RegexMatcher;
-use grep_searcher::{Searcher, Sink, SinkContext, SinkFinish, SinkMatch};
-
 use super::Mode;
-use crate::call::Call;
 
 /// Longest part of a line that is kept, in characters.
 const MAX_LINE_CHARS: usize = 500;
 /// What of it may stand before the match when a line is cut.
 const CHARS_BEFORE_MATCH: usize = 100;
+/// The bytes of a line that are looked at when it is cut, from a little before the match.
+pub(super) const CUT_BYTES: usize = 4 * MAX_LINE_CHARS + CHARS_BEFORE_MATCH;
 
 /// The matches of one file and the lines around them.
 #[derive(Debug, Default)]
@@ -22,6 +17,26 @@ pub(super) struct Lines {
     pub matches: u64,
     /// Whether the search ended before the file did, because nothing more fits on a page.
     pub cut: bool,
+    /// The bytes that the lines take.
+    pub bytes: usize,
+}
+
+/// A line as it was read: whole, or the part of it that can be shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece<'a> {
+    pub bytes: &'a [u8],
+    /// Where in the line the part begins.
+    pub from: u64,
+    /// The length of the line, with its end.
+    pub length: u64,
+    /// Where in the line its match begins.
+    pub place: u64,
+}
+
+impl<'a> Piece<'a> {
+    pub(super) fn whole(bytes: &'a [u8]) -> Piece<'a> {
+        Piece { bytes, from: 0, length: bytes.len() as u64, place: 0 }
+    }
 }
 
 /// A line of a file.
@@ -43,57 +58,67 @@ pub(super) struct Wanted {
     pub after: u64,
 }
 
-/// Takes what the searcher finds in one file.
+/// Takes what is found in one file.
 pub(super) struct Collector<'a> {
     wanted: &'a Wanted,
-    call: &'a Call,
-    matcher: &'a RegexMatcher,
     /// Matches up to this line were on an earlier page.
     skip_to: u64,
     chars: usize,
     /// The last line of the last match's context.
     shown_to: u64,
-    pub(super) binary: bool,
-    pub(super) found: Lines,
+    found: Lines,
 }
 
 impl<'a> Collector<'a> {
-    pub(super) fn new(
-        wanted: &'a Wanted,
-        matcher: &'a RegexMatcher,
-        skip_to: u64,
-        call: &'a Call,
-    ) -> Self {
-        Collector {
-            wanted,
-            call,
-            matcher,
-            skip_to,
-            chars: 0,
-            shown_to: 0,
-            binary: false,
-            found: Lines::default(),
+    pub(super) fn new(wanted: &'a Wanted, skip_to: u64) -> Self {
+        Collector { wanted, skip_to, chars: 0, shown_to: 0, found: Lines::default() }
+    }
+
+    pub(super) fn into_found(mut self) -> Lines {
+        self.found.bytes = self.found.lines.iter().map(|line| line.text.capacity()).sum();
+        self.found
+    }
+
+    /// Whether it counts where in a line of this length the match stands.
+    pub(super) fn wants_place(&self, number: u64, length: usize) -> bool {
+        self.wanted.mode == Mode::Content && length > MAX_LINE_CHARS && number > self.skip_to
+    }
+
+    /// Takes a matching line (or lines, where a match spans several). Tells whether more are wanted.
+    pub(super) fn matched(&mut self, number: u64, line: Piece<'_>) -> bool {
+        if number <= self.skip_to {
+            return self.context(number, line);
+        }
+        match self.wanted.mode {
+            Mode::Files => {
+                self.found.matches = 1;
+                false
+            }
+            Mode::Count => {
+                self.found.matches += 1;
+                true
+            }
+            Mode::Content => {
+                if self.is_full() {
+                    self.found.cut = true;
+                    return self.context(number, line);
+                }
+                if self.found.matches == 0 {
+                    let near = |line: &Line| line.last + self.wanted.before as u64 >= number;
+                    self.found.lines.retain(near);
+                }
+                self.found.matches += 1;
+                self.push(number, line, true);
+                let last = self.found.lines.last().map_or(number, |line| line.last);
+                self.shown_to = last + self.wanted.after;
+                true
+            }
         }
     }
 
-    fn push(&mut self, number: u64, bytes: &[u8], is_match: bool) {
-        let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-        let at = if is_match && bytes.len() > MAX_LINE_CHARS {
-            self.matcher.find(bytes).ok().flatten().map_or(0, |found| found.start())
-        } else {
-            0
-        };
-        let text = cut(bytes, at);
-        // Even an empty line costs something in an answer.
-        self.chars += text.len() + 8;
-        let breaks = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
-        self.found.lines.push(Line { number, last: number + breaks, text, is_match });
-    }
-
-    /// A line around a match; a match of another page is such a line as well. Tells whether
+    /// Takes a line around a match; a match of another page is such a line as well. Tells whether
     /// more lines are wanted.
-    fn push_context(&mut self, number: u64, bytes: &[u8]) -> bool {
+    pub(super) fn context(&mut self, number: u64, line: Piece<'_>) -> bool {
         let before_first = self.found.matches == 0;
         if before_first && self.wanted.before == 0 {
             return true;
@@ -101,11 +126,25 @@ impl<'a> Collector<'a> {
         if self.is_full() && number > self.shown_to {
             return !self.found.cut;
         }
-        self.push(number, bytes, false);
+        self.push(number, line, false);
         if before_first && self.found.lines.len() > self.wanted.before {
             self.found.lines.remove(0);
         }
         true
+    }
+
+    fn push(&mut self, number: u64, line: Piece<'_>, is_match: bool) {
+        let mut line = line;
+        if line.from + line.bytes.len() as u64 == line.length {
+            let bytes = line.bytes.strip_suffix(b"\n").unwrap_or(line.bytes);
+            line.bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+            line.length = line.from + line.bytes.len() as u64;
+        }
+        let text = cut(line);
+        // Even an empty line costs something in an answer.
+        self.chars += text.len() + 8;
+        let breaks = line.bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.found.lines.push(Line { number, last: number + breaks, text, is_match });
     }
 
     fn is_full(&self) -> bool {
@@ -114,78 +153,29 @@ impl<'a> Collector<'a> {
     }
 }
 
-impl Sink for Collector<'_> {
-    type Error = io::Error;
-
-    fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> io::Result<bool> {
-        let number = found.line_number().unwrap_or(0);
-        if number <= self.skip_to {
-            return Ok(self.push_context(number, found.bytes()));
-        }
-        if self.call.check().is_err() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        match self.wanted.mode {
-            Mode::Files => {
-                self.found.matches = 1;
-                Ok(false)
-            }
-            Mode::Count => {
-                self.found.matches += 1;
-                Ok(true)
-            }
-            Mode::Content => {
-                if self.is_full() {
-                    self.found.cut = true;
-                    return Ok(self.push_context(number, found.bytes()));
-                }
-                if self.found.matches == 0 {
-                    let near = |line: &Line| line.last + self.wanted.before as u64 >= number;
-                    self.found.lines.retain(near);
-                }
-                self.found.matches += 1;
-                self.push(number, found.bytes(), true);
-                let last = self.found.lines.last().map_or(number, |line| line.last);
-                self.shown_to = last + self.wanted.after;
-                Ok(true)
-            }
-        }
-    }
-
-    fn context(&mut self, _: &Searcher, context: &SinkContext<'_>) -> io::Result<bool> {
-        Ok(self.push_context(context.line_number().unwrap_or(0), context.bytes()))
-    }
-
-    fn binary_data(&mut self, _: &Searcher, _: u64) -> io::Result<bool> {
-        self.binary = true;
-        Ok(false)
-    }
-
-    fn finish(&mut self, _: &Searcher, _: &SinkFinish) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The line as text, at most [`MAX_LINE_CHARS`] of it, beginning a little before byte `at`.
-fn cut(bytes: &[u8], at: usize) -> String {
+/// The line as text, at most [`MAX_LINE_CHARS`] of it, beginning a little before its match.
+fn cut(line: Piece<'_>) -> String {
+    let short = line.length <= MAX_LINE_CHARS as u64;
     // Four bytes are the longest character.
-    let from = at.saturating_sub(CHARS_BEFORE_MATCH);
-    let from = if bytes.len() <= MAX_LINE_CHARS { 0 } else { from };
-    let window_end = from.saturating_add(4 * MAX_LINE_CHARS).min(bytes.len());
-    let window = bytes.get(from..window_end).unwrap_or_default();
+    let from = if short { 0 } else { line.place.saturating_sub(CHARS_BEFORE_MATCH as u64) };
+    let from = from.max(line.from);
+    let skipped = usize::try_from(from - line.from).unwrap_or(usize::MAX);
+    let bytes = line.bytes.get(skipped..).unwrap_or_default();
+    let window = bytes.get(..4 * MAX_LINE_CHARS).unwrap_or(bytes);
     // Begin at a character, not inside one.
     let inside = window.iter().take(3).take_while(|byte| from > 0 && **byte & 0xC0 == 0x80).count();
     let text = String::from_utf8_lossy(window.get(inside..).unwrap_or_default());
-    let from = from + inside;
+    let window_end = from + window.len() as u64;
+    let from = from + inside as u64;
     let kept: String = text.chars().take(MAX_LINE_CHARS).collect();
-    let shorter = kept.len() < text.len() || window_end < bytes.len();
+    let shorter = kept.len() < text.len() || window_end < line.length;
     if from == 0 && !shorter {
         return kept;
     }
-    let left_out = bytes.len().saturating_sub(kept.len());
+    let left_out = line.length.saturating_sub(kept.len() as u64);
     let lead = if from > 0 { format!("…[from byte {}] ", from + 1) } else { String::new() };
     let trail = if shorter { "…" } else { "" };
-    format!("{lead}{kept}{trail} [{left_out} of the line's {} bytes cut]", bytes.len())
+    format!("{lead}{kept}{trail} [{left_out} of the line's {} bytes cut]", line.length)
 }
 
 #[cfg(test)]
@@ -194,11 +184,14 @@ mod tests {
 
     #[test]
     fn long_lines_are_cut_around_the_match() {
-        assert_eq!(cut(b"short", 0), "short");
+        assert_eq!(cut(Piece::whole(b"short")), "short");
         let long = "é".repeat(2_000);
-        let shown = cut(long.as_bytes(), 3_001);
+        let whole = Piece { place: 3_001, ..Piece::whole(long.as_bytes()) };
+        let shown = cut(whole);
         assert!(shown.starts_with("…[from byte 2903] éé"), "{shown}");
         assert!(shown.ends_with("[3000 of the line's 4000 bytes cut]"), "{shown}");
         assert!(!shown.contains('\u{FFFD}'));
+        let part = Piece { bytes: &long.as_bytes()[2_900..], from: 2_900, ..whole };
+        assert_eq!(cut(part), shown);
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Page {
     /// The last place that is dealt with: a path, or a line inside of it.
     place: Option<(String, Option<u64>)>,
     interrupted: bool,
+    /// Why there is no page.
+    pub failed: Option<ToolError>,
     reported: Option<Instant>,
 }
 
@@ -65,6 +67,7 @@ impl Page {
             stopped: None,
             place: question.resume.as_ref().map(|cursor| (cursor.path.clone(), cursor.line)),
             interrupted: false,
+            failed: None,
             reported: None,
         }
     }
@@ -88,7 +91,12 @@ impl Page {
             Searched::File(lines) => return self.add_lines(path.as_str(), lines),
             Searched::Binary => self.skipped.binary += 1,
             Searched::TooLarge => self.skipped.too_large += 1,
+            Searched::LongLine => self.skipped.long_lines += 1,
             Searched::Unreadable => self.skipped.unreadable += 1,
+            Searched::Failed(error) => {
+                self.failed = Some(error);
+                return ControlFlow::Break(());
+            }
             Searched::Interrupted => {
                 self.interrupted = true;
                 return ControlFlow::Break(());
@@ -258,7 +266,8 @@ impl Page {
         }
         if self.interrupted {
             self.stopped = Some(Stopped::Deadline);
-            let moved = self.searched > 0 || self.skipped.binary + self.skipped.too_large > 0;
+            let Skipped { binary, too_large, long_lines, .. } = self.skipped;
+            let moved = self.searched > 0 || binary + too_large + long_lines > 0;
             if !moved {
                 return Err(Stop::Deadline.into());
             }

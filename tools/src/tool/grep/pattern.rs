@@ -1,24 +1,58 @@
 //! From the arguments to a matcher and a set of file types.
 
+use std::sync::{Arc, OnceLock};
+
+use grep_matcher::Matcher;
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use ignore::types::{Types, TypesBuilder};
 
 use super::Args;
+use super::automaton::Automaton;
 use crate::error::ToolError;
 
 /// Longest pattern in bytes.
 const MAX_PATTERN_BYTES: usize = 8_192;
 /// Largest compiled pattern. It also bounds the time that one byte of text can cost.
-const MAX_COMPILED_BYTES: usize = 8 * 1024 * 1024;
+const MAX_COMPILED_BYTES: usize = 2 * 1024 * 1024;
+/// A pattern that is compiled to more than this is heavy. Most take a tenth of it.
+const HEAVY_BYTES: usize = 256 * 1024;
+/// Largest cache of a matching thread.
+const MAX_CACHE_BYTES: usize = 512 * 1024;
 
-/// Largest cache of a matching thread; there may be 64 of them.
-const MAX_CACHE_BYTES: usize = 2 * 1024 * 1024;
-
-/// A pattern, ready to search.
+/// A pattern, ready to search. Clones share what is compiled.
 #[derive(Debug, Clone)]
 pub(super) struct Compiled {
     pub matcher: RegexMatcher,
+    /// Whether a match may span lines.
     pub multiline: bool,
+    /// The longest match in bytes; none without a bound.
+    pub longest: Option<usize>,
+    /// Whether a byte of text may cost it much.
+    pub heavy: bool,
+    source: Arc<Source>,
+}
+
+/// What the automaton is made from, which few searches need.
+#[derive(Debug)]
+struct Source {
+    pattern: String,
+    ignore_case: bool,
+    automaton: OnceLock<Option<Arc<Automaton>>>,
+}
+
+impl Compiled {
+    /// The pattern as an automaton that is walked in steps; none where it is too large for one.
+    pub(super) fn automaton(&self) -> Option<Arc<Automaton>> {
+        let Source { pattern, ignore_case, automaton } = &*self.source;
+        let compile = || Automaton::new(pattern, *ignore_case, MAX_COMPILED_BYTES, MAX_CACHE_BYTES);
+        automaton.get_or_init(|| compile().map(Arc::new)).clone()
+    }
+
+    /// What a matcher of one thread takes at most, with its caches, in bytes; the compiled pattern
+    /// takes no more.
+    pub(super) fn bytes(&self) -> usize {
+        if self.heavy { 4 * MAX_COMPILED_BYTES } else { 4 * HEAVY_BYTES }
+    }
 }
 
 /// Compiles the pattern as ripgrep would.
@@ -33,6 +67,47 @@ pub(super) fn compile(args: &Args) -> Result<Compiled, ToolError> {
             args.pattern.len()
         )));
     }
+    let (matcher, heavy) = match build(args, args.multiline, HEAVY_BYTES) {
+        Err(error) if is_too_large(&error) => {
+            (build(args, args.multiline, MAX_COMPILED_BYTES), true)
+        }
+        built => (built, false),
+    };
+    let mut matcher = matcher.map_err(|error| refused(args, &error))?;
+    // What contains no line end is searched line by line all the same.
+    let in_lines = |matcher: &RegexMatcher| {
+        matcher.non_matching_bytes().is_some_and(|bytes| bytes.contains(b'\n'))
+    };
+    let multiline = args.multiline && !in_lines(&matcher);
+    if args.multiline && !multiline {
+        matcher = build(args, false, MAX_COMPILED_BYTES).map_err(|error| refused(args, &error))?;
+    }
+    let pattern =
+        if args.literal { regex_syntax::escape(&args.pattern) } else { args.pattern.clone() };
+    let parsed = regex_syntax::ParserBuilder::new()
+        .utf8(false)
+        .multi_line(true)
+        .case_insensitive(args.ignore_case)
+        .build()
+        .parse(&pattern);
+    Ok(Compiled {
+        matcher,
+        multiline,
+        longest: parsed.ok().and_then(|parsed| parsed.properties().maximum_len()),
+        heavy,
+        source: Arc::new(Source {
+            pattern,
+            ignore_case: args.ignore_case,
+            automaton: OnceLock::new(),
+        }),
+    })
+}
+
+fn build(
+    args: &Args,
+    multiline: bool,
+    size_limit: usize,
+) -> Result<RegexMatcher, grep_regex::Error> {
     let mut builder = RegexMatcherBuilder::new();
     builder
         .multi_line(true)
@@ -40,25 +115,30 @@ pub(super) fn compile(args: &Args) -> Result<Compiled, ToolError> {
         .octal(false)
         .case_insensitive(args.ignore_case)
         .fixed_strings(args.literal)
-        .size_limit(MAX_COMPILED_BYTES)
+        .size_limit(size_limit)
         .dfa_size_limit(MAX_CACHE_BYTES);
-    if !args.multiline {
+    if !multiline {
         builder.line_terminator(Some(b'\n'));
     }
-    let matcher = builder.build(&args.pattern).map_err(|error| {
-        let text = error.to_string();
-        let hint = if text.contains("\\n") && !args.multiline {
-            "set `multiline` to true to match across lines"
-        } else if text.contains("size limit") {
-            "the pattern is too large when compiled; use smaller repetitions"
-        } else if text.contains("look-around") || text.contains("backreference") {
-            "Rust's regular expressions have no look-around and no backreferences"
-        } else {
-            "escape special characters with `\\`, or set `literal` to true for plain text"
-        };
-        ToolError::invalid(format!("`pattern` is not valid: {text}")).hint(hint)
-    })?;
-    Ok(Compiled { matcher, multiline: args.multiline })
+    builder.build(&args.pattern)
+}
+
+fn is_too_large(error: &grep_regex::Error) -> bool {
+    error.to_string().contains("size limit")
+}
+
+fn refused(args: &Args, error: &grep_regex::Error) -> ToolError {
+    let text = error.to_string();
+    let hint = if text.contains("\\n") && !args.multiline {
+        "set `multiline` to true to match across lines"
+    } else if is_too_large(error) {
+        "the pattern is too large when compiled; use smaller repetitions"
+    } else if text.contains("look-around") || text.contains("backreference") {
+        "Rust's regular expressions have no look-around and no backreferences"
+    } else {
+        "escape special characters with `\\`, or set `literal` to true for plain text"
+    };
+    ToolError::invalid(format!("`pattern` is not valid: {text}")).hint(hint)
 }
 
 /// The files of a type by ripgrep's names.

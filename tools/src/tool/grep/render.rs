@@ -62,6 +62,7 @@ fn footer(text: &mut String, output: &Output, page: &Page) -> std::fmt::Result {
     let reasons: Vec<_> = [
         (skipped.binary, "binary"),
         (skipped.too_large, "too large"),
+        (skipped.long_lines, "with a line too long for this pattern"),
         (skipped.unreadable, "unreadable"),
         (skipped.ignored, "ignored"),
     ]

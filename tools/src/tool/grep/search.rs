@@ -1,29 +1,35 @@
 //! The search of one file, and which files are searched.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::io::{self, Cursor, Read};
 
-use grep_regex::RegexMatcher;
-use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder};
+use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use super::collect::{Collector, Lines, Wanted};
-use super::{Mode, Question};
+use super::finder::{Finder, Halt};
+use super::pattern::Compiled;
+use super::scan::{Means, Scan};
+use super::turns::Turns;
+use super::{Mode, Question, spanning};
 use crate::call::Call;
+use crate::error::{Code, ToolError};
+use crate::memory::Memory;
 use crate::path::WorkspacePath;
 use crate::tool::selection::PathGlob;
 use crate::workspace::Kind;
 use crate::workspace::walk::{Entry, Selection, Visitor};
 
-/// One read takes most files whole.
+/// One read takes most files whole. No more of a file than this is in memory at a time, unless a
+/// match may span lines.
 const BUFFER_BYTES: usize = 128 * 1024;
 /// Reads of the page cache end short in the middle of a file only after whole pages, when a
 /// later page could not be read; so such a length does not prove the end.
 const PAGE_BYTES: usize = 4_096;
-/// Files above this are searched by few threads at once, since a single line of theirs may have
-/// to fit into memory.
-const LARGE_BYTES: u64 = 1024 * 1024;
-const LARGE_AT_ONCE: usize = 4;
+/// Files that are open at once; a walk has no more threads.
+const MAX_BUFFERS: usize = 64;
+/// Matching takes the processor and not the file system, so few threads do it at once: at least and
+/// at most so many.
+const MATCHING: (usize, usize) = (4, 16);
 
 /// What a search of one file gives.
 #[derive(Debug)]
@@ -32,9 +38,13 @@ pub(super) enum Searched {
     File(Lines),
     Binary,
     TooLarge,
+    /// A line is too long for the pattern.
+    LongLine,
     Unreadable,
     /// The call ended while it was searched.
     Interrupted,
+    /// There is no memory for it.
+    Failed(ToolError),
 }
 
 /// Searches files for one question; shared by the threads of a walk.
@@ -42,36 +52,23 @@ pub(super) struct Search {
     glob: Option<PathGlob>,
     types: Option<ignore::types::Types>,
     wanted: Wanted,
-    matcher: RegexMatcher,
-    searcher: SearcherBuilder,
+    pattern: Compiled,
     max_file_bytes: u64,
     /// Where the page begins inside a file.
     resume: Option<(String, u64)>,
     call: Call,
-    idle: Mutex<Vec<Worker>>,
-    large: Arc<Gate>,
-}
-
-/// What a thread reuses from file to file.
-struct Worker {
-    searcher: Searcher,
-    matcher: RegexMatcher,
-    buffer: Vec<u8>,
+    memory: Memory,
+    buffers: Turns<Vec<u8>>,
+    finders: Turns<Finder>,
 }
 
 impl Search {
-    pub(super) fn new(question: &Question, call: &Call) -> Search {
-        let mut searcher = SearcherBuilder::new();
-        searcher
-            .line_number(true)
-            .multi_line(question.search.multiline)
-            .before_context(question.before)
-            .after_context(question.after)
-            .binary_detection(BinaryDetection::quit(0))
-            .heap_limit(usize::try_from(question.max_file_bytes.saturating_mul(2)).ok());
-        if question.mode != Mode::Content {
-            searcher.before_context(0).after_context(0);
-        }
+    pub(super) fn new(question: &Question, memory: &Memory, call: &Call) -> Search {
+        let around = question.mode == Mode::Content;
+        let pattern = question.search.clone();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // What is found in a file waits with its buffer's memory until its turn comes.
+        let buffer_bytes = BUFFER_BYTES + 2 * call.answer_chars;
         Search {
             glob: question.glob.clone(),
             types: question.types.clone(),
@@ -79,76 +76,103 @@ impl Search {
                 mode: question.mode,
                 most_matches: question.limit,
                 most_chars: call.answer_chars,
-                before: question.before,
-                after: question.after as u64,
+                before: if around { question.before } else { 0 },
+                after: if around { question.after as u64 } else { 0 },
             },
-            matcher: question.search.matcher.clone(),
-            searcher,
             max_file_bytes: question.max_file_bytes,
             resume: question
                 .resume
                 .as_ref()
                 .and_then(|cursor| cursor.line.map(|line| (cursor.path.clone(), line))),
             call: call.clone(),
-            idle: Mutex::default(),
-            large: Arc::default(),
+            memory: memory.clone(),
+            buffers: Turns::new(MAX_BUFFERS, buffer_bytes, memory),
+            finders: Turns::new(cores.clamp(MATCHING.0, MATCHING.1), pattern.bytes(), memory),
+            pattern,
         }
     }
 
     /// Searches an opened file.
     pub(super) fn search(&self, path: &str, mut file: File) -> Searched {
-        if self.call.check().is_err() {
-            return Searched::Interrupted;
+        let searched = self.buffers.with(
+            &self.call,
+            || vec![0; BUFFER_BYTES],
+            |buffer| self.search_with(buffer, path, &mut file),
+        );
+        match searched.map_err(Failed::from).flatten() {
+            Ok(found) => Searched::File(found),
+            Err(Failed::Binary) => Searched::Binary,
+            Err(Failed::TooLarge) => Searched::TooLarge,
+            Err(Failed::LongLine) => Searched::LongLine,
+            Err(Failed::Io) => Searched::Unreadable,
+            Err(Failed::Interrupted) => Searched::Interrupted,
+            Err(Failed::NoMemory(error)) => Searched::Failed(error),
         }
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut worker = idle.unwrap_or_else(|| Worker {
-            searcher: self.searcher.build(),
-            matcher: self.matcher.clone(),
-            buffer: vec![0; BUFFER_BYTES],
-        });
-        let searched = self.search_with(&mut worker, path, &mut file);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
-        searched.unwrap_or_else(|failed| match failed {
-            Failed::Interrupted => Searched::Interrupted,
-            Failed::TooLarge => Searched::TooLarge,
-            Failed::Io => Searched::Unreadable,
-        })
     }
 
-    fn search_with(
-        &self,
-        worker: &mut Worker,
-        path: &str,
-        file: &mut File,
-    ) -> Result<Searched, Failed> {
-        let (length, whole) = read_first(file, &mut worker.buffer)?;
-        let start = worker.buffer.get(..length).unwrap_or_default();
+    fn search_with(&self, buffer: &mut [u8], path: &str, file: &mut File) -> Result<Lines, Failed> {
+        self.call.check().map_err(|_| Failed::Interrupted)?;
+        let (length, whole) = read_first(file, buffer)?;
+        let start = buffer.get(..length).unwrap_or_default();
         let utf16 = start.starts_with(&[0xFF, 0xFE]) || start.starts_with(&[0xFE, 0xFF]);
         if !utf16 && start.contains(&0) {
-            return Ok(Searched::Binary);
+            return Err(Failed::Binary);
         }
-        let skip_to = self
-            .resume
-            .as_ref()
-            .and_then(|(resumed, line)| (resumed == path).then_some(*line))
-            .unwrap_or(0);
-        let mut sink = Collector::new(&self.wanted, &worker.matcher, skip_to, &self.call);
-        if whole {
-            if length as u64 > self.max_file_bytes {
-                return Ok(Searched::TooLarge);
-            }
-            worker.searcher.search_slice(&worker.matcher, start, &mut sink)?;
+        let size = if whole { length as u64 } else { file.metadata()?.len() };
+        if size > self.max_file_bytes {
+            return Err(Failed::TooLarge);
+        }
+        let resumed = self.resume.as_ref().filter(|(resumed, _)| resumed == path);
+        let mut sink = Collector::new(&self.wanted, resumed.map_or(0, |(_, line)| *line));
+        let left = self.max_file_bytes.saturating_sub(length as u64);
+        let mut rest = Guarded { inner: file, left, call: &self.call };
+        if self.pattern.multiline {
+            let start = start.to_owned();
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            self.search_spanning(Cursor::new(start).chain(rest), size, utf16, &mut sink)?;
+        } else if utf16 {
+            let start = Cursor::new(start.to_owned());
+            let text = decoded(start.chain(rest));
+            Scan::new(self.means(), text, buffer, 0..0, false).run(&mut sink)?;
         } else {
-            let size = file.metadata().map_err(|_| Failed::Io)?.len();
-            if size > self.max_file_bytes {
-                return Ok(Searched::TooLarge);
-            }
-            let _permit = (size > LARGE_BYTES).then(|| self.large.enter());
-            let rest =
-                Guarded { inner: start.chain(file), left: self.max_file_bytes, call: &self.call };
-            worker.searcher.search_reader(&worker.matcher, rest, &mut sink)?;
+            let mark = if start.starts_with(&[0xEF, 0xBB, 0xBF]) { 3 } else { 0 };
+            Scan::new(self.means(), &mut rest, buffer, mark..length, whole).run(&mut sink)?;
         }
-        Ok(if sink.binary { Searched::Binary } else { Searched::File(sink.found) })
+        Ok(sink.into_found())
+    }
+
+    /// Searches a file for matches that may span lines. All of it is in memory.
+    fn search_spanning(
+        &self,
+        file: impl Read,
+        size: usize,
+        utf16: bool,
+        sink: &mut Collector<'_>,
+    ) -> Result<(), Failed> {
+        // Two bytes of UTF-16 are at most three of UTF-8.
+        let most = if utf16 { size.saturating_mul(2) } else { size }.saturating_add(BUFFER_BYTES);
+        let _drawn = self.memory.draw(most, &self.call)?;
+        let mut text = Vec::with_capacity(most);
+        decoded(file).take(most as u64).read_to_end(&mut text)?;
+        if text.contains(&0) {
+            return Err(Failed::Binary);
+        }
+        if text.len() == most {
+            return Err(Failed::TooLarge);
+        }
+        let around = (self.wanted.before, self.wanted.after);
+        self.means().find(|finder| spanning::search(finder, &text, around, sink))??;
+        Ok(())
+    }
+
+    fn means(&self) -> Means<'_> {
+        Means {
+            pattern: &self.pattern,
+            finders: &self.finders,
+            call: &self.call,
+            before: self.wanted.before,
+            after: self.wanted.after,
+        }
     }
 }
 
@@ -172,6 +196,22 @@ impl Visitor for Search {
             Err(_) => Some(Searched::Unreadable),
         }
     }
+
+    fn weight(searched: &Searched) -> usize {
+        match searched {
+            Searched::File(found) => found.bytes,
+            _ => 0,
+        }
+    }
+}
+
+/// UTF-8 of a file that may be UTF-16, without the mark at its beginning.
+fn decoded<R: Read>(file: R) -> impl Read {
+    DecodeReaderBytesBuilder::new()
+        .bom_override(true)
+        .utf8_passthru(true)
+        .strip_bom(true)
+        .build(file)
 }
 
 /// Fills the buffer from the file's start; tells the length and whether that is the whole file.
@@ -198,19 +238,42 @@ fn read_first(file: &mut File, buffer: &mut [u8]) -> Result<(usize, bool), Faile
 
 /// Why a search failed.
 #[derive(Debug)]
-enum Failed {
+pub(super) enum Failed {
     Interrupted,
+    Binary,
     TooLarge,
+    LongLine,
     Io,
+    NoMemory(ToolError),
 }
 
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Failed {
         match error.kind() {
             io::ErrorKind::TimedOut => Failed::Interrupted,
-            // The searcher's heap limit, and a file that grew over the limit.
-            io::ErrorKind::FileTooLarge | io::ErrorKind::Other => Failed::TooLarge,
+            // A file that grew over the limit.
+            io::ErrorKind::FileTooLarge => Failed::TooLarge,
             _ => Failed::Io,
+        }
+    }
+}
+
+impl From<Halt> for Failed {
+    fn from(halt: Halt) -> Failed {
+        match halt {
+            Halt::Stopped => Failed::Interrupted,
+            Halt::LongLine => Failed::LongLine,
+        }
+    }
+}
+
+impl From<ToolError> for Failed {
+    fn from(error: ToolError) -> Failed {
+        match error.code {
+            Code::Deadline | Code::Cancelled => Failed::Interrupted,
+            // This file alone is more than a caller may have in memory.
+            Code::TooLarge => Failed::TooLarge,
+            _ => Failed::NoMemory(error),
         }
     }
 }
@@ -230,33 +293,5 @@ impl<R: Read> Read for Guarded<'_, R> {
         let read = self.inner.read(buffer)?;
         self.left = self.left.checked_sub(read as u64).ok_or(io::ErrorKind::FileTooLarge)?;
         Ok(read)
-    }
-}
-
-/// Lets few threads through at a time.
-#[derive(Debug, Default)]
-struct Gate {
-    inside: Mutex<usize>,
-    left: Condvar,
-}
-
-impl Gate {
-    fn enter(self: &Arc<Gate>) -> Permit {
-        let inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut inside = self
-            .left
-            .wait_while(inside, |inside| *inside >= LARGE_AT_ONCE)
-            .unwrap_or_else(PoisonError::into_inner);
-        *inside += 1;
-        Permit(Arc::clone(self))
-    }
-}
-
-struct Permit(Arc<Gate>);
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        *self.0.inside.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        self.0.left.notify_one();
     }
 }

@@ -19,7 +19,7 @@ pub(super) const BASE64: &str = "base64";
 /// The encoding of what is only described.
 const BINARY: &str = "binary";
 /// Largest image or sound that is given.
-const MAX_MEDIA_BYTES: u64 = 3 * 1024 * 1024;
+pub(super) const MAX_MEDIA_BYTES: u64 = 3 * 1024 * 1024;
 const BLOCK_BYTES: usize = 256 * 1024;
 
 /// A kind of file that clients can show.

@@ -16,6 +16,23 @@ use crate::workspace::{OpenFile, read_error};
 
 const BLOCK_BYTES: usize = 256 * 1024;
 
+/// What is held of a compressed text at most: its last lines twice, and the decoder's window.
+const UNPACKED_BYTES: usize = 32 * 1024 * 1024;
+/// What is held of a table at most: a page and its dictionary, as they are and as they are stored.
+const TABLE_BYTES: usize = 128 * 1024 * 1024;
+/// How much larger the parts of a table are than the file, at most, in memory.
+const EXPANSION: usize = 8;
+
+/// What the reading of such a file holds at most, in bytes; none where it is no such file.
+pub(super) fn memory_for(head: &[u8], size: u64) -> Option<usize> {
+    if Packing::of(head).is_some() {
+        return Some(UNPACKED_BYTES);
+    }
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let expanded = size.saturating_mul(EXPANSION).min(TABLE_BYTES);
+    Kind::of(head).filter(|_| text::Family::of(head).is_none()).map(|_| expanded)
+}
+
 /// The file as text or as a table; none where it is neither compressed nor a table.
 pub(super) fn read(
     path: &WorkspacePath,

@@ -13,28 +13,28 @@ use crate::policy::Access;
 
 use super::DirectoryHandle;
 use crate::workspace::Scope;
-use crate::workspace::entries::Listing;
 
 /// An ignore file longer than this is left unread.
 const MAX_BYTES: u64 = 1 << 20;
-/// As in ripgrep, an `.ignore` at any level outweighs every `.gitignore`.
-const NAMES: [&str; 2] = [".ignore", ".gitignore"];
 
 /// The rules of one directory and of those above it.
 #[derive(Debug)]
 pub(super) struct IgnoreRules {
-    /// In the order of [`NAMES`].
+    /// In the order of [`IgnoreRules::NAMES`].
     own: [Option<Gitignore>; 2],
     above: Option<Arc<IgnoreRules>>,
 }
 
 impl IgnoreRules {
+    /// As in ripgrep, an `.ignore` at any level outweighs every `.gitignore`.
+    pub(super) const NAMES: [&str; 2] = [".ignore", ".gitignore"];
+
     /// Whether the rules leave `path` out; of each kind of file the nearest one that has an
     /// opinion decides.
     pub(super) fn ignores(&self, path: &WorkspacePath, is_directory: bool) -> bool {
         let absolute = format!("/{}", path.as_str());
         let levels = || std::iter::successors(Some(self), |level| level.above.as_deref());
-        let verdict = (0..NAMES.len())
+        let verdict = (0..Self::NAMES.len())
             .flat_map(|kind| levels().filter_map(move |level| level.own.get(kind)?.as_ref()))
             .map(|rules| rules.matched(Path::new(&absolute), is_directory))
             .find(|verdict| !verdict.is_none());
@@ -48,7 +48,7 @@ impl IgnoreRules {
         let parents = start.ancestors_and_self().filter(|path| *path != start.as_str());
         let parents = parents.filter_map(|path| WorkspacePath::parse(path).ok());
         for directory in (!start.is_root()).then_some(root).into_iter().chain(parents) {
-            let texts = NAMES.map(|name| {
+            let texts = Self::NAMES.map(|name| {
                 let path = directory.join(name).ok()?;
                 let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
                 let handle = scope.workspace().open(&path, flags).ok()?;
@@ -59,18 +59,20 @@ impl IgnoreRules {
         rules
     }
 
-    /// The rules below `directory`: its own, opened only if the listing has them, and those above.
+    /// The rules below `directory`: its own, opened only where the listing has them (in the order
+    /// of [`IgnoreRules::NAMES`]), and those above.
     pub(super) fn of_directory(
         scope: &Scope,
         directory: &WorkspacePath,
-        listing: &Listing,
+        listed: [bool; Self::NAMES.len()],
         handle: &DirectoryHandle,
         above: Option<Arc<IgnoreRules>>,
     ) -> Option<Arc<IgnoreRules>> {
         let flags =
             OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let texts = NAMES.map(|name| {
-            listing.entries.iter().find(|entry| entry.name == name)?;
+        let mut listed = listed.into_iter();
+        let texts = Self::NAMES.map(|name| {
+            listed.next().filter(|listed| *listed)?;
             let path = directory.join(name).ok()?;
             let file = || handle.open(&path, flags).ok();
             scope.grant().may(Access::Read, &path).then(file)?.and_then(|file| text_of(file.into()))

@@ -27,8 +27,9 @@ use crate::path::WorkspacePath;
 use crate::policy::Access;
 
 use super::Workspace;
-use super::entries::{self, RawEntry};
+use super::entries;
 use super::metadata::{Kind, Metadata};
+use super::names::{Names, Sorted, Unlisted};
 use super::scope::{Directory, Scope, Start};
 
 use ignoring::IgnoreRules;
@@ -67,6 +68,10 @@ pub trait Visitor: Send + Sync + 'static {
     fn select(&self, path: &WorkspacePath, kind: Kind) -> Selection;
     /// Visits one entry; none is left out silently.
     fn visit(&self, entry: &Entry<'_>) -> Option<Self::Item>;
+    /// The bytes that an item holds beside its path: few wait for an earlier one when they are large.
+    fn weight(_: &Self::Item) -> usize {
+        0
+    }
 }
 
 /// What a walk gives, in the order of paths.
@@ -200,12 +205,34 @@ enum Task {
     },
     /// Visit an entry.
     Visit { path: WorkspacePath, kind: Kind, directory: Arc<DirectoryHandle> },
+    /// Look at the entries of a listed directory from this one on: no I/O.
+    GoOn { listed: Arc<Listed>, from: usize },
 }
 
-/// What a task leaves: results and more tasks, each with its key.
+/// A directory whose names are known. Its entries become paths and tasks a batch at a time, so
+/// that a directory with half a million costs no more than their names.
+struct Listed {
+    path: WorkspacePath,
+    depth: usize,
+    names: Names,
+    directory: Arc<DirectoryHandle>,
+    ignore: Option<Arc<IgnoreRules>>,
+}
+
+/// Entries of a directory that are looked at in one task.
+const BATCH: usize = 512;
+
+/// What a task leaves: results and more tasks, each with its key; or why the walk cannot go on.
 struct Outcome<I> {
     found: Vec<(String, Found<I>)>,
     tasks: Vec<(String, Task)>,
+    failed: Option<ToolError>,
+}
+
+impl<I> Default for Outcome<I> {
+    fn default() -> Self {
+        Outcome { found: Vec::new(), tasks: Vec::new(), failed: None }
+    }
 }
 
 /// Walks from the directory that `options` names, and gives each find to `consume` in the order of paths until it breaks.
@@ -265,8 +292,9 @@ impl<V: Visitor> Walker<V> {
                 let entry = Entry { path: &path, kind, directory: &directory };
                 let item = self.visitor.visit(&entry);
                 let found = item.map(|item| (key.to_owned(), Found::Item(path.clone(), item)));
-                Outcome { found: found.into_iter().collect(), tasks: Vec::new() }
+                Outcome { found: found.into_iter().collect(), ..Outcome::default() }
             }
+            Task::GoOn { listed, from } => self.go_on(&listed, from, Outcome::default()),
             Task::List { path, depth, parent, ignore } => {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 self.call.touch(1);
@@ -287,7 +315,7 @@ impl<V: Visitor> Walker<V> {
     fn failed(&self, key: &str, path: WorkspacePath, errno: Errno) -> Outcome<V::Item> {
         let gone = matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP);
         let found = if gone { Vec::new() } else { vec![(key.to_owned(), Found::Unreadable(path))] };
-        Outcome { found, tasks: Vec::new() }
+        Outcome { found, ..Outcome::default() }
     }
 
     fn list_opened(
@@ -295,30 +323,75 @@ impl<V: Visitor> Walker<V> {
         path: &WorkspacePath,
         depth: usize,
         handle: OwnedFd,
-        mut ignore: Option<Arc<IgnoreRules>>,
+        above: Option<Arc<IgnoreRules>>,
     ) -> Outcome<V::Item> {
         let key = below(path);
-        let listing = match entries::read(&handle) {
-            Ok(listing) => listing,
-            Err(errno) => return self.failed(&key, path.clone(), errno),
+        let mut child = key.clone();
+        let mut rules = [false; IgnoreRules::NAMES.len()];
+        let memory = self.scope.memory();
+        let listed = Names::read(
+            &handle,
+            memory,
+            &self.call,
+            |name, kind| {
+                if !path.can_join(name) {
+                    return Sorted::Unnameable;
+                }
+                if let Some(kind) = IgnoreRules::NAMES.iter().position(|known| *known == name)
+                    && let Some(there) = rules.get_mut(kind)
+                {
+                    *there = true;
+                }
+                child.truncate(key.len());
+                child.push_str(name);
+                let after = self.is_after(&child);
+                let descends = kind == Kind::Directory && {
+                    child.push('/');
+                    self.descends(depth) && self.has_after(&child)
+                };
+                if after || descends { Sorted::Kept } else { Sorted::LeftOut }
+            },
+            |entry| entries::may_be_told(self.scope.grant(), path, entry),
+        );
+        let (names, unnameable) = match listed {
+            Ok(listed) => listed,
+            Err(Unlisted::Failed(errno)) => return self.failed(&key, path.clone(), errno),
+            Err(Unlisted::Ended(error)) => {
+                return Outcome { failed: Some(error), ..Outcome::default() };
+            }
         };
         let directory = Arc::new(DirectoryHandle::keep(self.scope.workspace(), handle));
-        if self.options.ignore_files {
-            ignore = IgnoreRules::of_directory(&self.scope, path, &listing, &directory, ignore);
-        }
-        let mut outcome = Outcome { found: Vec::new(), tasks: Vec::new() };
-        let grant = self.scope.grant();
-        let counted = |entry: &RawEntry| u64::from(entries::may_be_told(grant, path, entry));
-        let mut unnameable = listing.undecodable.iter().map(counted).sum();
-        for entry in listing.entries {
-            let Ok(child) = path.join(&entry.name) else {
-                unnameable += counted(&entry);
-                continue;
-            };
-            self.entry(child, entry.kind, depth, &directory, ignore.as_ref(), &mut outcome);
-        }
+        let ignore = if self.options.ignore_files {
+            IgnoreRules::of_directory(&self.scope, path, rules, &directory, above)
+        } else {
+            above
+        };
+        let mut outcome = Outcome::default();
         if unnameable > 0 && self.is_after(&key) {
             outcome.found.push((key, Found::Unnameable(path.clone(), unnameable)));
+        }
+        let listed = Listed { path: path.clone(), depth, names, directory, ignore };
+        self.go_on(&Arc::new(listed), 0, outcome)
+    }
+
+    /// The next entries of a directory, and the task that goes on behind them.
+    fn go_on(
+        &self,
+        listed: &Arc<Listed>,
+        from: usize,
+        mut outcome: Outcome<V::Item>,
+    ) -> Outcome<V::Item> {
+        let to = (from + BATCH).min(listed.names.len());
+        for index in from..to {
+            let Some((name, kind)) = listed.names.get(index) else { break };
+            if let Ok(child) = listed.path.join(name) {
+                self.entry(child, kind, listed, &mut outcome);
+            }
+        }
+        if let Some((next, _)) = listed.names.get(to) {
+            // INVARIANT: no key of a later entry is less than the path of the next one.
+            let key = format!("{}{next}", below(&listed.path));
+            outcome.tasks.push((key, Task::GoOn { listed: Arc::clone(listed), from: to }));
         }
         outcome
     }
@@ -327,11 +400,10 @@ impl<V: Visitor> Walker<V> {
         &self,
         path: WorkspacePath,
         kind: Kind,
-        depth: usize,
-        directory: &Arc<DirectoryHandle>,
-        ignore: Option<&Arc<IgnoreRules>>,
+        listed: &Listed,
         outcome: &mut Outcome<V::Item>,
     ) {
+        let Listed { depth, directory, ignore, .. } = listed;
         let grant = self.scope.grant();
         let is_directory = kind == Kind::Directory;
         let visible = if is_directory {
@@ -344,13 +416,11 @@ impl<V: Visitor> Walker<V> {
         }
         let wanted = self.is_after(path.as_str());
         let content = below(&path);
-        let descend = is_directory
-            && self.options.depth.is_none_or(|most| depth < most)
-            && self.has_after(&content);
+        let descend = is_directory && self.descends(*depth) && self.has_after(&content);
         if !wanted && !descend {
             return;
         }
-        if ignore.is_some_and(|rules| rules.ignores(&path, is_directory)) {
+        if ignore.as_ref().is_some_and(|rules| rules.ignores(&path, is_directory)) {
             if wanted {
                 outcome.found.push((path.as_str().to_owned(), Found::Ignored(path)));
             }
@@ -374,9 +444,14 @@ impl<V: Visitor> Walker<V> {
         }
         if descend {
             let parent = Some(Arc::clone(directory));
-            let ignore = ignore.cloned();
+            let ignore = ignore.clone();
             outcome.tasks.push((content, Task::List { path, depth: depth + 1, parent, ignore }));
         }
+    }
+
+    /// Whether the walk enters the directories of a directory at this depth.
+    fn descends(&self, depth: usize) -> bool {
+        self.options.depth.is_none_or(|most| depth < most)
     }
 
     fn is_after(&self, key: &str) -> bool {
