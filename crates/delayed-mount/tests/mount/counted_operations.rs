@@ -228,7 +228,8 @@ fn many_operations_are_under_way_at_once() {
         ("grep", json!({ "pattern": "needle", "mode": "count", "limit": 1000 })),
         ("list_dir", json!({ "depth": 3, "limit": 1000 })),
     ] {
-        let options = Options { delay: Duration::from_millis(5), ..Options::default() };
+        // Longer than a busy machine takes to start the threads.
+        let options = Options { delay: Duration::from_millis(40), ..Options::default() };
         let Some(workspace) = MountedWorkspace::mount(options) else { return };
         let wide = if tool == "grep" { 8 } else { 80 };
         for directory in 0..wide {
