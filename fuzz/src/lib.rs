@@ -8,9 +8,11 @@
 )]
 
 pub mod arguments;
+pub mod json;
 pub mod patch;
 pub mod path;
 pub mod policy;
+pub mod records;
 pub mod stream;
 pub mod table;
 pub mod text;

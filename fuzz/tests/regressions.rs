@@ -61,4 +61,4 @@ macro_rules! targets {
     };
 }
 
-targets! { arguments patch path policy stream table text }
+targets! { arguments json patch path policy records stream table text }
