@@ -31,8 +31,9 @@ fn main() -> ExitCode {
         Some(api) => {
             let api = RuntimeApi::parse(&api);
             // What is wrong with the settings is told to Lambda, by the host.
-            let reach = LambdaOptions::read().ok().and_then(|options| options.reach(&api));
-            serving(reach, command::lambda::run(api))
+            let options = LambdaOptions::read();
+            let reach = options.as_ref().ok().and_then(|options| options.reach(&api));
+            serving(reach, command::lambda::run(api, options))
         }
         None => CommandLine::read().and_then(|line| run(line.command)),
     };

@@ -8,8 +8,6 @@ use mcp_workspace_lambda::{Diagnostic, RuntimeApi};
 
 use crate::caller::jwt::Jwt;
 use crate::config::LambdaOptions;
-use crate::confinement::raised;
-use crate::doctor::Site;
 use crate::host::lambda::{self, Access, Function, Url};
 use crate::metrics::Metrics;
 
@@ -18,8 +16,11 @@ use crate::metrics::Metrics;
 /// # Errors
 /// When the settings, the workspace or the policy cannot be had, which Lambda is told as well;
 /// or when the Runtime API goes away.
-pub(crate) async fn run(api: RuntimeApi) -> anyhow::Result<ExitCode> {
-    let (function, workers) = match start() {
+pub(crate) async fn run(
+    api: RuntimeApi,
+    options: anyhow::Result<LambdaOptions>,
+) -> anyhow::Result<ExitCode> {
+    let (function, workers) = match options.and_then(start) {
         Ok(started) => started,
         Err(error) => {
             let fault = Diagnostic {
@@ -34,8 +35,7 @@ pub(crate) async fn run(api: RuntimeApi) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn start() -> anyhow::Result<(Function, usize)> {
-    let options = LambdaOptions::read()?;
+fn start(options: LambdaOptions) -> anyhow::Result<(Function, usize)> {
     let root = options.workspace.workspace.as_deref().unwrap_or(Path::new(LambdaOptions::MOUNT));
     let (dispatcher, opened) = options.workspace.dispatcher(root)?;
     let (jwt, events) = (options.callers.jwt()?, options.events.open());
@@ -47,9 +47,8 @@ fn start() -> anyhow::Result<(Function, usize)> {
         %events,
         "serving on Lambda"
     );
-    let dispatcher = dispatcher.measured(options.metrics.to(Metrics::Stdout));
-    let dispatcher =
-        Arc::new(dispatcher.at(Site::of(root, true).behind(raised()).answering(events)));
+    let dispatcher = dispatcher.measured(options.metrics.to(Metrics::Stdout)).answering(events);
+    let dispatcher = Arc::new(dispatcher);
     let access = Access {
         jwt,
         delegation: options.callers.delegation()?,

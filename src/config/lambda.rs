@@ -75,7 +75,8 @@ impl LambdaOptions {
 
     /// Whether this process runs in a function's environment, with a subcommand or without.
     pub(crate) fn is_lambda() -> bool {
-        std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_some_and(|name| !name.is_empty())
+        let name = std::env::var_os("AWS_LAMBDA_FUNCTION_NAME");
+        name.is_some_and(|name| !name.is_empty()) || LambdaOptions::runtime_api().is_some()
     }
 
     /// Reads the environment.

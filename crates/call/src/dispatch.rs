@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::audit::Record;
 use crate::caller::Caller;
 use crate::doctor::{Check, Examination, Outcome, Site};
+use crate::event::OpenEvents;
 use crate::metrics::Metrics;
 pub use crate::places::Load;
 use crate::places::{MAX_RUNNING, Place, Places};
@@ -156,6 +157,13 @@ impl Dispatcher {
     #[must_use]
     pub fn at(mut self, site: Site) -> Dispatcher {
         self.site = site;
+        self
+    }
+
+    /// Says which kinds of events the function answers, for the doctor.
+    #[must_use]
+    pub fn answering(mut self, events: OpenEvents) -> Dispatcher {
+        self.site = self.site.answering(events);
         self
     }
 
