@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
+use mcp_workspace_allocator::Allocator;
 use mcp_workspace_lambda::RuntimeApi;
 
 use mcp_workspace_call::{audit, caller, dispatch, doctor, event, metrics, request, trace};
@@ -24,9 +25,10 @@ use confinement::Reach;
 
 /// Calls hold large buffers for short times in many threads; what they free goes back to the system.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
+    mcp_workspace_allocator::give_back_at_once();
     let result = match LambdaOptions::runtime_api() {
         Some(api) => {
             let api = RuntimeApi::parse(&api);

@@ -1,5 +1,6 @@
 //! One budget of memory for the process: what calls hold together stays below it.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use mcp_workspace_test_support::server::Server;
@@ -84,17 +85,22 @@ fn fifty_hostile_calls_at_once_stay_within_the_budget_and_give_it_back() {
         ("write_finding", finding),
         ("propose_patch", json!({ "title": "t", "edits": edits })),
     ];
+    let answered = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for round in 0..5 {
             for (tool, arguments) in &calls {
-                let (server, arguments) = (&server, arguments.clone());
+                let (server, answered, arguments) = (&server, &answered, arguments.clone());
                 scope.spawn(move || {
                     let answer = server.call(tool, arguments);
-                    assert_eq!(answer.status, 200, "{round} {tool} {}", answer.body);
+                    // 429: it waited long enough for a place among the caller's requests.
+                    let status = answer.status;
+                    assert!(status == 200 || status == 429, "{round} {tool} {}", answer.body);
+                    answered.fetch_add(usize::from(status == 200), Relaxed);
                 });
             }
         }
     });
+    assert!(answered.into_inner() >= 24, "as many as run at a time");
     let most = server.memory("VmHWM");
     assert!(most < 128 * MIB + BESIDE, "{} MiB", most / MIB);
     eventually("all memory is given back", Duration::from_secs(10), || {
