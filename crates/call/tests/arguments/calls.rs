@@ -42,7 +42,7 @@ path   = "secret.key"
 allow  = false
 "#;
 
-/// Calls a tool on a workspace that holds [`FILES`] and one key of state.
+/// Calls a tool on a workspace that holds [`FILES`], and for `read_state` one key.
 pub(crate) fn call(tool: &str, arguments: Value) -> Result<Answer, ToolError> {
     let root = tempfile::tempdir().unwrap();
     for (name, text) in FILES {
@@ -67,18 +67,19 @@ pub(crate) fn call(tool: &str, arguments: Value) -> Result<Answer, ToolError> {
         };
         runtime.block_on(dispatcher.dispatch(request, CancellationToken::new()))
     };
-    dispatch("write_state", json!({ "key": "tasks/a", "value": "mine" })).unwrap();
+    // Nowhere else, since a search finds the time in it.
+    if tool == "read_state" {
+        dispatch("write_state", json!({ "key": "tasks/a", "value": "mine" })).unwrap();
+    }
     let result = dispatch(tool, arguments);
     runtime.shutdown_timeout(Duration::from_millis(100));
     result
 }
 
-/// What an answer says beside how the call was read, and that. Times differ between calls.
+/// What an answer says, and how the call was read.
 pub(crate) fn split(answer: &Answer) -> (Value, Vec<String>) {
     let mut json = answer.json().clone();
     let fields = json.as_object_mut().unwrap();
     let adjusted = fields.remove("adjusted").unwrap_or_else(|| json!([]));
-    fields.remove("written");
-    // A cursor is bound to its question, not to how that was written.
     (json, serde_json::from_value(adjusted).unwrap())
 }

@@ -139,7 +139,7 @@ fn calls() -> impl Strategy<Value = (&'static str, Map<String, Value>)> {
     let mode = prop::sample::select(vec!["content", "files", "count"]);
     let pattern =
         prop::sample::select(vec!["TODO", "TODO o.e", "12", "true", "main\\(", "[", " x "]);
-    let optional = prop::option::of;
+    use prop::option::of as optional;
     prop_oneof![
         (text_path(), optional(-4_i64..9), optional(0_u64..4)).prop_map(|(path, offset, limit)| {
             ("read_file", json!({ "path": path, "offset": offset, "limit": limit }))
