@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cursor::Binding;
 use super::selection::{Globs, PathGlob};
-use super::{Alias, Effect, Foreign, Synonym, Tool, arguments};
+use super::{Alias, Effect, Foreign, Tool, arguments};
 use crate::call::{Call, Ended, Stop};
 use crate::error::{Situation, ToolError};
 use crate::path::WorkspacePath;
@@ -142,7 +142,6 @@ impl Tool for ListDir {
         let depth = if arguments::flag(given)? { WHOLE_TREE } else { 1 };
         Some(vec![("depth", depth.into())])
     })];
-    const SYNONYMS: &'static [Synonym] = &[("depth", "0", "1")];
     type Args = Args;
     type Output = Output;
 
@@ -150,7 +149,11 @@ impl Tool for ListDir {
         output.more || output.stopped.is_some()
     }
 
-    fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
+    fn run(scope: &Scope, mut args: Args, call: &Call) -> Result<Output, ToolError> {
+        if args.depth == Some(0) {
+            args.depth = Some(1);
+            call.adjust("`depth` 0 as 1".to_owned());
+        }
         let start = WorkspacePath::parse(&args.path)?;
         let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
         if limit == 0 || limit > MAX_LIMIT {

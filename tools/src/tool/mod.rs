@@ -127,7 +127,7 @@ pub type Foreign = (&'static str, Meaning);
 /// What an argument of other tools says here.
 pub type Meaning = fn(&Value, &Map<String, Value>) -> Option<Vec<(&'static str, Value)>>;
 
-/// Another word for a value: `(argument, word in lower case, value)`.
+/// Another word for a text: `(argument, word in lower case, what it means)`.
 pub type Synonym = (&'static str, &'static str, &'static str);
 
 /// A tool: its types, its behaviour, and how its output is shown.
@@ -153,7 +153,7 @@ pub trait Tool {
     const ALIASES: &'static [Alias] = &[];
     /// Arguments of other tools that are understood, and are no argument here by another name.
     const FOREIGN: &'static [Foreign] = &[];
-    /// Other words that values are understood by.
+    /// Other words that values of text are understood by.
     const SYNONYMS: &'static [Synonym] = &[];
     /// The arguments that name something in the workspace, and are understood as callers write
     /// paths: `/README.md`, `'README.md'`, `workspace:///README.md`.

@@ -19,7 +19,7 @@ const MAX_GLOBS: usize = 64;
 
 /// A glob, as the schema says, or a list of them.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "invalid type: expected a glob or a list of globs")]
 pub(super) enum Globs {
     One(String),
     Several(Vec<String>),

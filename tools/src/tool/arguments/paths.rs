@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::Habits;
-use crate::adjusted::Adjusted;
+use crate::adjusted::{Adjusted, quoted};
 use crate::error::ToolError;
 use crate::path::{MAX_PATH_BYTES, WorkspacePath};
 use crate::schema::shape::{Kind, Shape};
@@ -32,10 +32,12 @@ pub(super) fn read(
             let meant = Value::from(if meant.is_empty() { "." } else { &meant });
             adjusted.value(name, &Value::from(text.as_str()), &meant);
             arguments.insert(name.to_owned(), meant);
-        } else if habits.glob_in_path && !arguments.contains_key("glob") && is_glob(scope, text) {
-            adjusted.note(format!("`{name}` {} as `glob`", Value::from(text.as_str())));
-            let glob = Value::from(text.as_str());
-            arguments.insert("glob".to_owned(), glob);
+        } else if habits.glob_in_path
+            && !arguments.contains_key("glob")
+            && let Some(glob) = glob(scope, text)
+        {
+            adjusted.note(format!("`{name}` {} as `glob`", quoted(&Value::from(text.as_str()))));
+            arguments.insert("glob".to_owned(), Value::from(glob));
             arguments.remove(name);
         }
     }
@@ -142,9 +144,14 @@ fn percent_decoded(text: &str) -> Option<String> {
     any.then(|| String::from_utf8(bytes).ok()).flatten()
 }
 
-/// Whether a text is a pattern of paths and no path of something that is there.
-fn is_glob(scope: &Scope, text: &str) -> bool {
-    text.contains(['*', '?', '[', '{']) && there(scope, text).is_none()
+/// The glob that a text is which is no path of something that is there. Brackets and braces are in
+/// names of files too.
+fn glob(scope: &Scope, text: &str) -> Option<String> {
+    if !text.contains(['*', '?']) || there(scope, text).is_some() {
+        return None;
+    }
+    let below_root = WorkspacePath::parse(text.trim_start_matches('/'));
+    WorkspacePath::parse(text).or(below_root).ok().map(|path| path.as_str().to_owned())
 }
 
 #[cfg(test)]

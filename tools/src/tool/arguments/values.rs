@@ -23,7 +23,7 @@ impl<'a> Reader<'a> {
         if shape.any {
             return value;
         }
-        if let Some(meant) = self.synonym(shape, at, &value) {
+        if let Some(meant) = self.synonym(at, &value) {
             self.note(|adjusted| adjusted.value(at, &value, &meant));
             return meant;
         }
@@ -90,20 +90,11 @@ impl<'a> Reader<'a> {
     }
 
     /// What another tool's word for a value means here.
-    fn synonym(&self, shape: &Shape, at: &str, value: &Value) -> Option<Value> {
-        let written = match value {
-            Value::String(text) => text.trim().to_lowercase(),
-            Value::Number(_) | Value::Bool(_) => value.to_string(),
-            _ => return None,
-        };
-        let synonyms = self.habits?.synonyms;
-        let (.., meant) =
-            synonyms.iter().find(|(argument, other, _)| *argument == at && *other == written)?;
-        Some(match shape.kind {
-            Kind::Integer => integer(meant)?,
-            Kind::Boolean => boolean(meant)?,
-            _ => Value::from(*meant),
-        })
+    fn synonym(&self, at: &str, value: &Value) -> Option<Value> {
+        let written = value.as_str()?.trim().to_lowercase();
+        let mut synonyms = self.habits?.synonyms.iter();
+        let found = synonyms.find(|(argument, other, _)| *argument == at && *other == written);
+        found.map(|(_, _, meant)| Value::from(*meant))
     }
 
     fn items(&self, shape: &Shape, at: &str, items: Vec<Value>) -> Value {
