@@ -78,6 +78,8 @@ scenarios! {
     s085_key_is_read_though_every_argument_is_filled_in
     s086_finding_without_a_place_though_every_argument_is_filled_in
     s087_required_argument_that_is_empty_is_refused
+    s088_arguments_are_read_as_meant
+    s089_argument_given_twice_is_refused_with_both
     s090_state_is_written_as_version_one
     s091_state_that_is_claimed_is_a_conflict
     s092_state_that_has_moved_on_is_a_conflict

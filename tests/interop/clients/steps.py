@@ -333,7 +333,7 @@ class Steps:
         proposal = {
             "title": f"Answer no cost for a distance of zero ({self.label})",
             "edits": [{"path": path, "old_text": old, "new_text": new}],
-            "expected_versions": {path: version},
+            "expected_versions": [{"path": path, "version": version}],
             "rationale": "The night stopped at SH-100601, whose distance is zero.",
         }
         first = (await self.client.call("propose_patch", proposal)).data()

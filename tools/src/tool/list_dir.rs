@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cursor::Binding;
-use super::selection::PathGlob;
-use super::{Effect, Tool};
+use super::selection::{Globs, PathGlob};
+use super::{Alias, Effect, Foreign, Tool, arguments};
 use crate::call::{Call, Ended, Stop};
 use crate::error::{Situation, ToolError};
 use crate::path::WorkspacePath;
@@ -20,6 +20,8 @@ use crate::workspace::{Kind, Scope};
 const DEFAULT_LIMIT: usize = 500;
 /// Most entries of one page.
 const MAX_LIMIT: usize = 5_000;
+/// Deeper than any path goes.
+const WHOLE_TREE: usize = 1_000;
 /// What the JSON around an entry costs of the answer's budget.
 const ENTRY_CHARS: usize = 32;
 
@@ -36,7 +38,7 @@ pub struct Args {
     /// How deep to go: 1 is the directory's own entries. Default: 1, or the whole tree with `glob`.
     depth: Option<usize>,
     /// Only entries that match, such as `*.rs` (names at any depth) or `src/**/*.py`; `!` negates.
-    glob: Option<String>,
+    glob: Option<Globs>,
     /// Add size in bytes and time of the last change. Default: false.
     #[serde(default)]
     details: bool,
@@ -118,6 +120,28 @@ impl Tool for ListDir {
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = true;
     const ESSENTIAL: &'static [&'static str] = &["path", "depth", "glob", "details", "cursor"];
+    const ALIASES: &'static [Alias] = &[
+        ("file_path", "path"),
+        ("directory", "path"),
+        ("directory_path", "path"),
+        ("dir", "path"),
+        ("folder", "path"),
+        ("uri", "path"),
+        ("max_depth", "depth"),
+        ("pattern", "glob"),
+        ("patterns", "glob"),
+        ("include", "glob"),
+        ("include_pattern", "glob"),
+        ("file_pattern", "glob"),
+        ("head", "limit"),
+        ("head_limit", "limit"),
+        ("max_results", "limit"),
+        ("max", "limit"),
+    ];
+    const FOREIGN: &'static [Foreign] = &[("recursive", |given, _| {
+        let depth = if arguments::flag(given)? { WHOLE_TREE } else { 1 };
+        Some(vec![("depth", depth.into())])
+    })];
     type Args = Args;
     type Output = Output;
 
@@ -125,22 +149,22 @@ impl Tool for ListDir {
         output.more || output.stopped.is_some()
     }
 
-    fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
+    fn run(scope: &Scope, mut args: Args, call: &Call) -> Result<Output, ToolError> {
+        if args.depth == Some(0) {
+            args.depth = Some(1);
+            call.adjust("`depth` 0 as 1".to_owned());
+        }
         let start = WorkspacePath::parse(&args.path)?;
         let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
         if limit == 0 || limit > MAX_LIMIT {
             return Err(ToolError::invalid(format!("`limit` is {limit}; it goes from 1 to 5000")));
         }
-        if args.depth == Some(0) {
-            return Err(ToolError::invalid("`depth` is 0; 1 is the directory's own entries"));
-        }
-        let glob = args.glob.as_deref().map(|glob| PathGlob::new(glob, &start)).transpose()?;
+        let glob = args.glob.as_ref().map(|globs| PathGlob::of(globs, &start)).transpose()?;
         let depth = args.depth.or(if glob.is_some() { None } else { Some(1) });
+        let glob_text = args.glob.as_ref().map(Globs::text).unwrap_or_default();
         let depth_text = format!("{depth:?}");
-        let binding = Binding::new(
-            &call.caller,
-            &["list_dir", start.as_str(), &depth_text, args.glob.as_deref().unwrap_or("")],
-        );
+        let binding =
+            Binding::new(&call.caller, &["list_dir", start.as_str(), &depth_text, &glob_text]);
         let after = args.cursor.as_deref().map(|cursor| binding.read(cursor)).transpose()?;
         let options =
             Options { start, depth, after: after.map(|cursor| cursor.path), ..Options::default() };

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
-use super::{Effect, Tool};
+use super::{Alias, Effect, Foreign, Tool, arguments};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
 use crate::memory::Drawn;
@@ -50,9 +51,10 @@ pub struct Args {
     patch: Option<String>,
     /// Exact edits, done in order. Give this or `patch`.
     edits: Option<Vec<Edit>>,
-    /// For each path the version that you have read, as read_file gives it. The proposal is
-    /// refused if one has changed.
-    #[serde(default)]
+    /// The versions that you have read, as read_file gives them. The proposal is refused if a file
+    /// has changed.
+    #[serde(default, deserialize_with = "versions_by_path")]
+    #[schemars(with = "Vec<ReadVersion>")]
     expected_versions: BTreeMap<String, String>,
     /// Why the change is right, for the people who review it.
     rationale: Option<String>,
@@ -61,6 +63,62 @@ pub struct Args {
     finding_ids: Vec<String>,
     /// The name of the run that this belongs to.
     run: Option<String>,
+}
+
+/// A version that somebody has read.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ReadVersion {
+    /// The file, relative to the workspace root.
+    path: String,
+    /// Its version.
+    version: String,
+}
+
+/// Versions as a list, or as a map from paths to versions.
+fn versions_by_path<'de, D: Deserializer<'de>>(
+    source: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    use serde::de::Error;
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        List(Vec<ReadVersion>),
+        Map(BTreeMap<String, String>),
+    }
+    let list = match Given::deserialize(source) {
+        Ok(Given::Map(map)) => return Ok(map),
+        Ok(Given::List(list)) => list,
+        Err(_) => {
+            return Err(D::Error::custom("what is given is no list of {path, version}"));
+        }
+    };
+    let mut versions = BTreeMap::new();
+    for ReadVersion { path, version } in list {
+        let known = versions.insert(path.clone(), version.clone());
+        if known.is_some_and(|known| known != version) {
+            return Err(D::Error::custom(format!("two versions are given for `{path}`")));
+        }
+    }
+    Ok(versions)
+}
+
+/// One edit, by the names that other tools give its parts beside each other.
+fn one_edit(_: &Value, all: &Map<String, Value>) -> Option<Vec<(&'static str, Value)>> {
+    let is = |given: &str, names: &[&str]| names.iter().any(|name| arguments::is_name(given, name));
+    let named =
+        |names: &[&str]| all.iter().find(|(given, _)| is(given, names)).map(|(_, v)| v.clone());
+    let path = named(&["file_path", "path"])?;
+    let mut edit = Map::from_iter([("path".to_owned(), path)]);
+    let parts = [
+        ("old_text", ["old_string", "old_str", "old_text"]),
+        ("new_text", ["new_string", "new_str", "new_text"]),
+    ];
+    for (part, names) in parts {
+        edit.insert(part.to_owned(), named(&names)?);
+    }
+    Some(vec![("edits", Value::Array(vec![Value::Object(edit)]))])
 }
 
 /// Output of `propose_patch`.
@@ -103,7 +161,30 @@ impl Tool for ProposePatch {
     const SUBJECT: Option<&'static str> = None;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = true;
-    const ALIASES: &'static [(&'static str, &'static str)] = &[("diff", "patch")];
+    const ALIASES: &'static [Alias] = &[
+        ("diff", "patch"),
+        ("unified_diff", "patch"),
+        ("description", "rationale"),
+        ("body", "rationale"),
+        ("findings", "finding_ids"),
+        ("edits.file_path", "edits.path"),
+        ("edits.file", "edits.path"),
+        ("edits.old_string", "edits.old_text"),
+        ("edits.old_str", "edits.old_text"),
+        ("edits.new_string", "edits.new_text"),
+        ("edits.new_str", "edits.new_text"),
+        ("edits.content", "edits.new_text"),
+    ];
+    const FOREIGN: &'static [Foreign] = &[
+        ("file_path", one_edit),
+        ("path", one_edit),
+        ("old_string", one_edit),
+        ("old_str", one_edit),
+        ("old_text", one_edit),
+        ("new_string", one_edit),
+        ("new_str", one_edit),
+        ("new_text", one_edit),
+    ];
     type Args = Args;
     type Output = Output;
 
