@@ -2,6 +2,7 @@
 
 mod arguments;
 mod cursor;
+mod page_end;
 mod selection;
 
 use std::sync::{LazyLock, OnceLock};
@@ -21,6 +22,8 @@ use crate::workspace::Scope;
 
 pub mod grep;
 pub mod list_dir;
+pub mod list_findings;
+pub mod list_proposals;
 pub mod propose_patch;
 pub mod read_file;
 pub mod read_state;
@@ -35,7 +38,9 @@ pub fn catalog() -> &'static [Entry] {
             Entry::of::<read_file::ReadFile>(),
             Entry::of::<grep::Grep>(),
             Entry::of::<write_finding::WriteFinding>(),
+            Entry::of::<list_findings::ListFindings>(),
             Entry::of::<propose_patch::ProposePatch>(),
+            Entry::of::<list_proposals::ListProposals>(),
             Entry::of::<read_state::ReadState>(),
             Entry::of::<write_state::WriteState>(),
         ]
@@ -316,7 +321,9 @@ fn run<T: Tool>(
     let output = T::run(scope, args, call).map_err(with_next_step)?;
     let shown = T::show(&output);
     let partial = T::is_partial(&output);
-    Ok(Answer::new(output, shown, partial))
+    let mut answer = Answer::new(output, shown, partial);
+    answer.structured = T::STRUCTURED;
+    Ok(answer)
 }
 
 /// Tells a model what to do next, by the tools that it may have.
