@@ -16,8 +16,8 @@ use crate::name;
 use crate::patch::{self, Base, Draft, Edit, MAX_FILES, MAX_PATCH_BYTES, Outcome, Written};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
-use crate::records::decision::State;
 use crate::records::proposal::{FORMAT, PATCH, Proposal, ProposedFile, RECORD, id_of};
+use crate::storage::{findings, proposals};
 use crate::workspace::{Kind, Published, Quota, Scope};
 
 /// Longest texts in characters.
@@ -35,8 +35,6 @@ const MAX_STORED_BYTES: usize = 4 * MAX_PATCH_BYTES;
 const MOST_COMPARING: Duration = Duration::from_secs(10);
 /// Most ids in `conflicts_with`.
 const MAX_CONFLICTS: usize = 100;
-/// Largest record of another proposal that is read to find conflicts, in bytes.
-const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The tool.
 pub struct ProposePatch;
@@ -58,7 +56,7 @@ pub struct Args {
     expected_versions: BTreeMap<String, String>,
     /// Why the change is right, for the people who review it.
     rationale: Option<String>,
-    /// Ids of the findings that it answers.
+    /// Ids of the findings that it answers, as list_findings or write_finding gives them.
     #[serde(default)]
     finding_ids: Vec<String>,
     /// The name of the run that this belongs to.
@@ -192,7 +190,7 @@ impl Tool for ProposePatch {
         Ok(vec![scope.layout().proposals().clone()])
     }
 
-    fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
+    fn run(scope: &Scope, mut args: Args, call: &Call) -> Result<Output, ToolError> {
         check(&args)?;
         let mut drawn = Vec::new();
         let (outcomes, notes) = draft(scope, &args, call, &mut drawn)?;
@@ -202,6 +200,7 @@ impl Tool for ProposePatch {
                 outcomes.len()
             )));
         }
+        let finding_ids = findings::whole_ids(scope, std::mem::take(&mut args.finding_ids), call)?;
         let written = patch::write(&outcomes, call.deadline())?;
         // Past the deadline the diff is not the canonical one.
         call.check()?;
@@ -224,7 +223,7 @@ impl Tool for ProposePatch {
             id,
             title: args.title.trim().to_owned(),
             rationale: args.rationale,
-            finding_ids: args.finding_ids,
+            finding_ids,
             run: args.run,
             agent,
             caller: call.caller.to_string(),
@@ -300,9 +299,9 @@ fn conflicts(scope: &Scope, id: &str, files: &[ProposedFile], call: &Call) -> Co
         let found = if looking.check().is_err() || conflicts.with.len() >= MAX_CONFLICTS {
             None
         } else {
-            read(scope, &other, &looking).and_then(|record| {
+            proposals::read_one(scope, &other, &looking).ok().and_then(|record| {
                 let on_same_files = record.files.iter().any(meets);
-                let is_live = || Some(State::after(&scope.history(&other).ok()?).is_live());
+                let is_live = || Some(proposals::state(scope, &other).ok()?.is_live());
                 if on_same_files { is_live() } else { Some(false) }
             })
         };
@@ -313,16 +312,6 @@ fn conflicts(scope: &Scope, id: &str, files: &[ProposedFile], call: &Call) -> Co
         }
     }
     conflicts
-}
-
-/// The record of another proposal; none if it cannot be read as one.
-fn read(scope: &Scope, id: &str, call: &Call) -> Option<Proposal> {
-    let path = scope.layout().proposals().join(id).ok()?.join(RECORD).ok()?;
-    let opened = scope.open_record(&path, call).ok()?;
-    if opened.size > MAX_RECORD_BYTES {
-        return None;
-    }
-    serde_json::from_slice(&scope.read_opened(&path, opened, call).ok()?).ok()
 }
 
 fn too_large(message: String) -> ToolError {
