@@ -264,7 +264,7 @@ fn a_moved_hunk_is_reported() {
     let patch = "--- input/main.rs\n+++ input/main.rs\n@@ -40,3 +40,3 @@\n fn main() {\n-    let \
                  a = 1;\n+    let a = 3;\n     let b = 2;\n";
     let answer = fixture.propose(json!({"title": "t", "patch": patch})).unwrap();
-    insta::assert_json_snapshot!(answer["notes"], @r#"
+    insta::assert_json_snapshot!(answer["adjusted"], @r#"
     [
       "hunk 1 of input/main.rs says line 40 and was found at line 3"
     ]
