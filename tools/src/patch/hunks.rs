@@ -12,6 +12,7 @@ pub(super) const MAX_HUNKS: usize = 2_000;
 
 /// The lines of a diff with their numbers, from 1, and without their `\n`.
 pub(super) struct Lines<'t> {
+    above: usize,
     lines: Vec<&'t str>,
     next: usize,
 }
@@ -23,12 +24,12 @@ impl<'t> Lines<'t> {
         if lines.last().is_some_and(|last| last.is_empty()) {
             lines.pop();
         }
-        Lines { lines, next: 0 }
+        Lines { above: 0, lines, next: 0 }
     }
 
-    /// Lines of which the first ones were read already.
-    pub(super) fn from(lines: Vec<&'t str>, next: usize) -> Self {
-        Lines { lines, next }
+    /// Some lines of a diff, of which so many stand above.
+    pub(super) fn below(above: usize, lines: &[&'t str]) -> Self {
+        Lines { above, lines: lines.to_vec(), next: 0 }
     }
 
     pub(super) fn peek(&self) -> Option<&'t str> {
@@ -57,7 +58,7 @@ impl<'t> Lines<'t> {
 
     /// The number of the next line.
     pub(super) fn number(&self) -> usize {
-        self.next + 1
+        self.above + self.next + 1
     }
 }
 

@@ -234,7 +234,7 @@ const FAULTS: [Fault; 19] = [
     }),
     ("headers that name a function", |patch, _, files| {
         for (_, old, _, hunks) in &mut patch.files {
-            let (_, text) = files.iter().find(|(path, _)| old.ends_with(path)).unwrap();
+            let (_, text) = files.iter().find(|(path, _)| old.contains(path)).unwrap();
             for hunk in hunks {
                 let above = text.lines().take(hunk.old_start);
                 let function = above.filter(|line| line.starts_with("def ")).last();

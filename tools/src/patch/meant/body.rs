@@ -19,6 +19,8 @@ pub(super) struct Text<'t> {
     pub ends_within_a_line: bool,
     /// Whether every line ends in CRLF.
     pub is_crlf: bool,
+    /// Whether some lines do that are in no hunk.
+    pub has_crlf_headers: bool,
 }
 
 impl<'t> Text<'t> {
@@ -29,7 +31,9 @@ impl<'t> Text<'t> {
         let heads: Vec<&str> = raw.iter().map(|line| line.trim_end_matches('\r')).collect();
         let whole = raw.len() - usize::from(ends_within_a_line);
         let is_crlf = whole > 0 && raw.iter().take(whole).all(|line| line.ends_with('\r'));
-        Text { raw, heads, ends_within_a_line, is_crlf }
+        let header = |line: &&str| line.ends_with('\r') && !line.starts_with([' ', '+', '-', '\r']);
+        let has_crlf_headers = raw.iter().any(|line| header(line));
+        Text { raw, heads, ends_within_a_line, is_crlf, has_crlf_headers }
     }
 
     /// Line `at`, from 0, without its end.
@@ -37,8 +41,10 @@ impl<'t> Text<'t> {
         self.heads.get(at).copied()
     }
 
-    pub(super) fn heads(&self) -> &[&'t str] {
-        &self.heads
+    /// At most so many lines from line `at` on, without their ends.
+    pub(super) fn heads(&self, at: usize, most: usize) -> &[&'t str] {
+        let rest = self.heads.get(at..).unwrap_or_default();
+        rest.get(..most).unwrap_or(rest)
     }
 
     /// Whether a file's two names stand here.
@@ -84,6 +90,8 @@ impl Body {
 /// Reads lines as long as they can be those of a hunk.
 pub(super) fn read(text: &Text<'_>, at: &mut usize) -> Result<Body, Refusal> {
     let mut body = Body { lines: Vec::new(), empty: 0 };
+    // Sides that a no-newline marker has ended.
+    let (mut old_ended, mut new_ended) = (false, false);
     while let (Some(raw), Some(head)) = (text.raw.get(*at), text.head(*at)) {
         // Two names and a hunk's header, and not a line removed and one added.
         let next_file =
@@ -92,7 +100,9 @@ pub(super) fn read(text: &Text<'_>, at: &mut usize) -> Result<Body, Refusal> {
             break;
         }
         if head.trim().eq_ignore_ascii_case(NO_NEWLINE) && head.starts_with('\\') {
-            let (_, last) = body.lines.last_mut().ok_or(Refusal::Unknown)?;
+            let (tag, last) = body.lines.last_mut().ok_or(Refusal::Unknown)?;
+            old_ended |= *tag != Tag::Insert;
+            new_ended |= *tag != Tag::Delete;
             if body.empty > 0 || last.pop_if(|end| *end == b'\n').is_none() {
                 return Err(Refusal::Unknown);
             }
@@ -106,6 +116,13 @@ pub(super) fn read(text: &Text<'_>, at: &mut usize) -> Result<Body, Refusal> {
             Some(b'+') => (Tag::Insert, raw.get(1..).unwrap_or_default()),
             _ => break,
         };
+        // An empty line behind the last one stands between two parts.
+        if head.is_empty() && (old_ended || new_ended) {
+            break;
+        }
+        if tag != Tag::Insert && old_ended || tag != Tag::Delete && new_ended {
+            return Err(Refusal::Unknown);
+        }
         body.empty = if head.is_empty() { body.empty + 1 } else { 0 };
         let mut content = content.as_bytes().to_vec();
         content.push(b'\n');
@@ -122,14 +139,21 @@ pub(super) fn hunks(
     path: &str,
 ) -> Result<Vec<MeantHunk>, Refusal> {
     let mut hunks = Vec::new();
+    // Headers without lines of their own lead inwards to those of the next one.
+    let mut anchors = Vec::new();
     while let Some(head) = text.head(*at).filter(|head| head.starts_with("@@")) {
         if hunks.len() == MAX_HUNKS {
             return Err(too_many(path).into());
         }
         let first = *at + 1;
         let said = ranges(head);
-        let anchors = if said.is_some() { Vec::new() } else { anchor(head).into_iter().collect() };
         *at += 1;
+        if said.is_none() {
+            anchors.extend(anchor(head));
+            if text.head(*at).is_some_and(|next| next.starts_with("@@")) {
+                continue;
+            }
+        }
         let mut body = read(text, at)?;
         let number = hunks.len() + 1;
         let header = header(text, *at, said, &mut body, |counts| match said {
@@ -143,7 +167,7 @@ pub(super) fn hunks(
         hunks.push(MeantHunk {
             hunk: Hunk { old_start, new_start, lines: body.lines },
             header,
-            anchors,
+            anchors: std::mem::take(&mut anchors),
             at_end: false,
             unmarked_end: false,
         });
@@ -177,13 +201,13 @@ fn header(
         }
         let ends_in_change = body.lines.last().is_some_and(|(tag, _)| *tag != Tag::Context);
         // Behind a hunk that was cut off stands nothing that belongs to the patch.
-        let goes_on = text.head(at).is_some() && ends_here(text, at);
-        let cut_off = (ends_in_change && !goes_on && (said_old > old || said_new > new))
-            .then(|| other_counts((old, new)));
-        return match cut_off {
-            Some(error) if text.ends_within_a_line && text.head(at).is_none() => Err(error.into()),
-            cut_off => Ok(Header::OtherCounts { said, cut_off }),
-        };
+        let goes_on = text.head(at).is_some_and(|line| !line.is_empty()) && ends_here(text, at);
+        let may_be_cut = ends_in_change && !goes_on;
+        if may_be_cut && (said_new > new || text.ends_within_a_line && said_old > old) {
+            return Err(other_counts((old, new)).into());
+        }
+        let cut_off = (may_be_cut && said_old > old).then(|| other_counts((old, new)));
+        return Ok(Header::OtherCounts { said, cut_off });
     }
     let separate = body.empty > 0 || ends_here(text, at);
     body.keep_empty(0);
@@ -198,7 +222,8 @@ fn no_line(text: &Text<'_>, at: usize) -> Refusal {
 /// Whether what comes after a hunk's lines cannot be a line of it.
 fn ends_here(text: &Text<'_>, at: usize) -> bool {
     text.head(at).is_none_or(|line| {
-        line.starts_with("@@")
+        line.is_empty()
+            || line.starts_with("@@")
             || line.starts_with("diff --git ")
             || line.starts_with("*** ")
             || line.trim_start().starts_with("```")

@@ -27,7 +27,7 @@ use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 
 use super::hunks::Range;
-use super::read::{MAX_FILES, read, too_many_files, twice};
+use super::read::{read, twice};
 use super::{FileChange, Hunk};
 
 /// What a reader of names knows of the workspace.
@@ -74,7 +74,8 @@ pub(super) enum Header {
     OtherCounts {
         /// What the header says.
         said: (Range, Range),
-        /// What to say where the hunk may have been cut off; none where it came to its end.
+        /// What to say where the hunk may have been cut off, as it is unless the file ends there;
+        /// none where it came to its end.
         cut_off: Option<ToolError>,
     },
     /// Nothing of the kind.
@@ -155,16 +156,17 @@ fn read_loosely(
     text: &str,
     surroundings: Surroundings<'_>,
 ) -> Result<(Vec<Meant>, Vec<String>), Refusal> {
-    let (changes, adjusted) = sections::read(text, surroundings)?;
+    let (changes, mut adjusted) = sections::read(text, surroundings)?;
     if changes.is_empty() {
         return Err(Refusal::Unknown);
-    }
-    if changes.len() > MAX_FILES {
-        return Err(too_many_files().into());
     }
     let mut touched = HashSet::new();
     if let Some(path) = changes.iter().flat_map(Meant::paths).find(|path| !touched.insert(*path)) {
         return Err(twice(path).into());
+    }
+    let describes_itself = |meant: &MeantHunk| meant.header != Header::Exact;
+    if adjusted.is_empty() && !changes.iter().flat_map(|one| &one.hunks).any(describes_itself) {
+        adjusted.push("the patch was read as it was meant; git does not read it so".to_owned());
     }
     Ok((changes, adjusted))
 }

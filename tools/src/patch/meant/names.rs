@@ -90,7 +90,16 @@ impl<'a> Names<'a> {
         } else {
             self.forms(&name)
         };
+        // Without prefixes, `b/x` is not `x` for being new.
+        let ambiguous = !is_prefixed && looks_prefixed(&name);
+        if ambiguous && headers.created.is_some() {
+            return None;
+        }
         let path = match named {
+            Some((old, DEV_NULL)) if ambiguous => {
+                let agrees = headers.deleted.is_some() && self.forms(old) == forms;
+                self.one_that_is_there(&forms, &forms).filter(|_| agrees)?
+            }
             Some((old, new)) => {
                 let agrees = (old == DEV_NULL) == headers.created.is_some()
                     && (new == DEV_NULL) == headers.deleted.is_some();

@@ -50,7 +50,7 @@ pub(in crate::patch) fn apply(
         let old = meant.hunk.old_side();
         let there = file.get(start..start + old.len()).unwrap_or_default();
         let ends = ends_of_added(&meant.hunk, there)
-            .ok_or_else(|| Unplaced::Nowhere(places.mixed_ends(number, start)))?;
+            .ok_or_else(|| Unplaced::Told(places.mixed_ends(number, start)))?;
         let mut next = start;
         for (tag, line) in &meant.hunk.lines {
             match tag {

@@ -6,7 +6,8 @@
 use crate::error::ToolError;
 use crate::patch::hunks::Lines;
 use crate::patch::read::{
-    DEV_NULL, change_of, check_change, not_a_patch, open_fence, read_headers,
+    DEV_NULL, MAX_FILES, change_of, check_change, not_a_patch, open_fence, read_headers,
+    too_many_files,
 };
 use crate::patch::{ChangeKind, FileChange};
 
@@ -14,8 +15,11 @@ use super::body::{self, Text};
 use super::names::{Names, without_stamp};
 use super::{Header, Meant, Refusal, Surroundings, begin_patch};
 
+/// More lines than there are kinds of headers between `diff --git` and `---`.
+const MAX_HEADERS: usize = 20;
+
 /// Starts of lines that belong to a patch. None is left out as prose.
-const PATCH_LINES: [&str; 15] = [
+const PATCH_LINES: [&str; 16] = [
     "@@",
     "--- ",
     "+",
@@ -29,6 +33,7 @@ const PATCH_LINES: [&str; 15] = [
     "new file mode ",
     "deleted file mode ",
     "old mode ",
+    "new mode ",
     "GIT binary patch",
     "Binary files ",
 ];
@@ -49,6 +54,9 @@ pub(super) fn read(
     // Whether a fence is open, and how many changes stood before it.
     let mut fence = None;
     while let Some(line) = text.head(at) {
+        if changes.len() > MAX_FILES {
+            return Err(too_many_files().into());
+        }
         if line.starts_with("diff --git ") {
             git = true;
             changes.push(read_git(&text, &mut at, &mut names)?);
@@ -61,6 +69,10 @@ pub(super) fn read(
         } else if line.trim_start().starts_with("```") {
             fence = if fence.is_some() { None } else { Some(changes.len()) };
             at += 1;
+        } else if line.starts_with("diff -") && text.starts_file(at + 1) {
+            // The command that made the diff.
+            left_out += 1;
+            at += 1;
         } else if text.is_signature(at) {
             left_out += 2;
             at += 2;
@@ -69,6 +81,9 @@ pub(super) fn read(
             left_out += usize::from(!line.trim().is_empty());
             at += 1;
         }
+    }
+    if changes.len() > MAX_FILES {
+        return Err(too_many_files().into());
     }
     if fence.is_some_and(|before| changes.len() > before) {
         return Err(open_fence().into());
@@ -81,6 +96,8 @@ pub(super) fn read(
     }
     if text.is_crlf {
         adjusted.push("the patch's own lines end in CRLF".to_owned());
+    } else if text.has_crlf_headers {
+        adjusted.push("some headers of the patch end in CRLF".to_owned());
     }
     if text.ends_within_a_line {
         adjusted.push("the patch was read as ending in a newline".to_owned());
@@ -110,7 +127,7 @@ fn read_git(text: &Text<'_>, at: &mut usize, names: &mut Names<'_>) -> Result<Me
     let first = *at + 1;
     let line = text.head(*at).unwrap_or_default();
     let both = line.strip_prefix("diff --git ").unwrap_or_default();
-    let mut lines = Lines::from(text.heads().to_vec(), *at + 1);
+    let mut lines = Lines::below(first, text.heads(first, MAX_HEADERS));
     let headers = read_headers(&mut lines)?;
     *at = lines.number() - 1;
     let named = if text.starts_file(*at) { Some(two_names(text, at, names)?) } else { None };
@@ -118,7 +135,7 @@ fn read_git(text: &Text<'_>, at: &mut usize, names: &mut Names<'_>) -> Result<Me
     let (old, new) = names.of_git(both, &headers, named).ok_or(Refusal::Unknown)?;
     let change = change_of(&headers, (&old, &new), first)?;
     let has_names = named.is_some();
-    let meant = with_hunks(text, at, change, first)?;
+    let meant = with_hunks(text, at, change, names)?;
     if has_names != meant.has_hunks() || !has_names && headers.changes_content() {
         return Err(Refusal::Unknown);
     }
@@ -145,7 +162,7 @@ fn read_plain(text: &Text<'_>, at: &mut usize, names: &mut Names<'_>) -> Result<
         new_mode: None,
         hunks: Vec::new(),
     };
-    let meant = with_hunks(text, at, change, first)?;
+    let meant = with_hunks(text, at, change, names)?;
     if meant.has_hunks() { Ok(meant) } else { Err(Refusal::Unknown) }
 }
 
@@ -172,8 +189,9 @@ fn with_hunks(
     text: &Text<'_>,
     at: &mut usize,
     mut change: FileChange,
-    first: usize,
+    names: &mut Names<'_>,
 ) -> Result<Meant, Refusal> {
+    let first = *at + 1;
     let hunks = body::hunks(text, at, change.path.as_str())?;
     change.hunks = hunks.iter().map(|meant| meant.hunk.clone()).collect();
     if !hunks.is_empty() {
@@ -186,10 +204,18 @@ fn with_hunks(
     if text.is_crlf {
         return Err(new_file_in_crlf(&change.path).into());
     }
-    if let Some(Header::OtherCounts { cut_off: Some(error), .. }) =
-        hunks.into_iter().next().map(|meant| meant.header)
-    {
-        return Err(error.into());
+    let path = &change.path;
+    match hunks.into_iter().next().map(|meant| (meant.header, meant.hunk.lines.len())) {
+        Some((Header::OtherCounts { cut_off: Some(error), .. }, _)) => return Err(error.into()),
+        Some((Header::OtherCounts { said: ((_, old), (_, new)), .. }, has)) => names.say(format!(
+            "the hunk of {path} says {old} old and {new} new lines and has 0 and {has}"
+        )),
+        Some((Header::Missing, has)) => {
+            names.say(format!(
+                "the hunk of {path} has no line numbers; {path} is new, with {has} lines"
+            ));
+        }
+        Some((Header::Exact, _)) | None => {}
     }
     Ok(Meant { change, hunks: Vec::new(), whole: false })
 }
