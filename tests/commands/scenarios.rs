@@ -72,6 +72,7 @@ scenarios! {
     s072_proposal_outside_the_propose_rights_is_denied
     s073_proposal_on_a_hidden_file_is_not_found
     s074_proposals_are_listed_with_how_they_stand
+    s074_patch_that_is_nearly_right_is_stored_exactly
     s080_unknown_argument_names_the_nearest
     s081_missing_argument_is_named
     s082_wrong_type_names_the_argument
