@@ -146,7 +146,6 @@ fn read_git(text: &Text<'_>, at: &mut usize, names: &mut Names<'_>) -> Result<Me
 }
 
 fn read_plain(text: &Text<'_>, at: &mut usize, names: &mut Names<'_>) -> Result<Meant, Refusal> {
-    let first = *at + 1;
     let (old, new) = two_names(text, at, names)?;
     let path = names.of_pair(&old, &new).ok_or(Refusal::Unknown)?;
     let kind = match (old.as_str(), new.as_str()) {
