@@ -66,10 +66,13 @@ scenarios! {
     s060_finding_is_stored_in_the_folder_of_its_role
     s061_finding_on_a_line_that_is_not_there_is_refused
     s062_finding_on_a_hidden_file_is_not_found
+    s063_findings_are_listed_by_file_and_those_on_hidden_files_are_not
     s070_proposal_is_stored_and_sources_stay
     s071_proposal_that_does_not_fit_shows_what_is_there
     s072_proposal_outside_the_propose_rights_is_denied
     s073_proposal_on_a_hidden_file_is_not_found
+    s074_proposals_are_listed_with_how_they_stand
+    s074_patch_that_is_nearly_right_is_stored_exactly
     s080_unknown_argument_names_the_nearest
     s081_missing_argument_is_named
     s082_wrong_type_names_the_argument

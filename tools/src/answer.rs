@@ -19,6 +19,9 @@ pub struct Answer {
     pub shown: Shown,
     /// Whether there is more than the answer holds.
     pub partial: bool,
+    /// Whether its JSON is structured content, with the output schema that clients were given; else
+    /// it is text, which every client shows.
+    pub structured: bool,
 }
 
 /// What can be written as JSON.
@@ -41,7 +44,15 @@ impl Answer {
         partial: bool,
     ) -> Answer {
         let (json, text) = (OnceLock::new(), OnceLock::new());
-        Answer { output: Box::new(output), json, text, adjusted: Vec::new(), shown, partial }
+        Answer {
+            output: Box::new(output),
+            json,
+            text,
+            adjusted: Vec::new(),
+            shown,
+            partial,
+            structured: true,
+        }
     }
 
     /// Names how the call was read: in a field `adjusted` of the JSON, and in a line before a text.
@@ -119,7 +130,7 @@ impl std::fmt::Debug for Answer {
 /// never both, so each tool picks one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shown {
-    /// The JSON itself, as structured content and as the same text.
+    /// The JSON itself: as text, and as structured content too where clients expect that.
     Json,
     /// Text alone, with no structured content.
     Text(String),

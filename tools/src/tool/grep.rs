@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cursor::{Binding, Cursor};
+use super::page_end::Stopped;
 use super::selection::{Globs, PathGlob};
 use super::{Alias, Effect, Foreign, Synonym, Tool, arguments};
 use crate::answer::{Format, Shown};
@@ -160,18 +161,6 @@ struct Skipped {
     unreadable: u64,
     /// Files and directories left out by ignore files.
     ignored: u64,
-}
-
-/// Why a page ended early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Stopped {
-    /// As many as asked for were found.
-    Limit,
-    /// Time ran out.
-    Deadline,
-    /// The answer was full.
-    Bytes,
 }
 
 impl Tool for Grep {

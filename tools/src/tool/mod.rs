@@ -2,6 +2,7 @@
 
 pub(crate) mod arguments;
 mod cursor;
+mod page_end;
 mod selection;
 
 use std::sync::{LazyLock, OnceLock};
@@ -25,6 +26,8 @@ use arguments::Habits;
 
 pub mod grep;
 pub mod list_dir;
+pub mod list_findings;
+pub mod list_proposals;
 pub mod propose_patch;
 pub mod read_file;
 pub mod read_state;
@@ -39,7 +42,9 @@ pub fn catalog() -> &'static [Entry] {
             Entry::of::<read_file::ReadFile>(),
             Entry::of::<grep::Grep>(),
             Entry::of::<write_finding::WriteFinding>(),
+            Entry::of::<list_findings::ListFindings>(),
             Entry::of::<propose_patch::ProposePatch>(),
+            Entry::of::<list_proposals::ListProposals>(),
             Entry::of::<read_state::ReadState>(),
             Entry::of::<write_state::WriteState>(),
         ]
@@ -353,7 +358,9 @@ fn run<T: Tool>(
     let output = T::run(scope, args, call).map_err(with_next_step)?;
     let shown = T::show(&output);
     let partial = T::is_partial(&output);
-    Ok(Answer::new(output, shown, partial))
+    let mut answer = Answer::new(output, shown, partial);
+    answer.structured = T::STRUCTURED;
+    Ok(answer)
 }
 
 /// Tells a model what to do next, by the tools that it may have.

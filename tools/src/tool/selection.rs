@@ -141,6 +141,31 @@ impl OneGlob {
     }
 }
 
+/// The globs of an argument that is a file, a directory or a glob: what it names itself and all
+/// below, and what it matches. None for the whole workspace.
+///
+/// # Errors
+/// When it can be no path, or is too long.
+pub(super) fn place_globs(path: &str) -> Result<Vec<String>, ToolError> {
+    if path.len() > MAX_GLOB_BYTES {
+        return Err(ToolError::invalid(format!("`path` must have at most {MAX_GLOB_BYTES} bytes")));
+    }
+    let path = WorkspacePath::parse(path)?;
+    if path.is_root() {
+        return Ok(Vec::new());
+    }
+    let text = path.as_str();
+    let itself = globset::escape(text);
+    let mut globs = vec![format!("{itself}/**"), itself];
+    if text.contains(['*', '?', '[', '{']) {
+        // Without `/` it is about names at any depth.
+        let glob = if text.contains('/') { text.to_owned() } else { format!("**/{text}") };
+        // A name with such characters need be no glob.
+        globs.extend(GlobBuilder::new(&glob).build().is_ok().then_some(glob));
+    }
+    Ok(globs)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
