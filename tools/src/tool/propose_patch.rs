@@ -365,7 +365,7 @@ fn check(args: &Args) -> Result<(), ToolError> {
             "`finding_ids` may have {MAX_FINDINGS} ids of 1 to {MAX_NAME} characters"
         )));
     }
-    let Some(Edits { list: edits, .. }) = &args.edits else { return Ok(()) };
+    let Some(edits) = &args.edits else { return Ok(()) };
     let texts = edits.iter().flat_map(|edit| [&edit.old_text, &edit.new_text]).flatten();
     let bytes: usize = texts.map(String::len).sum();
     if edits.len() > MAX_EDITS || bytes > MAX_PATCH_BYTES {
@@ -388,7 +388,7 @@ fn draft(
     let mut load = |path: &WorkspacePath| sources.load(path);
     let mut draft = Draft::new(&mut load);
     let mut adjusted = Vec::new();
-    match (&args.patch, args.edits.as_ref().filter(|edits| !edits.list.is_empty())) {
+    match (&args.patch, args.edits.as_ref().filter(|edits| !edits.is_empty())) {
         (Some(text), None) => {
             let surroundings = Surroundings {
                 exists: &|path| exists(scope, path),
