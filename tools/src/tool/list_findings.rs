@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::cursor::Binding;
 use super::page_end::Stopped;
 use super::selection::place_globs;
-use super::{Effect, Tool};
+use super::{Alias, Effect, Synonym, Tool, write_finding};
 use crate::answer::{Format, Shown};
 use crate::call::{Call, Stop};
 use crate::error::{Code, ToolError};
@@ -159,6 +159,16 @@ impl Tool for ListFindings {
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = false;
     const ESSENTIAL: &'static [&'static str] = &["run", "path", "severity", "details", "cursor"];
+    const ALIASES: &'static [Alias] = &[
+        ("file_path", "path"),
+        ("file", "path"),
+        ("glob", "path"),
+        ("min_severity", "severity"),
+        ("rule_id", "rule"),
+        ("head", "limit"),
+        ("max_results", "limit"),
+    ];
+    const SYNONYMS: &'static [Synonym] = write_finding::SEVERITIES;
     type Args = Args;
     type Output = Output;
 

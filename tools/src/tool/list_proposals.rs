@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::cursor::Binding;
 use super::page_end::{self, Stopped};
 use super::selection::place_globs;
-use super::{Effect, Tool};
+use super::{Alias, Effect, Tool};
 use crate::answer::{Format, Shown};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
@@ -154,6 +154,14 @@ impl Tool for ListProposals {
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = false;
     const ESSENTIAL: &'static [&'static str] = &["state", "run", "path", "agent", "cursor"];
+    const ALIASES: &'static [Alias] = &[
+        ("status", "state"),
+        ("file_path", "path"),
+        ("file", "path"),
+        ("glob", "path"),
+        ("head", "limit"),
+        ("max_results", "limit"),
+    ];
     type Args = Args;
     type Output = Output;
 

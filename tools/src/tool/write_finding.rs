@@ -35,6 +35,17 @@ const MAX_READ: usize = 200;
 /// Most agents whose folders are looked at.
 const MAX_AGENTS: usize = 1_000;
 
+/// What other tools call a severity. `error` and `note` may each mean two of ours.
+pub(super) const SEVERITIES: &[Synonym] = &[
+    ("severity", "crit", "critical"),
+    ("severity", "warning", "medium"),
+    ("severity", "warn", "medium"),
+    ("severity", "moderate", "medium"),
+    ("severity", "med", "medium"),
+    ("severity", "informational", "info"),
+    ("severity", "information", "info"),
+];
+
 /// The tool.
 pub struct WriteFinding;
 
@@ -136,16 +147,7 @@ impl Tool for WriteFinding {
         ("fix", "recommendation"),
         ("level", "severity"),
     ];
-    // `error` and `note` may each mean two of ours.
-    const SYNONYMS: &'static [Synonym] = &[
-        ("severity", "crit", "critical"),
-        ("severity", "warning", "medium"),
-        ("severity", "warn", "medium"),
-        ("severity", "moderate", "medium"),
-        ("severity", "med", "medium"),
-        ("severity", "informational", "info"),
-        ("severity", "information", "info"),
-    ];
+    const SYNONYMS: &'static [Synonym] = SEVERITIES;
     const ESSENTIAL: &'static [&'static str] = &["path", "start_line"];
     type Args = Args;
     type Output = Output;

@@ -150,10 +150,14 @@ fn a_nested_schema_is_told_in_paths() {
 fn a_window_beyond_the_end_says_how_many_rows_there_are() {
     for name in ["scalars.parquet", "events.avro"] {
         let (bytes, rows) = fixture(name);
-        let error = Setting::with(&bytes).try_read(json!({"offset": 1_000})).unwrap_err();
-        let said = format!("`offset` is 1000, but `data.bin` has {} rows", rows.len());
-        assert_eq!(error.message, said);
-        assert!(error.hint.unwrap().contains(&format!("from 1 to {}", rows.len())));
+        let setting = Setting::with(&bytes);
+        let answer = setting.json(json!({"offset": 1_000}));
+        let count = rows.len();
+        assert_eq!((&answer["rows"], &answer["row_count"]), (&json!([]), &json!(count)));
+        assert_eq!((&answer["more"], &answer["next_offset"]), (&json!(false), &Value::Null));
+        let text = setting.text(json!({"offset": 1_000}));
+        let said = format!("nothing at offset 1000: the file has {count} rows");
+        assert!(text.starts_with("[no rows · ") && text.contains(&said), "{text}");
     }
 }
 

@@ -112,9 +112,8 @@ fn an_empty_file_is_empty() {
     assert_snapshot!(fixture.text(json!({"path": "f", "offset": -5})), @r#"
     [empty file · utf-8 · 0 bytes · version e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855]
     "#);
-    assert_snapshot!(fixture.error(json!({"path": "f", "offset": 2})), @r#"
-    invalid_argument: `offset` is 2, but `f` has 0 lines
-    the file is empty; offset 1 reads it
+    assert_snapshot!(fixture.text(json!({"path": "f", "offset": 2})), @r#"
+    [empty file · utf-8 · 0 bytes · version e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 · nothing at offset 2: the file has no lines]
     "#);
 }
 
@@ -262,10 +261,22 @@ fn wrong_arguments_say_what_to_do() {
         let error = fixture.error(arguments);
         assert!(error.starts_with(code), "{error}");
     }
-    assert_snapshot!(fixture.error(json!({"path": "main.rs", "offset": 3})), @r#"
-    invalid_argument: `offset` is 3, but `main.rs` has 2 lines
-    give an offset from 1 to 2, or -1 for the last line
+}
+
+#[test]
+fn an_offset_after_the_last_line_gives_nothing_and_the_number_of_lines() {
+    let fixture = Fixture::new(&[("main.rs", b"one\ntwo\n"), ("wide.txt", b"caf\xe9\n")]);
+    assert_snapshot!(fixture.text(json!({"path": "main.rs", "offset": 3})), @r#"
+    [no lines · utf-8 · 8 bytes · version c3f9c8c283a2b1f2f1896f27a01cbe3cddc0c9d93f752e4639035a0f5b36f6e8 · nothing at offset 3: the file has 2 lines, the last at offset 2]
     "#);
+    let answer = fixture
+        .try_read(json!({"path": "wide.txt", "offset": i64::MAX, "format": "json"}))
+        .unwrap();
+    let json = answer.json();
+    assert_eq!((&json["content"], &json["more"]), (&json!(""), &json!(false)));
+    assert_eq!((&json["start_line"], &json["end_line"]), (&json!(2), &json!(1)));
+    assert_eq!((&json["total_lines"], &json["encoding"]), (&json!(1), &json!("iso-8859-1")));
+    assert!(json.get("next_offset").is_none(), "{json}");
 }
 
 #[test]

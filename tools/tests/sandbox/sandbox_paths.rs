@@ -123,17 +123,15 @@ fn spellings_that_climb_or_hide_are_refused_before_any_file_is_touched() {
             "a/../plain.txt",
             "../root-evil/secret.txt",
             "/etc/passwd",
-            "/",
             "//etc/passwd",
             "/mnt/workspace/../outside/secret.txt",
             "/mnt/workspace-evil/secret.txt",
             "~/x",
             "plain.txt\0",
             "plain.txt\0.png",
-            "a\\b\\file.txt",
             "..\\outside\\secret.txt",
             "C:\\secret.txt",
-            "plain.txt\n",
+            "plain.txt\n\u{202e}",
             "\u{feff}plain.txt",
             "txt.\u{202e}nialp",
         ] {
@@ -144,6 +142,27 @@ fn spellings_that_climb_or_hide_are_refused_before_any_file_is_touched() {
                 let error = run(&scope, tool, arguments).unwrap_err();
                 assert_eq!(error.code, Code::InvalidArgument, "{tool} {text:?}");
             }
+        }
+    }
+}
+
+/// What has one meaning inside of the workspace is read as that, and judged as that path.
+#[test]
+fn spellings_that_mean_a_path_inside_give_that_path() {
+    let tree = tree();
+    for mode in MODES {
+        let scope = tree.scope(mode);
+        for (text, meant) in [
+            ("/", "."),
+            ("a\\b\\file.txt", "a/b/file.txt"),
+            ("plain.txt\n", "plain.txt"),
+            ("/plain.txt", "plain.txt"),
+        ] {
+            let found = |path: &str| {
+                let answer = run(&scope, "grep", json!({ "path": path, "pattern": "." })).unwrap();
+                answer["matches"].clone()
+            };
+            assert_eq!(found(text), found(meant), "{mode:?} {text:?}");
         }
     }
 }

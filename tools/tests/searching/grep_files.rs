@@ -113,7 +113,7 @@ fn a_pattern_that_is_too_large_when_compiled_is_refused_with_a_hint() {
         assert_eq!(error.code, Code::InvalidArgument, "{pattern}");
         assert!(error.hint.unwrap().contains("smaller"), "{pattern}");
     }
-    for pattern in ["(", "[", "a{2,1}", "(?=a)", "(a)\\1", "\\", "a\nb", &"(".repeat(9_000)] {
+    for pattern in ["(", "[", "a{2,1}", "(?=a)", "(a)\\1", "\\", &"(".repeat(9_000)] {
         let error = run(&tree.scope(MODES[0]), "grep", json!({ "pattern": pattern })).unwrap_err();
         assert_eq!(error.code, Code::InvalidArgument, "{pattern:?}");
     }

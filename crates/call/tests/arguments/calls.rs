@@ -30,7 +30,7 @@ version = 1
 [[role]]
 name    = "agent"
 callers = ["agent"]
-tools   = ["list_dir", "read_file", "grep", "write_finding", "propose_patch", "read_state", "write_state"]
+tools   = ["list_dir", "read_file", "grep", "write_finding", "propose_patch", "read_state", "write_state", "list_findings", "list_proposals"]
 read    = ["**"]
 write   = ["output/**", "state/**"]
 propose = ["**"]

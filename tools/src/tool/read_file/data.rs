@@ -89,6 +89,11 @@ impl Reading<'_> {
                 return Err(self.out_of_reach(limit, lines));
             }
             Stretch::PastEnd(lines) => {
+                if let Some(broken) = broken {
+                    let nothing = nothing_there(request.offset, lines, "line");
+                    return Err(ToolError::invalid(format!("{nothing}; {broken}"))
+                        .hint(format!("give an offset from 1 to {}", lines.max(1))));
+                }
                 let first = Request { offset: 1, limit: 1, ..*request };
                 let reading = Reading { request: &first, ..*self };
                 return Ok(reading.unpack(packing, opened)?.past_end(request.offset, lines));
