@@ -115,7 +115,7 @@ fn refuse_what_is_no_prose(at: usize, line: &str, after_a_change: bool) -> Resul
     let of_a_patch = PATCH_LINES.iter().any(|start| line.starts_with(start))
         // A list before a patch may have dashes; behind one they may be lost lines.
         || line.starts_with('-')
-            && (after_a_change || !line.starts_with("- ") && line.trim_end().trim_matches('-') != "");
+            && (after_a_change || !line.starts_with("- ") && !line.trim_end().trim_matches('-').is_empty());
     match of_a_patch {
         true if after_a_change => Err(not_a_patch(at + 1, line).into()),
         true => Err(Refusal::Unknown),
@@ -146,7 +146,6 @@ fn read_git(text: &Text<'_>, at: &mut usize, names: &mut Names<'_>) -> Result<Me
 }
 
 fn read_plain(text: &Text<'_>, at: &mut usize, names: &mut Names<'_>) -> Result<Meant, Refusal> {
-    let first = *at + 1;
     let (old, new) = two_names(text, at, names)?;
     let path = names.of_pair(&old, &new).ok_or(Refusal::Unknown)?;
     let kind = match (old.as_str(), new.as_str()) {
