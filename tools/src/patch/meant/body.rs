@@ -32,7 +32,7 @@ impl<'t> Text<'t> {
         let whole = raw.len() - usize::from(ends_within_a_line);
         let is_crlf = whole > 0 && raw.iter().take(whole).all(|line| line.ends_with('\r'));
         let header = |line: &&str| line.ends_with('\r') && !line.starts_with([' ', '+', '-', '\r']);
-        let has_crlf_headers = raw.iter().any(|line| header(line));
+        let has_crlf_headers = raw.iter().any(header);
         Text { raw, heads, ends_within_a_line, is_crlf, has_crlf_headers }
     }
 

@@ -112,10 +112,10 @@ pub(super) fn counted(count: usize, what: &str) -> String {
 }
 
 fn refuse_what_is_no_prose(at: usize, line: &str, after_a_change: bool) -> Result<(), Refusal> {
-    let of_a_patch = PATCH_LINES.iter().any(|start| line.starts_with(start))
-        // A list before a patch may have dashes; behind one they may be lost lines.
-        || line.starts_with('-')
-            && (after_a_change || !line.starts_with("- ") && line.trim_end().trim_matches('-') != "");
+    // A list before a patch may have dashes; behind one they may be lost lines.
+    let is_list = line.starts_with("- ") || line.trim_end().trim_matches('-').is_empty();
+    let is_removed = line.starts_with('-') && (after_a_change || !is_list);
+    let of_a_patch = is_removed || PATCH_LINES.iter().any(|start| line.starts_with(start));
     match of_a_patch {
         true if after_a_change => Err(not_a_patch(at + 1, line).into()),
         true => Err(Refusal::Unknown),
