@@ -315,10 +315,10 @@ impl Examination {
         for tool in self.catalog.iter().filter(|tool| grant.allows_tool(tool.name)) {
             let scope = self.scope(grant, tool.name);
             match tool.folders(&scope) {
-                Ok(folders) if folders.is_empty() => {}
+                Ok(folders) if folders.is_empty() && tool.access != Access::Create => {}
                 Ok(folders) => {
                     asked = true;
-                    each(records_in(&scope, tool.name, &folders));
+                    each(records_in(&scope, tool, &folders));
                 }
                 Err(error) => {
                     asked = true;
@@ -386,19 +386,24 @@ fn shown(error: &ToolError) -> String {
     }
 }
 
-fn records_in(scope: &Scope, tool: &str, folders: &[WorkspacePath]) -> Check {
+fn records_in(scope: &Scope, tool: &Entry, folders: &[WorkspacePath]) -> Check {
+    // Whatever a tool is about, what it leaves is a record unless it makes files.
+    let access = if tool.access == Access::Create { Access::Create } else { Access::Write };
     for folder in folders {
-        match scope.probe_records(folder) {
-            Ok(Some(facts)) => return judge(tool, folder, facts),
+        match scope.probe_records(folder, access) {
+            Ok(Some(facts)) => return judge(tool.name, folder, facts),
             Ok(None) => {}
-            Err(error) => return refused(tool, folder, error),
+            Err(error) => return refused(tool.name, folder, error),
         }
     }
-    let folders: Vec<_> = folders.iter().map(|folder| format!("`{folder}/**`")).collect();
+    let named: Vec<_> = folders.iter().map(|folder| format!("`{folder}/**`")).collect();
+    let example = || format!("`{}/reports/**`, say,", scope.layout().output);
+    let named = if named.is_empty() { example() } else { named.join(" or ") };
+    let (name, list) = (tool.name, access.as_str());
     Check::warning(
         "write",
-        format!("policy lists {tool} for this caller but lets it write nowhere"),
-        format!("add {} to the role's `write`, or take the tool away", folders.join(" or ")),
+        format!("policy lists {name} for this caller but lets it write nowhere"),
+        format!("add {named} to the role's `{list}`, or take the tool away"),
     )
 }
 

@@ -4,11 +4,14 @@
 //! resolves outside it, no symbolic link is followed, and no path is checked first and used later.
 
 mod change;
+mod charge;
+mod claim;
 mod content;
 mod decider;
 mod entries;
 #[cfg(feature = "fault-injection")]
 mod faults;
+mod files;
 mod metadata;
 mod names;
 mod operations;
@@ -37,6 +40,7 @@ pub use content::Content;
 pub use decider::{Decider, Hold};
 #[cfg(feature = "fault-injection")]
 pub use faults::FaultPoint;
+pub use files::{FileContent, FileWrite, Standing, Wrote, WroteHow};
 pub use metadata::{Kind, Metadata, OpenFile};
 #[cfg(feature = "fault-injection")]
 pub use operations::Operation;
