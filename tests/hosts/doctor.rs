@@ -208,3 +208,25 @@ fn over_http_the_doctor_is_for_callers_whom_policy_allows() {
     let called = server.call("doctor", json!({})).json();
     assert!(called["error"]["message"].as_str().unwrap().contains("no tool `doctor`"), "{called}");
 }
+
+#[test]
+fn a_folder_of_files_is_tried_and_one_that_policy_forgot_is_told() {
+    let with_files = POLICY.replace("\"write_state\"]", "\"write_state\", \"write_file\"]");
+    let site = Site::new(&format!("{with_files}create = [\"output/reports/*.md\"]\n"));
+    let before = tree(&site.workspace());
+    let (status, report) = site.examine(&[], &[]);
+    assert_eq!(status, 0, "{report}");
+    let written = named(&report, "write");
+    let detail = written.iter().map(|check| check["detail"].as_str().unwrap());
+    let about = detail.filter(|detail| detail.starts_with("write_file can write in"));
+    assert!(about.clone().all(|detail| detail.contains("`output/reports`")), "{report}");
+    assert_eq!(about.count(), 1, "{report}");
+    assert_eq!(tree(&site.workspace()), before, "something was left behind");
+
+    let site = Site::new(&with_files);
+    let (status, report) = site.examine(&[], &[]);
+    assert_eq!(status, 0, "a warning is no failure: {report}");
+    let told = named(&report, "write").into_iter().find(|check| check["outcome"] == "warning");
+    let fix = told.expect("a warning")["fix"].as_str().unwrap().to_owned();
+    assert!(fix.contains("output/reports/**") && fix.contains("`create`"), "{fix}");
+}

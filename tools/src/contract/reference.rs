@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::shape::{Kind, Property, Shape};
+use crate::policy::Access;
 use crate::tool::{Effect, Entry};
 
 /// One row a tool, each linking to its section on `page` (empty for the same page).
@@ -80,6 +81,9 @@ fn type_name(shape: &Shape) -> String {
 
 fn effect(entry: &Entry) -> &'static str {
     match (entry.effect, entry.idempotent) {
+        (Effect::Records, true) if entry.access == Access::Create => {
+            "makes or replaces a file beside the sources; the same call again changes nothing"
+        }
         (Effect::Reads, _) => "nothing",
         (Effect::Records, true) => "adds a record; the same call again adds nothing",
         (Effect::Records, false) => "adds a record",

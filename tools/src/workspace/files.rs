@@ -2,7 +2,7 @@
 //! whole or not at all, new or in the place of exactly what was read.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::Seek;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, fstat, openat};
@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::claim::{Aside, Identity, Place, Placed, Unplaced};
+use super::file_content::{BLOCK_BYTES, FileContent, Source, each_block};
 use super::metadata::{Kind, Metadata};
 use super::publish::{Failed, fits};
 use super::scope::{Scope, read_error};
@@ -19,21 +20,10 @@ use crate::hex::hex;
 use crate::path::WorkspacePath;
 use crate::policy::Access;
 
-/// What is read at once between two looks at the call.
-const BLOCK_BYTES: usize = 256 * 1024;
 /// What a claim and unfinished names beside a file take of a path.
 const LONGEST_BESIDE: usize = 96;
 /// How often a file is written anew because what stood there was touched and not changed.
 const ATTEMPTS: usize = 4;
-
-/// What a file is to contain.
-#[derive(Debug, Clone, Copy)]
-pub enum FileContent<'c> {
-    /// These bytes.
-    Bytes(&'c [u8]),
-    /// What this file contains, of whatever size; it is judged as one that is read.
-    File(&'c WorkspacePath),
-}
 
 /// A file that is to be written.
 #[derive(Debug, Clone, Copy)]
@@ -330,7 +320,7 @@ impl Scope {
         let mut hash = Sha256::new();
         let size = each_block(&mut file, u64::MAX, path, call, |block| {
             hash.update(block);
-            Ok(())
+            Ok::<(), ToolError>(())
         })?;
         Ok(Found::File(Seen { file, identity, version: hex(&hash.finalize()), size }))
     }
@@ -356,104 +346,20 @@ impl Scope {
         seen.file.rewind().map_err(|error| read_error(write.path, &error))?;
         each_block(&mut seen.file, first, write.path, call, |block| {
             hash.update(block);
-            Ok(())
+            Ok::<(), ToolError>(())
         })?;
         if hex(&hash.finalize_reset()) != expected {
             return Ok(false);
         }
         each_block(&mut seen.file, u64::MAX, write.path, call, |block| {
             hash.update(block);
-            Ok(())
+            Ok::<(), ToolError>(())
         })?;
         Ok(hex(&hash.finalize()) == wanted)
-    }
-
-    fn content<'c>(&self, content: FileContent<'c>, call: &Call) -> Result<Source<'c>, ToolError> {
-        Ok(match content {
-            FileContent::Bytes(bytes) => {
-                Source { path: None, size: bytes.len() as u64, reader: Reader::Bytes(bytes) }
-            }
-            FileContent::File(path) => {
-                let opened = self.open_file(path, call)?;
-                Source { path: Some(path), size: opened.size, reader: Reader::File(opened.file) }
-            }
-        })
-    }
-}
-
-/// Where a content comes from, from its start.
-struct Source<'c> {
-    /// The file that it is the content of.
-    path: Option<&'c WorkspacePath>,
-    size: u64,
-    reader: Reader<'c>,
-}
-
-enum Reader<'c> {
-    Bytes(&'c [u8]),
-    File(File),
-}
-
-impl Read for Reader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        match self {
-            Reader::Bytes(bytes) => bytes.read(buffer),
-            Reader::File(file) => file.read(buffer),
-        }
-    }
-}
-
-impl Source<'_> {
-    /// The digest of the whole content.
-    fn digest(&mut self, path: &WorkspacePath, call: &Call) -> Result<String, Unwritten> {
-        let mut hash = Sha256::new();
-        let from = self.path.unwrap_or(path);
-        each_block(&mut self.reader, self.size, from, call, |block| {
-            hash.update(block);
-            Ok(())
-        })?;
-        Ok(hex(&hash.finalize()))
-    }
-
-    /// Refuses a content that has become shorter or longer while it was read.
-    fn ends_after(&mut self, copied: u64) -> Result<(), ToolError> {
-        let Some(path) = self.path else { return Ok(()) };
-        let more = self.reader.read(&mut [0; 1]).map_err(|error| read_error(path, &error))?;
-        if copied == self.size && more == 0 {
-            return Ok(());
-        }
-        Err(ToolError::new(Code::Conflict, format!("`{path}` changed while it was copied"))
-            .hint("nothing was written; copy it once nobody writes it any more"))
     }
 }
 
 fn no_directory(parent: &WorkspacePath) -> ToolError {
     let message = format!("`{parent}` is no directory: a file or a link is in the way");
     ToolError::new(Code::Conflict, message).hint("choose another path; links are not followed")
-}
-
-/// Gives the next `most` bytes by blocks, and says how many there were.
-fn each_block(
-    from: &mut impl Read,
-    most: u64,
-    path: &WorkspacePath,
-    call: &Call,
-    mut each: impl FnMut(&[u8]) -> Result<(), Unwritten>,
-) -> Result<u64, Unwritten> {
-    let room = usize::try_from(most).unwrap_or(usize::MAX).min(BLOCK_BYTES);
-    let mut block = vec![0; room];
-    let mut from = from.take(most);
-    let mut total = 0_u64;
-    loop {
-        call.check().map_err(ToolError::from)?;
-        match from.read(&mut block) {
-            Ok(0) => return Ok(total),
-            Ok(read) => {
-                total = total.saturating_add(read as u64);
-                each(block.get(..read).unwrap_or_default())?;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(read_error(path, &error).into()),
-        }
-    }
 }

@@ -11,6 +11,7 @@ mod decider;
 mod entries;
 #[cfg(feature = "fault-injection")]
 mod faults;
+mod file_content;
 mod files;
 mod metadata;
 mod names;
@@ -40,7 +41,8 @@ pub use content::Content;
 pub use decider::{Decider, Hold};
 #[cfg(feature = "fault-injection")]
 pub use faults::FaultPoint;
-pub use files::{FileContent, FileWrite, Standing, Wrote, WroteHow};
+pub use file_content::FileContent;
+pub use files::{FileWrite, Standing, Wrote, WroteHow};
 pub use metadata::{Kind, Metadata, OpenFile};
 #[cfg(feature = "fault-injection")]
 pub use operations::Operation;

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
 use mcp_workspace_test_support::tool_call::{open, run_as};
 use mcp_workspace_test_support::tree::Tree;
@@ -187,6 +188,26 @@ fn a_claim_that_nobody_ends_is_taken_away_with_whatever_is_in_it() {
     assert_eq!(there(&root), "alive");
     let left = beside(&root);
     assert!(left.iter().all(|name| name.starts_with(".unfinished-")), "{left:?}");
+}
+
+#[test]
+fn old_claims_are_swept_and_young_ones_are_left() {
+    let tree = Tree::new();
+    let root = tree.root();
+    for (claim, hours) in [(".claim-1", 2), (".claim-2", 0)] {
+        tree.file(&format!("work/{claim}/.unfinished-{claim}"), "of nobody");
+        let old = SystemTime::now() - Duration::from_secs(hours * 60 * 60);
+        for path in [format!("work/{claim}/.unfinished-{claim}"), format!("work/{claim}")] {
+            fs::File::open(root.join(path)).unwrap().set_modified(old).unwrap();
+        }
+    }
+    write(open(&root), new("one")).unwrap();
+    let mut left = beside(&root);
+    left.sort();
+    assert_eq!(left, [".claim-2", ".unfinished-.claim-1"]);
+    // And what was in it is unfinished work as any other.
+    write(open(&root), replacing("one", "two")).unwrap();
+    assert_eq!(beside(&root), [".claim-2"]);
 }
 
 #[test]
