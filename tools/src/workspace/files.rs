@@ -145,9 +145,11 @@ impl Scope {
     }
 
     fn may_create(&self, path: &WorkspacePath) -> Result<(), ToolError> {
-        if self.allows(Access::Create, path) {
+        let judgement = self.judge(Access::Create, path);
+        if judgement.allowed {
             return Ok(());
         }
+        let why = judgement.never().map(|why| format!(": {why}")).unwrap_or_default();
         let folders: Vec<_> =
             self.grant().folders_of_files().iter().map(|folder| format!("`{folder}`")).collect();
         let hint = if folders.is_empty() {
@@ -155,8 +157,8 @@ impl Scope {
         } else {
             format!("files can be made below {}; no name may begin with a dot", folders.join(", "))
         };
-        Err(ToolError::new(Code::Denied, format!("this caller may not make a file `{path}`"))
-            .hint(hint))
+        let message = format!("this caller may not make a file `{path}`{why}");
+        Err(ToolError::new(Code::Denied, message).hint(hint))
     }
 
     fn attempt(

@@ -192,6 +192,8 @@ fn nothing_is_made_where_policy_gives_no_right() {
         let error = write(&root, json!({"path": path, "content": "x"})).unwrap_err();
         assert_eq!(error.code, Code::Denied, "{path}: {error}");
         assert!(error.hint.is_some(), "{path}");
+        let source = path.starts_with("input/");
+        assert_eq!(error.message.ends_with("sources are changed by proposals"), source, "{error}");
     }
     assert_eq!(write(&root, json!({"path": "drop/a.md", "content": "x"})).unwrap()["size"], 1);
     assert_eq!(fs::read(root.join("input/a.py")).unwrap(), b"source\n");
