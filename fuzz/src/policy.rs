@@ -14,7 +14,9 @@ pub fn run(bytes: &[u8]) {
             let grant = grant.for_tool(tool);
             for path in ["", "a", "input/a", "output/findings/a/b.json", ".env"] {
                 let path = WorkspacePath::parse(path).unwrap();
-                for access in [Access::Read, Access::Write, Access::Propose, Access::Decide] {
+                for access in
+                    [Access::Read, Access::Write, Access::Create, Access::Propose, Access::Decide]
+                {
                     let may = grant.may(access, &path);
                     assert_eq!(may, grant.granting_role(access, &path).is_some());
                 }

@@ -24,6 +24,8 @@ pub(super) const TEMPLATE: &str = "workspace:///{+path}";
 pub(super) const VARIABLE: &str = "path";
 /// Records on one page of the list.
 const PAGE: usize = 100;
+/// How deep files that agents have made are listed.
+const FILES_DEPTH: usize = 8;
 /// The bytes of a path that stand in a URI as they are (RFC 3986, unreserved, and `/`).
 const ESCAPED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -33,6 +35,8 @@ const ESCAPED: &AsciiSet =
 enum Records {
     Findings,
     Proposals,
+    /// Files that agents have made, in the folder of this number.
+    Files(usize),
 }
 
 impl Records {
@@ -41,6 +45,7 @@ impl Records {
         match self {
             Records::Findings => 'f',
             Records::Proposals => 'p',
+            Records::Files(_) => 'a',
         }
     }
 
@@ -49,6 +54,33 @@ impl Records {
         match self {
             Records::Findings => "*.json",
             Records::Proposals => "change.patch",
+            Records::Files(_) => "*",
+        }
+    }
+
+    /// How far below its directory that is.
+    fn depth(self) -> usize {
+        match self {
+            Records::Findings | Records::Proposals => 2,
+            Records::Files(_) => FILES_DEPTH,
+        }
+    }
+
+    /// What the list shows next, where there are so many folders of files.
+    fn next(self, folders: usize) -> Option<Records> {
+        let files = |number| (number < folders).then_some(Records::Files(number));
+        match self {
+            Records::Findings => Some(Records::Proposals),
+            Records::Proposals => files(0),
+            Records::Files(number) => files(number + 1),
+        }
+    }
+
+    /// How a cursor of its pages begins.
+    fn cursor(self, rest: &str) -> String {
+        match self {
+            Records::Files(number) => format!("{}{number}.{rest}", self.mark()),
+            _ => format!("{}{rest}", self.mark()),
         }
     }
 
@@ -58,6 +90,11 @@ impl Records {
         let (title, media_type) = match self {
             Records::Findings => (format!("Finding {name}"), "application/json"),
             Records::Proposals => (format!("Proposed patch {name}"), "text/x-diff"),
+            Records::Files(_) => {
+                return Resource::new(uri_of(path), path)
+                    .with_title(path.to_owned())
+                    .with_mime_type(media_type(path));
+            }
         };
         Resource::new(uri_of(path), name).with_title(title).with_mime_type(media_type)
     }
@@ -74,7 +111,8 @@ fn path_of(uri: &str) -> Option<String> {
     percent_decode_str(escaped).decode_utf8().ok().map(String::from)
 }
 
-/// One page of the records that the caller may read: findings first, then proposals.
+/// One page of the records that the caller may read, findings first, then proposals, and of the
+/// files that agents have made.
 pub(super) async fn list(
     handler: &Handler,
     cursor: Option<String>,
@@ -85,15 +123,23 @@ pub(super) async fn list(
         Some(text) => page_of(&text)?,
     };
     let mut resources = Vec::new();
+    let layout = handler.dispatcher.layout();
+    let mut folders = handler.dispatcher.policy().folders_of_files();
+    // What can be anywhere is no list of what agents have made.
+    folders.retain(|folder| !folder.is_root());
     let next = loop {
-        let layout = handler.dispatcher.layout();
         let directory = match kind {
             Records::Findings => layout.findings(),
             Records::Proposals => layout.proposals(),
+            // A folder of a policy that is another by now has no pages any more.
+            Records::Files(number) => match folders.get(number) {
+                Some(folder) => folder,
+                None => break None,
+            },
         };
         let arguments = json!({
             "path": directory.as_str(),
-            "depth": 2,
+            "depth": kind.depth(),
             "glob": kind.glob(),
             "limit": PAGE.saturating_sub(resources.len()).max(1),
             "cursor": cursor.take(),
@@ -109,16 +155,16 @@ pub(super) async fn list(
             entries
                 .into_iter()
                 .flatten()
+                .filter(|entry| entry.get("type").is_some_and(|kind| kind == "file"))
                 .filter_map(|entry| entry.get("path")?.as_str())
                 .map(|path| kind.resource(directory, path)),
         );
         if let Some(next) = page.get("next_cursor").and_then(Value::as_str) {
-            break Some(format!("{}{next}", kind.mark()));
+            break Some(kind.cursor(next));
         }
-        match kind {
-            Records::Findings if resources.len() < PAGE => kind = Records::Proposals,
-            Records::Findings => break Some(Records::Proposals.mark().to_string()),
-            Records::Proposals => break None,
+        match kind.next(folders.len()) {
+            Some(next) if resources.len() < PAGE => kind = next,
+            next => break next.map(|next| next.cursor("")),
         }
     };
     let mut list = ListResourcesResult::with_all_items(resources);
@@ -131,16 +177,21 @@ pub(super) async fn list(
 /// Which page a cursor names: a letter for the kind, then `list_dir`'s own cursor, which that
 /// tool checks.
 fn page_of(cursor: &str) -> Result<(Records, Option<String>), ErrorData> {
-    let kind = [Records::Findings, Records::Proposals]
+    let kind = [Records::Findings, Records::Proposals, Records::Files(0)]
         .into_iter()
-        .find(|kind| cursor.starts_with(kind.mark()));
-    let Some(kind) = kind else {
+        .find_map(|kind| Some((kind, cursor.strip_prefix(kind.mark())?)));
+    let page = match kind {
+        Some((Records::Files(_), rest)) => rest
+            .split_once('.')
+            .and_then(|(number, rest)| Some((Records::Files(number.parse().ok()?), rest))),
+        other => other,
+    };
+    let Some((kind, rest)) = page else {
         return Err(ErrorData::invalid_params(
             "`cursor` is not one that this server gave; leave it out to start from the beginning",
             None,
         ));
     };
-    let rest = cursor.get(kind.mark().len_utf8()..).unwrap_or_default();
     Ok((kind, (!rest.is_empty()).then(|| rest.to_owned())))
 }
 
@@ -199,13 +250,7 @@ pub(super) async fn read(
 /// The text, and where it was cut a second part that says how to go on.
 fn text(json: &Value, uri: &str, path: &str) -> Vec<ResourceContents> {
     let content = json.get("content").and_then(Value::as_str).unwrap_or_default();
-    let media_type = match path.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("json") => "application/json",
-        Some("md") => "text/markdown",
-        Some("patch" | "diff") => "text/x-diff",
-        _ => "text/plain",
-    };
-    let mut contents = vec![ResourceContents::text(content, uri).with_mime_type(media_type)];
+    let mut contents = vec![ResourceContents::text(content, uri).with_mime_type(media_type(path))];
     if let Some(offset) = json.get("next_offset").and_then(Value::as_i64) {
         let rest = format!(
             "[cut here; read_file with path `{path}` and offset {offset} reads what follows]"
@@ -213,6 +258,17 @@ fn text(json: &Value, uri: &str, path: &str) -> Vec<ResourceContents> {
         contents.push(ResourceContents::text(rest, uri).with_mime_type("text/plain"));
     }
     contents
+}
+
+/// The media type of a text by its name's ending.
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("json") => "application/json",
+        Some("md") => "text/markdown",
+        Some("csv") => "text/csv",
+        Some("patch" | "diff") => "text/x-diff",
+        _ => "text/plain",
+    }
 }
 
 /// A tool's error in the protocol's form. A resource that is not there is a wrong parameter

@@ -20,9 +20,10 @@ callers = [
     "agentcore:workspace-gw-a1b2c3d4e5/TGT1234567",
     "bedrock-agent:AGENT12345/TSTALIASID",
 ]
-tools   = ["list_dir", "read_file", "grep", "write_finding", "propose_patch", "read_state", "write_state"]
+tools   = ["list_dir", "read_file", "grep", "write_finding", "propose_patch", "write_file", "read_state", "write_state"]
 read    = ["input/**", "state/own/**"]
 write   = ["output/findings/agent/**", "output/proposals/**", "state/own/**"]
+create  = ["work/**", "output/**"]
 propose = ["input/**"]
 deny    = ["**/*.key", "**/.env"]
 "#;
@@ -51,11 +52,21 @@ impl Site {
             "root/input/sub/.env",
             "root/state/others/secret/@/1/value.json",
             "root/output/decisions/x/1/decision.json",
+            "root/work/kept.txt",
         ] {
             write(hidden, &format!("{SECRET}\n"));
         }
         // A rule of another directory, which must not be read through a link.
         write("outside/.gitignore", "visible.txt\n");
+        write("root/work/taken.txt", "taken\n");
+        let work = folder.path().join("root/work");
+        for (link, target) in [
+            ("up", "../.."),
+            ("leak.txt", "../../outside/secret.txt"),
+            ("dangling.txt", "../../outside/new.txt"),
+        ] {
+            symlink(target, work.join(link)).unwrap();
+        }
         let input = folder.path().join("root/input");
         for (link, target) in [
             ("out.txt", "../../outside/secret.txt"),
@@ -82,9 +93,14 @@ impl Site {
     /// All files and links that nobody may change, with their content.
     pub(crate) fn untouchable(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut found = BTreeMap::new();
-        for top in
-            ["outside", "root/input", "root/private", "root/state/others", "root/output/decisions"]
-        {
+        for top in [
+            "outside",
+            "root/input",
+            "root/private",
+            "root/work",
+            "root/state/others",
+            "root/output/decisions",
+        ] {
             collect(&self.folder.path().join(top), &mut found);
         }
         found

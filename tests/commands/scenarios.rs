@@ -92,6 +92,12 @@ scenarios! {
     s096_state_that_policy_hides_is_not_found
     s097_state_key_cannot_name_a_version
     s098_state_value_over_the_limit_is_too_large
+    s100_report_is_left_for_people
+    s101_file_that_is_there_is_a_conflict_that_names_its_version
+    s102_file_is_replaced_by_the_version_that_was_read
+    s103_file_is_copied_from_one_that_may_be_read
+    s104_file_among_sources_is_denied
+    s105_file_among_records_is_denied
 }
 
 #[test]

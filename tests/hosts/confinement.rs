@@ -55,9 +55,10 @@ version = 1
 [[role]]
 name    = "all"
 callers = ["local"]
-tools   = ["list_dir", "read_file", "grep", "write_finding", "propose_patch", "read_state", "write_state"]
+tools   = ["list_dir", "read_file", "grep", "write_finding", "propose_patch", "write_file", "read_state", "write_state"]
 read    = ["**"]
 write   = ["output/findings/all/**", "output/proposals/**", "state/**"]
+create  = ["output/reports/**", "work/**"]
 propose = ["input/**"]
 doctor  = true
 "#;
@@ -88,6 +89,12 @@ doctor  = true
                 "title": "t", "rationale": "why",
                 "patch": "--- a/input/a.txt\n+++ b/input/a.txt\n@@ -1 +1 @@\n-one\n+two\n",
             }),
+        ),
+        ("write_file", json!({ "path": "work/new/a.txt", "content": "one\n" })),
+        (
+            "write_file",
+            json!({ "path": "work/new/a.txt", "from": "input/a.txt", "append": true,
+                "expected_version": mcp_workspace_tools::patch::version(b"one\n") }),
         ),
         ("write_state", json!({ "key": "a/b", "value": 1, "expected_version": 0 })),
         ("write_state", json!({ "key": "a/b", "value": 2, "expected_version": 1 })),

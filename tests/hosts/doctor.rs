@@ -230,3 +230,25 @@ fn whether_decisions_are_signed_is_told() {
     let check = only(&report, "decisions");
     assert_eq!(check["detail"], "signed with the key in DECISION_KEY", "{check}");
 }
+
+#[test]
+fn a_folder_of_files_is_tried_and_one_that_policy_forgot_is_told() {
+    let with_files = POLICY.replace("\"write_state\"]", "\"write_state\", \"write_file\"]");
+    let site = Site::new(&format!("{with_files}create = [\"output/reports/*.md\"]\n"));
+    let before = tree(&site.workspace());
+    let (status, report) = site.examine(&[], &[]);
+    assert_eq!(status, 0, "{report}");
+    let written = named(&report, "write");
+    let detail = written.iter().map(|check| check["detail"].as_str().unwrap());
+    let about = detail.filter(|detail| detail.starts_with("write_file can write in"));
+    assert!(about.clone().all(|detail| detail.contains("`output/reports`")), "{report}");
+    assert_eq!(about.count(), 1, "{report}");
+    assert_eq!(tree(&site.workspace()), before, "something was left behind");
+
+    let site = Site::new(&with_files);
+    let (status, report) = site.examine(&[], &[]);
+    assert_eq!(status, 0, "a warning is no failure: {report}");
+    let told = named(&report, "write").into_iter().find(|check| check["outcome"] == "warning");
+    let fix = told.expect("a warning")["fix"].as_str().unwrap().to_owned();
+    assert!(fix.contains("output/reports/**") && fix.contains("`create`"), "{fix}");
+}

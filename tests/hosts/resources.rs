@@ -12,9 +12,10 @@ version = 1
 [[role]]
 name    = "reviewer"
 callers = ["reviewer"]
-tools   = ["list_dir", "read_file", "grep", "write_finding", "propose_patch"]
+tools   = ["list_dir", "read_file", "grep", "write_finding", "propose_patch", "write_file"]
 read    = ["**"]
 write   = ["output/**"]
+create  = ["output/reports/**", "work/*.csv"]
 propose = ["src/**"]
 deny    = ["**/.env"]
 
@@ -124,6 +125,12 @@ fn records_are_listed_for_those_who_may_read_them() {
     assert_eq!(uris[0], format!("workspace:///{finding}"));
     assert!(uris[1].starts_with(&format!("workspace:///{}", directory_of(&proposal))), "{uris:?}");
 
+    let report =
+        call("write_file", json!({ "path": "output/reports/deep/a.md", "content": "# A" }));
+    let table = call("write_file", json!({ "path": "work/t.csv", "content": "a,b\n" }));
+    let files: Vec<_> = [report, table].map(|path| format!("workspace:///{path}")).into();
+    assert_eq!(two.uris(&two.reviewer)[2..], files);
+
     let read = two.ask(&two.reviewer, "resources/read", json!({ "uri": uris[0] }));
     let contents = &read["result"]["contents"][0];
     assert_eq!(contents["mimeType"], "application/json");
@@ -151,9 +158,16 @@ fn many_records_come_by_pages_each_once() {
     for number in 0..230 {
         std::fs::write(root.join(format!("{number:032x}.json")), "{}").unwrap();
     }
+    for (folder, files) in [("output/reports/a", 150), ("work", 70)] {
+        let folder = two._directory.path().join("workspace").join(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        for number in 0..files {
+            std::fs::write(folder.join(format!("{number}.csv")), "a,b\n").unwrap();
+        }
+    }
     let mut seen = Vec::new();
     let mut cursor = Value::Null;
-    for _ in 0..5 {
+    for _ in 0..10 {
         let params = if cursor.is_null() { json!({}) } else { json!({ "cursor": cursor }) };
         let page = two.ask(&two.reviewer, "resources/list", params);
         let resources = page["result"]["resources"].as_array().unwrap().clone();
@@ -166,9 +180,11 @@ fn many_records_come_by_pages_each_once() {
     let mut unique = seen.clone();
     unique.sort();
     unique.dedup();
-    assert_eq!((seen.len(), unique.len()), (230, 230));
-    let wrong = two.ask(&two.reviewer, "resources/list", json!({ "cursor": "nonsense" }));
-    assert_eq!(wrong["error"]["code"], -32602, "{wrong}");
+    assert_eq!((seen.len(), unique.len()), (450, 450));
+    for nonsense in ["nonsense", "a", "a9", "ax.", "a0"] {
+        let wrong = two.ask(&two.reviewer, "resources/list", json!({ "cursor": nonsense }));
+        assert_eq!(wrong["error"]["code"], -32602, "{nonsense}: {wrong}");
+    }
 }
 
 #[test]

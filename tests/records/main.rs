@@ -24,9 +24,10 @@ version = 1
 [[role]]
 name = "agent"
 callers = ["worker-*"]
-tools = ["write_finding", "read_state", "write_state"]
+tools = ["write_finding", "read_state", "write_state", "write_file"]
 read = ["**"]
 write = ["output/**", "state/**"]
+create = ["work/**"]
 [role.limits]
 max_findings = 1_000_000
 max_keys = 1_000_000
@@ -339,6 +340,81 @@ fn claims(fixture: &Fixture) {
         winners.insert(by[0]);
     }
     assert!(winners.len() > 1, "one process won everything; this shows nothing");
+}
+
+#[test]
+fn each_line_that_is_appended_is_there_once_whoever_is_killed() {
+    lines(&Fixture::on_disk(), 25);
+}
+
+#[test]
+fn each_line_that_is_appended_is_there_once_over_two_mounts() {
+    Fixture::over_two_mounts().iter().for_each(|fixture| lines(fixture, 4));
+}
+
+/// Processes append lines to one file, each by the version that it knows.
+fn lines(fixture: &Fixture, of_each: usize) {
+    const PROCESSES: usize = 16;
+    let file = fixture.root.join("work/lines.txt");
+    let is_there = |line: &str| {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        text.lines().any(|one| one == line.trim_end())
+    };
+    let begun = Instant::now();
+    let fleet = fixture.fleet(PROCESSES);
+    let (lost, conflicts) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    fleet.run(Some(Duration::from_millis(100)), MOST, |worker| {
+        let mut random = Random::new();
+        let mut known = Value::Null;
+        for number in 0..of_each {
+            let line = format!("{} {number}\n", worker.place);
+            let mut tries = 0;
+            loop {
+                let append = json!({ "path": "work/lines.txt", "content": line, "append": true,
+                    "expected_version": known });
+                match worker.call("write_file", &append) {
+                    Ok(Ok(answer)) => {
+                        known = answer["version"].clone();
+                        break;
+                    }
+                    Ok(Err(error)) if error.starts_with("conflict") => {
+                        conflicts.fetch_add(1, Ordering::Relaxed);
+                        let (_, version) = error.split_once("with version ").expect(&error);
+                        known = version[..64].into();
+                        tries += 1;
+                        let wait = random.below(tries.min(8) * 10);
+                        std::thread::sleep(Duration::from_millis(wait as u64));
+                    }
+                    Ok(Err(error)) => panic!("{error}"),
+                    // The process is dead: what it has not done by now never happens.
+                    Err(Died) => {
+                        lost.fetch_add(1, Ordering::Relaxed);
+                        if is_there(&line) {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    });
+    let (lost, conflicts) = (lost.into_inner(), conflicts.into_inner());
+    println!(
+        "{} lines by {PROCESSES} processes in {:.1?}; {} killed, {lost} answers lost, {conflicts} \
+         conflicts",
+        PROCESSES * of_each,
+        begun.elapsed(),
+        fleet.killed.load(Ordering::Relaxed),
+    );
+    let text = fs::read_to_string(&file).unwrap();
+    for place in 0..PROCESSES {
+        // Those of one process in its order, each once.
+        let expected: Vec<_> = (0..of_each).map(|number| format!("{place} {number}")).collect();
+        let begins = format!("{place} ");
+        let there: Vec<_> = text.lines().filter(|line| line.starts_with(&begins)).collect();
+        assert_eq!(there, expected, "of process {place}");
+    }
+    assert_eq!(text.lines().count(), PROCESSES * of_each);
+    assert!(lost > 0 && conflicts > 0, "nobody was in anybody's way; this shows nothing");
 }
 
 /// The names in a directory that readers see.

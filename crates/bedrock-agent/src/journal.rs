@@ -59,7 +59,7 @@ impl Journal {
         run: &Name,
         agent: &Name,
     ) -> anyhow::Result<(Journal, Vec<Event>)> {
-        let directory = layout.output.join("runs")?.join(run.as_str())?.join(agent.as_str())?;
+        let directory = layout.runs().join(run.as_str())?.join(agent.as_str())?;
         let shown = directory.as_str().to_owned();
         Journal::open_at(root, directory, shown)
     }

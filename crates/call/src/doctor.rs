@@ -292,10 +292,10 @@ impl Examination {
         for tool in self.catalog.iter().filter(|tool| grant.allows_tool(tool.name)) {
             let scope = self.scope(grant, tool.name);
             match tool.folders(&scope) {
-                Ok(folders) if folders.is_empty() => {}
+                Ok(folders) if folders.is_empty() && tool.access != Access::Create => {}
                 Ok(folders) => {
                     asked = true;
-                    each(records_in(&scope, tool.name, &folders));
+                    each(records_in(&scope, tool, &folders));
                 }
                 Err(error) => {
                     asked = true;

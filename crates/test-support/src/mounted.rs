@@ -17,10 +17,12 @@ version = 1
 name = "agent"
 callers = ["local"]
 tools = [
-    "read_file", "list_dir", "grep", "write_finding", "propose_patch", "read_state", "write_state",
+    "read_file", "list_dir", "grep", "write_finding", "propose_patch", "write_file", "read_state",
+    "write_state",
 ]
 read = ["**"]
 write = ["output/**", "state/**"]
+create = ["output/work/**"]
 propose = ["**"]
 "#;
 

@@ -19,7 +19,7 @@ import tempfile
 import traceback
 from dataclasses import dataclass, field
 
-TOOLS = ["grep", "list_dir", "list_findings", "list_proposals", "propose_patch", "read_file", "read_state", "write_finding", "write_state"]
+TOOLS = ["grep", "list_dir", "list_findings", "list_proposals", "propose_patch", "read_file", "read_state", "write_file", "write_finding", "write_state"]
 HIDDEN = {".env", "config/deploy.pem"}
 RECORDS = ".mcp-workspace"
 MAX_PAGES = 500

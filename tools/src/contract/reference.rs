@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::policy::Access;
 use crate::schema::shape::{Kind, Property, Shape};
 use crate::tool::{Effect, Entry};
 
@@ -80,6 +81,9 @@ fn type_name(shape: &Shape) -> String {
 
 fn effect(entry: &Entry) -> &'static str {
     match (entry.effect, entry.idempotent) {
+        (Effect::Records, true) if entry.access == Access::Create => {
+            "makes or replaces a file beside the sources; the same call again changes nothing"
+        }
         (Effect::Reads, _) => "nothing",
         (Effect::Records, true) => "adds a record; the same call again adds nothing",
         (Effect::Records, false) => "adds a record",

@@ -132,6 +132,19 @@ impl PathRules {
     pub(super) fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
+
+    /// The directory of each rule that all of its matches are in: the beginning of the glob, as far
+    /// as it names directories.
+    pub(super) fn folders(&self) -> impl Iterator<Item = WorkspacePath> {
+        self.rules.iter().filter_map(|rule| WorkspacePath::parse(leading_folder(&rule.text)).ok())
+    }
+}
+
+/// The beginning of a glob that names directories without any pattern.
+pub(super) fn leading_folder(glob: &str) -> &str {
+    let plain = glob.find(['*', '[', '{', '?']).unwrap_or(glob.len());
+    let named = glob.get(..plain).unwrap_or_default();
+    named.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// Whether a path below `directory` can match the glob.

@@ -62,12 +62,24 @@ impl Grant {
     pub fn for_tool(&self, tool: &str) -> ToolGrant {
         let granting: Arc<[Arc<Role>]> =
             self.roles.iter().filter(|role| role.lists(tool)).cloned().collect();
-        ToolGrant::new(granting, Arc::clone(&self.binding), Arc::clone(&self.layout))
+        self.grant_of(granting)
     }
 
     /// The rights over all tools, for decisions of people, which are not tools.
     pub fn for_decisions(&self) -> ToolGrant {
-        ToolGrant::new(Arc::clone(&self.roles), Arc::clone(&self.binding), Arc::clone(&self.layout))
+        self.grant_of(Arc::clone(&self.roles))
+    }
+
+    fn grant_of(&self, granting: Arc<[Arc<Role>]>) -> ToolGrant {
+        let limits =
+            granting.iter().map(|role| role.limits).reduce(Limits::or_larger).unwrap_or_default();
+        ToolGrant {
+            granting,
+            denying: Arc::clone(&self.binding),
+            all: Arc::clone(&self.all),
+            layout: Arc::clone(&self.layout),
+            limits,
+        }
     }
 }
 
@@ -76,8 +88,19 @@ impl Grant {
 pub struct ToolGrant {
     granting: Arc<[Arc<Role>]>,
     denying: Arc<[Arc<Role>]>,
+    /// All roles of the policy: what any of them proposes on is a source.
+    all: Arc<[Arc<Role>]>,
     layout: Arc<Layout>,
     limits: Limits,
+}
+
+/// The folders that hold all that `create` of roles can match.
+pub(super) fn folders_of_files(roles: &[Arc<Role>]) -> Vec<WorkspacePath> {
+    let all = roles.iter().flat_map(|role| role.create.folders());
+    let mut folders: Vec<_> = all.collect();
+    folders.sort_unstable();
+    folders.dedup();
+    folders
 }
 
 /// On what a judgement stands.
@@ -90,15 +113,10 @@ enum Ground<'g> {
 }
 
 impl ToolGrant {
-    fn new(granting: Arc<[Arc<Role>]>, denying: Arc<[Arc<Role>]>, layout: Arc<Layout>) -> Self {
-        let limits =
-            granting.iter().map(|role| role.limits).reduce(Limits::or_larger).unwrap_or_default();
-        ToolGrant { granting, denying, layout, limits }
-    }
-
     /// Decides about one access. This is the only place where policy is decided: a `deny` of any
     /// role that binds the caller wins, then what no policy can grant (records are never
-    /// proposed on, decisions never written by a tool), then the first role that grants it.
+    /// proposed on, decisions never written by a tool, sources never replaced), then the first role
+    /// that grants it.
     fn ground(&self, access: Access, path: &WorkspacePath) -> Ground<'_> {
         if access == Access::Enter && path.is_root() {
             return Ground::Root;
@@ -109,10 +127,25 @@ impl ToolGrant {
         if let Some(why) = self.layout.never(access, path) {
             return Ground::Never(why);
         }
+        if access == Access::Create && self.is_source(path) {
+            return Ground::Never("sources are changed by proposals");
+        }
         match self.granting.iter().find(|role| role.grants(access, path)) {
             Some(role) => Ground::Granted(role),
             None => Ground::Nothing,
         }
+    }
+
+    /// Whether some role of the policy proposes changes of `path`, whoever has that role.
+    fn is_source(&self, path: &WorkspacePath) -> bool {
+        self.layout.never(Access::Propose, path).is_none()
+            && self.all.iter().any(|role| role.grants(Access::Propose, path))
+    }
+
+    /// The folders that hold all that `create` of these roles can match: the beginning of each of
+    /// their globs, as far as it names directories. Sorted, each once.
+    pub fn folders_of_files(&self) -> Vec<WorkspacePath> {
+        folders_of_files(&self.granting)
     }
 
     /// Whether `access` to `path` is allowed: what [`ToolGrant::judge`] decides, for loops over

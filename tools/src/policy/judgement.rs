@@ -43,6 +43,12 @@ impl Judgement {
         }
     }
 
+    /// Why no policy could have granted this; none where one could have.
+    pub fn never(&self) -> Option<&str> {
+        let by_policy = self.allowed || self.role.is_some() || self.path.is_none();
+        (!by_policy).then_some(&*self.reason)
+    }
+
     /// Refused before any path was looked at.
     pub fn refused(reason: impl Into<Cow<'static, str>>) -> Judgement {
         let reason = reason.into();

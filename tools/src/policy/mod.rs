@@ -44,6 +44,8 @@ pub enum Access {
     Read,
     /// Writing a record.
     Write,
+    /// Making a file that is no record, for people and other agents, or replacing one.
+    Create,
     /// Proposing a change of a source file.
     Propose,
     /// Approving and applying proposals, by people.
@@ -56,6 +58,7 @@ impl Access {
         match self {
             Access::Enter | Access::Read => "read",
             Access::Write => "write",
+            Access::Create => "create",
             Access::Propose => "propose",
             Access::Decide => "decide",
         }
@@ -74,6 +77,7 @@ pub struct Layout {
     findings: WorkspacePath,
     proposals: WorkspacePath,
     decisions: WorkspacePath,
+    runs: WorkspacePath,
 }
 
 /// How the directories begin, in folders of records, that callers' records are counted by.
@@ -93,6 +97,24 @@ impl Layout {
     /// The directory of decisions: `decisions` in the output. No tool writes there.
     pub fn decisions(&self) -> &WorkspacePath {
         &self.decisions
+    }
+
+    /// The directory of the runs of agents that a program leads: `runs` in the output. No tool
+    /// writes there.
+    pub fn runs(&self) -> &WorkspacePath {
+        &self.runs
+    }
+
+    /// The folders of records. Files that agents make are never there.
+    fn folders_of_records(&self) -> [&WorkspacePath; 5] {
+        [&self.findings, &self.proposals, &self.decisions, &self.runs, &self.state]
+    }
+
+    /// Whether `path` has a name that begins with a dot, those of the output's own path left out:
+    /// what is hidden is read by programs (`.git/config`, `.envrc`) rather than by people.
+    fn is_hidden(&self, path: &WorkspacePath) -> bool {
+        let own = if is_within(path, &self.output) { self.output.components().count() } else { 0 };
+        path.components().skip(own).any(|name| name.starts_with('.'))
     }
 
     /// Whether `path` is the directory of decisions or lies below it.
@@ -124,6 +146,13 @@ impl Layout {
             Access::Read if self.is_saved_source(path) => {
                 Some("sources that were saved for a revert are not read here")
             }
+            Access::Read | Access::Enter if is_unfinished(path) => {
+                Some("that is unfinished work of a writer")
+            }
+            Access::Create if self.folders_of_records().iter().any(|all| is_within(path, all)) => {
+                Some("records are written by tools of their own")
+            }
+            Access::Create if self.is_hidden(path) => Some("hidden names are not made"),
             Access::Write if self.is_decision(path) => Some("decisions are written by no tool"),
             Access::Propose if self.holds_records(path) => Some("records cannot be proposed on"),
             Access::Decide if self.holds_records(path) => Some("records are not decided about"),
@@ -135,6 +164,17 @@ impl Layout {
     fn holds_records(&self, path: &WorkspacePath) -> bool {
         is_within(path, &self.output) || is_within(path, &self.state)
     }
+}
+
+/// How the names begin of what is written aside, and of the claims of who replaces a file.
+pub(crate) const UNFINISHED: &str = ".unfinished-";
+pub(crate) const CLAIM: &str = ".claim-";
+
+/// Whether `path` is unfinished work of a writer: whoever writes next sweeps it.
+fn is_unfinished(path: &WorkspacePath) -> bool {
+    let is_one = |name: &str| name.starts_with(UNFINISHED) || name.starts_with(CLAIM);
+    // Walks ask about each path.
+    path.as_str().contains('-') && path.components().any(is_one)
 }
 
 /// Whether `path` is `folder` or lies below it, in any spelling that a file system without cases
@@ -158,6 +198,10 @@ pub struct Limits {
     pub max_proposals: u64,
     /// Keys of shared state that one caller may make. Default: 10,000.
     pub max_keys: u64,
+    /// Files that one caller may leave by `create`. Default: 1,000.
+    pub max_files: u64,
+    /// Bytes that those files may have together. Default: 10,737,418,240.
+    pub max_bytes: u64,
 }
 
 impl Default for Limits {
@@ -167,21 +211,26 @@ impl Default for Limits {
             max_findings: 10_000,
             max_proposals: 1_000,
             max_keys: 10_000,
+            max_files: 1_000,
+            max_bytes: 10 * 1024 * 1024 * 1024,
         }
     }
 }
 
 impl Limits {
     /// Their names in a policy.
-    const NAMES: [&str; 4] = ["max_file_bytes", "max_findings", "max_proposals", "max_keys"];
+    const NAMES: [&str; 6] =
+        ["max_file_bytes", "max_findings", "max_proposals", "max_keys", "max_files", "max_bytes"];
 
     /// All of them, in the order of [`Limits::NAMES`].
-    fn each(&mut self) -> [&mut u64; 4] {
+    fn each(&mut self) -> [&mut u64; 6] {
         [
             &mut self.max_file_bytes,
             &mut self.max_findings,
             &mut self.max_proposals,
             &mut self.max_keys,
+            &mut self.max_files,
+            &mut self.max_bytes,
         ]
     }
 
@@ -204,6 +253,7 @@ struct Role {
     tools: Vec<String>,
     read: glob::PathRules,
     write: glob::PathRules,
+    create: glob::PathRules,
     propose: glob::PathRules,
     decide: glob::PathRules,
     deny: glob::DenyRules,
@@ -233,6 +283,7 @@ impl Role {
         match access {
             Access::Enter | Access::Read => &self.read,
             Access::Write => &self.write,
+            Access::Create => &self.create,
             Access::Propose => &self.propose,
             Access::Decide => &self.decide,
         }
@@ -325,6 +376,19 @@ impl Policy {
     /// Where things lie.
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// The folders that hold all that any role's `create` can match, sorted. One that lies in
+    /// another is not among them.
+    pub fn folders_of_files(&self) -> Vec<WorkspacePath> {
+        let all = grant::folders_of_files(&self.roles);
+        let mut outer: Vec<WorkspacePath> = Vec::new();
+        for folder in all {
+            if !outer.iter().any(|known| folder.is_within(known)) {
+                outer.push(folder);
+            }
+        }
+        outer
     }
 
     /// The names of the roles, in the file's order.

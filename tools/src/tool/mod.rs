@@ -31,6 +31,7 @@ pub mod list_proposals;
 pub mod propose_patch;
 pub mod read_file;
 pub mod read_state;
+pub mod write_file;
 pub mod write_finding;
 pub mod write_state;
 
@@ -45,6 +46,7 @@ pub fn catalog() -> &'static [Entry] {
             Entry::of::<list_findings::ListFindings>(),
             Entry::of::<propose_patch::ProposePatch>(),
             Entry::of::<list_proposals::ListProposals>(),
+            Entry::of::<write_file::WriteFile>(),
             Entry::of::<read_state::ReadState>(),
             Entry::of::<write_state::WriteState>(),
         ]
@@ -113,12 +115,12 @@ impl Policy {
     }
 }
 
-/// Whether a tool only reads, or adds records beside the sources.
+/// Whether a tool only reads, or adds records and files beside the sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// Reads and changes nothing.
     Reads,
-    /// Adds a record under the workspace's output; sources stay as they are.
+    /// Adds a record, or a file, beside the sources; these stay as they are.
     Records,
 }
 

@@ -24,10 +24,10 @@ use super::metadata::Kind;
 use super::operations::errno_of;
 use super::scope::{io_error, metadata_of};
 use super::sources::{Source, parts, permissions};
-use super::unfinished::UNFINISHED;
 use crate::error::{Code, ToolError};
 use crate::patch::version;
 use crate::path::WorkspacePath;
+use crate::policy::UNFINISHED;
 
 /// The permission bits that a source can get: no set-id and sticky bits, and nobody but its owner
 /// writes it.

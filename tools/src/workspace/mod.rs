@@ -4,11 +4,15 @@
 //! resolves outside it, no symbolic link is followed, and no path is checked first and used later.
 
 mod change;
+mod charge;
+mod claim;
 mod content;
 mod decider;
 mod entries;
 #[cfg(feature = "fault-injection")]
 mod faults;
+mod file_content;
+mod files;
 mod metadata;
 mod names;
 mod operations;
@@ -38,6 +42,8 @@ pub use content::Content;
 pub use decider::{Decider, Hold};
 #[cfg(feature = "fault-injection")]
 pub use faults::FaultPoint;
+pub use file_content::FileContent;
+pub use files::{FileWrite, Standing, Wrote, WroteHow};
 pub use metadata::{Kind, Metadata, OpenFile};
 #[cfg(feature = "fault-injection")]
 pub use operations::Operation;

@@ -102,14 +102,23 @@ impl Workspace {
         bytes: &[u8],
         exactly: Option<Mode>,
     ) -> Result<(), Errno> {
-        let mode = Mode::from_raw_mode(0o644);
-        let handle = self.act(Operation::CreateFile, || openat(at, name, NEW_FILE, mode))?;
+        let mut file = self.create_new(at, name)?;
         if let Some(mode) = exactly {
-            fchmod(&handle, mode)?;
+            fchmod(&file, mode)?;
         }
-        let mut file = File::from(handle);
         self.write_content(&mut file, bytes)?;
-        self.act(Operation::SyncFile, || fsync(&file))
+        self.sync_file(&file)
+    }
+
+    /// Makes a file that must not be there.
+    pub(super) fn create_new(&self, at: &OwnedFd, name: &str) -> Result<File, Errno> {
+        let mode = Mode::from_raw_mode(0o644);
+        self.act(Operation::CreateFile, || openat(at, name, NEW_FILE, mode)).map(File::from)
+    }
+
+    /// Forces a file to the disk.
+    pub(super) fn sync_file(&self, file: &File) -> Result<(), Errno> {
+        self.act(Operation::SyncFile, || fsync(file))
     }
 
     /// Copies the rest of an open file to a new one, of whatever size it is.
@@ -161,6 +170,16 @@ impl Workspace {
             Ok(_) | Err(Errno::NOENT) => self.rename((at, from), (at, to)),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// Renames to a name under which nothing may be, of whatever kind, and does nothing where the
+    /// file system cannot refuse that.
+    pub(super) fn rename_without_replacing(
+        &self,
+        from: (&OwnedFd, &str),
+        to: (&OwnedFd, &str),
+    ) -> Result<(), Errno> {
+        self.act(Operation::Rename, || exclusive_rename_to(from, to))
     }
 
     /// Lets two names change places in one step. Answers whether the file system can do that; where

@@ -178,15 +178,24 @@ impl Scope {
         Ok(Reading::NothingVisible(seen))
     }
 
-    /// Tries in `folder` the operations that records depend on, and leaves nothing behind. None
-    /// when policy does not let the caller write there.
+    /// Tries in `folder` the operations that records, and files that agents make, depend on, and
+    /// leaves nothing behind. None when policy does not give the caller this access there.
     ///
     /// # Errors
     /// With the step that the file system refused.
-    pub fn probe_records(&self, folder: &WorkspacePath) -> Result<Option<RecordFacts>, ProbeError> {
+    pub fn probe_records(
+        &self,
+        folder: &WorkspacePath,
+        access: Access,
+    ) -> Result<Option<RecordFacts>, ProbeError> {
         let name = unfinished_name();
         let Ok(path) = folder.join(&name) else { return Ok(None) };
-        if !self.grant().may(Access::Write, &path) {
+        let granted = match access {
+            // Which names a glob matches is its own affair; it leads here.
+            Access::Create => self.grant().folders_of_files().contains(folder),
+            access => self.grant().may(access, &path),
+        };
+        if !granted {
             return Ok(None);
         }
         let missing = self.missing_directories(folder);

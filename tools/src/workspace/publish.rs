@@ -52,6 +52,18 @@ impl Failed {
             Failed::Before(errno) | Failed::Unsure(errno) => errno,
         }
     }
+
+    /// What a caller is told of it.
+    pub(super) fn told(self, path: &WorkspacePath) -> ToolError {
+        let error = io_error("write", path, self.errno());
+        match self {
+            Failed::Before(_) => error,
+            Failed::Unsure(_) => error.hint(
+                "nothing is promised: it may be there, whole, or not. Look before you write it \
+                 again; if this stays, tell the operator",
+            ),
+        }
+    }
 }
 
 impl Scope {
@@ -175,13 +187,7 @@ impl Scope {
             Err(Failed::Before(Errno::STALE)) => attempt(),
             other => other,
         };
-        done.map_err(|failed| match failed {
-            Failed::Before(errno) => io_error("write", path, errno),
-            Failed::Unsure(errno) => io_error("write", path, errno).hint(
-                "nothing is promised: the record may be there, whole, or not. Look before you \
-                 write it again; if this stays, tell the operator",
-            ),
-        })
+        done.map_err(|failed| failed.told(path))
     }
 
     fn writable<'p>(

@@ -35,7 +35,7 @@ const YOUNG: Duration = Duration::from_secs(60 * 60);
 /// What a record may have below it, so that nothing is made here for one that is refused.
 const LONGEST_BELOW: usize = 80;
 /// Most files that are asked for their records, each time that a limit is reached.
-const MAX_ASKED: usize = 1_000;
+pub(super) const MAX_ASKED: usize = 1_000;
 
 /// What a caller may leave in a folder.
 #[derive(Debug, Clone, Copy)]
@@ -114,7 +114,7 @@ impl Scope {
 }
 
 impl Workspace {
-    fn name_record(
+    pub(super) fn name_record(
         &self,
         directory: &OwnedFd,
         name: &str,
@@ -135,13 +135,10 @@ impl Workspace {
         names: Vec<String>,
         call: &Call,
     ) -> Result<u64, ToolError> {
-        let Some(before) = SystemTime::now().checked_sub(YOUNG) else { return Ok(0) };
         let mut forgotten = 0_u64;
         for name in names.into_iter().take(MAX_ASKED) {
             call.check()?;
-            let is_young = statat(directory, name.as_str(), AtFlags::SYMLINK_NOFOLLOW)
-                .map_or(true, |stat| Metadata::from(&stat).modified > before);
-            if is_young {
+            if is_young(directory, &name) {
                 continue;
             }
             let is_gone = named_record(directory, &name)
@@ -154,12 +151,19 @@ impl Workspace {
     }
 }
 
-fn digest(text: &str) -> String {
+/// Whether what a file stands for may still be being written.
+pub(super) fn is_young(directory: &OwnedFd, name: &str) -> bool {
+    let Some(before) = SystemTime::now().checked_sub(YOUNG) else { return true };
+    statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
+        .map_or(true, |stat| Metadata::from(&stat).modified > before)
+}
+
+pub(super) fn digest(text: &str) -> String {
     hex(Sha256::digest(text).get(..16).unwrap_or_default())
 }
 
 /// The names in the directory of a caller.
-fn names(directory: &OwnedFd, call: &Call) -> Result<Vec<String>, ToolError> {
+pub(super) fn names(directory: &OwnedFd, call: &Call) -> Result<Vec<String>, ToolError> {
     let mut names = Vec::new();
     let listed = entries::each(directory, |name, _| {
         if names.len().is_multiple_of(1_024) {
@@ -174,7 +178,7 @@ fn names(directory: &OwnedFd, call: &Call) -> Result<Vec<String>, ToolError> {
 }
 
 /// The record that a file names; none if it is no file of a quota.
-fn named_record(directory: &OwnedFd, name: &str) -> Option<WorkspacePath> {
+pub(super) fn named_record(directory: &OwnedFd, name: &str) -> Option<WorkspacePath> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let handle = openat(directory, name, flags, Mode::empty()).ok()?;
     let mut text = String::new();

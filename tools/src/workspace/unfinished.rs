@@ -9,11 +9,11 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 
+use crate::policy::{CLAIM, UNFINISHED};
+
 use super::metadata::{Kind, Metadata};
 use super::{Workspace, entries};
 
-/// Unfinished work starts with this.
-pub(super) const UNFINISHED: &str = ".unfinished-";
 /// Older unfinished work is nobody's any more: no call runs that long.
 const OLD: Duration = Duration::from_secs(60 * 60);
 /// A process sweeps where it publishes its first record, and then at each of these many.
@@ -64,14 +64,18 @@ impl Workspace {
 
     fn sweep(&self, directory: &OwnedFd) -> Result<(), Errno> {
         let Some(before) = SystemTime::now().checked_sub(OLD) else { return Ok(()) };
-        let listing =
-            entries::read_where(directory, |name| name.starts_with(UNFINISHED.as_bytes()))?;
+        let is_left = |name: &[u8]| {
+            name.starts_with(UNFINISHED.as_bytes()) || name.starts_with(CLAIM.as_bytes())
+        };
+        let listing = entries::read_where(directory, is_left)?;
         let old = listing.entries.iter().take(MAX_LOOKED_AT).filter(|entry| {
             statat(directory, entry.name.as_str(), AtFlags::SYMLINK_NOFOLLOW)
                 .is_ok_and(|stat| Metadata::from(&stat).modified < before)
         });
         for entry in old.take(MAX_REMOVED) {
-            if entry.kind == Kind::Directory {
+            if entry.name.starts_with(CLAIM) {
+                self.end_claim(directory, &entry.name)?;
+            } else if entry.kind == Kind::Directory {
                 // A writer may only have slept: a directory that is renamed away first cannot get
                 // its final name with half of its files gone.
                 let away = unfinished_name();

@@ -151,10 +151,113 @@ proptest! {
     }
 
     #[test]
+    fn files_are_made_neither_among_sources_nor_among_records(
+        create in globs(), propose in globs(), path in paths_of_all(),
+    ) {
+        let text = made_and_proposed(&create, &propose);
+        // What is refused as a whole makes nothing.
+        if let Ok(policy) = Policy::parse(&text, "test") {
+            let may = |caller: &str, tool: &str, access| {
+                policy.grant(caller).unwrap().for_tool(tool).may(access, &path)
+            };
+            if may("local", "write_file", Access::Create) {
+                prop_assert!(!may("other", "propose_patch", Access::Propose), "{}", path);
+                let text = format!("/{path}/").to_lowercase();
+                let kept = ["output/findings", "output/proposals", "output/decisions",
+                    "output/runs", "state"].map(|kept| format!("/{kept}/"));
+                prop_assert!(!kept.iter().any(|kept| text.starts_with(kept)), "{}", text);
+                prop_assert!(!text.contains("/."), "{}", text);
+            }
+        }
+    }
+
+    #[test]
     fn no_text_panics(text in "\\PC{0,200}|[\\[\\]a-z=\"\n. ]{0,120}") {
         let _ = Policy::parse(&text, "test");
         let _ = Policy::parse(&format!("version = 1\n[[role]]\n{text}"), "test");
     }
+}
+
+/// A role that makes files, and another of somebody else that proposes.
+fn made_and_proposed(create: &[String], propose: &[String]) -> String {
+    format!(
+        "version = 1\n\
+         [[role]]\nname = \"w\"\ncallers = [\"local\"]\ntools = [\"write_file\"]\n\
+         create = {create:?}\n\
+         [[role]]\nname = \"p\"\ncallers = [\"other\"]\ntools = [\"propose_patch\"]\n\
+         propose = {propose:?}\n"
+    )
+}
+
+/// Paths of sources, of records and of what is hidden.
+fn paths_of_all() -> impl Strategy<Value = WorkspacePath> {
+    let first = prop_oneof![
+        Just("output/findings/"),
+        Just("output/Proposals/"),
+        Just("output/decisions/"),
+        Just("OUTPUT/runs/"),
+        Just("output/.quota-1/"),
+        Just("state/"),
+        Just("output/"),
+        Just("a/"),
+        Just("b/.git/"),
+        Just(""),
+    ];
+    (first, paths())
+        .prop_map(|(first, path)| WorkspacePath::parse(&format!("{first}{path}")).unwrap())
+}
+
+#[test]
+fn a_glob_that_the_check_cannot_compare_still_makes_no_file_among_sources() {
+    // Alternatives in alternatives are compared by nobody before a call.
+    let text = made_and_proposed(&["{a,{b,c}}/**".to_owned()], &["b/**".to_owned()]);
+    let policy = Policy::parse(&text, "test").unwrap();
+    let grant = policy.grant("local").unwrap().for_tool("write_file");
+    let may = |path: &str| grant.may(Access::Create, &WorkspacePath::parse(path).unwrap());
+    assert!(may("a/x") && may("c/x"));
+    assert!(!may("b/x"));
+    let told = policy.explain("local", "write_file", Some("b/x")).to_string();
+    assert!(told.contains("sources are changed by proposals"), "{told}");
+}
+
+#[test]
+fn deny_wins_over_create_and_wide_globs_reach_no_records() {
+    let text = "version = 1\n[[role]]\nname = \"w\"\ncallers = [\"*\"]\ntools = [\"write_file\"]\n\
+                create = [\"output/**\", \"work/**\"]\ndeny = [\"work/private/**\", \"**/*.key\"]\n";
+    let policy = Policy::parse(text, "test").unwrap();
+    let grant = policy.grant("local").unwrap().for_tool("write_file");
+    let may = |path: &str| grant.may(Access::Create, &WorkspacePath::parse(path).unwrap());
+    for path in ["output/a.md", "output/reports/deep/a.md", "work/a", "output/findings.md"] {
+        assert!(may(path), "{path}");
+    }
+    for path in [
+        "work/private/a",
+        "work/a.KEY",
+        "input/a",
+        "output/findings/w/a.json",
+        "output/Findings/w/a.json",
+        "output/proposals/x/change.patch",
+        "output/decisions/x/1/decision.json",
+        "output/runs/r/a/steps/000001/step.json",
+        "output/.quota-0/x",
+        "output/.hidden",
+        "work/.git/config",
+        "state/key/@/1/value.json",
+        "output/findings",
+    ] {
+        assert!(!may(path), "{path}");
+    }
+    // The output itself may lie in a hidden directory.
+    let hidden = format!(
+        "version = 1\n[layout]\noutput = \".mcp/out\"\n{}",
+        text.split_once('\n').unwrap().1
+    )
+    .replace("\"output/**\"", "\".mcp/out/**\"");
+    let policy = Policy::parse(&hidden, "test").unwrap();
+    let grant = policy.grant("local").unwrap().for_tool("write_file");
+    let may = |path: &str| grant.may(Access::Create, &WorkspacePath::parse(path).unwrap());
+    assert!(may(".mcp/out/reports/a.md"));
+    assert!(!may(".mcp/out/.x/a.md") && !may(".mcp/out/findings/a"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use mcp_workspace_test_support::tool_call::{open, run_as};
 use mcp_workspace_tools::error::{Code, ToolError};
+use mcp_workspace_tools::patch::version as version_of;
 use mcp_workspace_tools::workspace::{FaultPoint, Operation, Workspace};
 use rustix::io::Errno;
 use serde_json::{Value, json};
@@ -19,9 +20,10 @@ version = 1
 [[role]]
 name = "agent"
 callers = ["local"]
-tools = ["write_finding", "propose_patch", "read_state", "write_state"]
+tools = ["write_finding", "propose_patch", "write_file", "read_state", "write_state"]
 read = ["**"]
 write = ["output/**", "state/**"]
+create = ["work/**"]
 propose = ["src/**"]
 "#;
 
@@ -34,15 +36,24 @@ enum Write {
     NextVersion,
     /// A version whose writer removes old ones.
     PruningVersion,
+    NewFile,
+    ReplacedFile,
+    AppendedFile,
 }
 
-const ALL: [Write; 5] = [
+const ALL: [Write; 8] = [
     Write::Finding,
     Write::Proposal,
     Write::FirstVersion,
     Write::NextVersion,
     Write::PruningVersion,
+    Write::NewFile,
+    Write::ReplacedFile,
+    Write::AppendedFile,
 ];
+
+/// What a file has before, where it is there.
+const OLD: &str = "old\n";
 
 impl Write {
     /// Versions that the key has before.
@@ -65,6 +76,14 @@ impl Write {
                 "propose_patch",
                 json!({"title": "t", "edits": [{"path": "src/a.txt", "old_text": "one",
                     "new_text": "two"}]}),
+            ),
+            Write::NewFile => {
+                ("write_file", json!({"path": "work/deep/a.txt", "content": "new\n"}))
+            }
+            Write::ReplacedFile | Write::AppendedFile => (
+                "write_file",
+                json!({"path": "work/deep/a.txt", "content": "new\n",
+                    "append": self == Write::AppendedFile, "expected_version": version_of(OLD.as_bytes())}),
             ),
             _ => (
                 "write_state",
@@ -96,6 +115,15 @@ impl Write {
                 });
                 !all.is_empty()
             }
+            Write::NewFile | Write::ReplacedFile | Write::AppendedFile => {
+                let all = visible(&root.join("work/deep"));
+                assert!(all.len() <= 1, "{all:?}");
+                let is_there = all.first().map(|file| fs::read_to_string(file).unwrap());
+                let before = (self != Write::NewFile).then(|| OLD.to_owned());
+                let after = if self == Write::AppendedFile { "old\nnew\n" } else { "new\n" };
+                assert!(is_there == before || is_there.as_deref() == Some(after), "{is_there:?}");
+                is_there.as_deref() == Some(after)
+            }
             _ => {
                 let read = call(open(root), "read_state", json!({"key": "deep/key"}));
                 let before = self.before();
@@ -117,6 +145,11 @@ impl Write {
             }
         }
     }
+}
+
+/// Whether it writes a plain file.
+fn is_file(write: Write) -> bool {
+    matches!(write, Write::NewFile | Write::ReplacedFile | Write::AppendedFile)
 }
 
 fn call(workspace: Workspace, tool: &str, arguments: Value) -> Result<Value, ToolError> {
@@ -153,6 +186,10 @@ fn prepare(write: Write) -> tempfile::TempDir {
     }
     let model = models.iter().find(|(before, _)| *before == write.before()).unwrap();
     copy(model.1.path(), directory.path());
+    if matches!(write, Write::ReplacedFile | Write::AppendedFile) {
+        fs::create_dir_all(directory.path().join("work/deep")).unwrap();
+        fs::write(directory.path().join("work/deep/a.txt"), OLD).unwrap();
+    }
     directory
 }
 
@@ -194,7 +231,7 @@ fn operations(write: Write) -> Vec<(Operation, FaultPoint)> {
 fn check(write: Write, root: &Path, acknowledged: bool, what: &str) {
     let there = write.is_there(root);
     assert!(there || !acknowledged, "acknowledged and not there: {what}");
-    let is_state = !matches!(write, Write::Finding | Write::Proposal);
+    let is_state = !matches!(write, Write::Finding | Write::Proposal) && !is_file(write);
     if there && is_state {
         // The number is taken: the write again is told so.
         let again = write.run(open(root)).unwrap_err();
@@ -202,12 +239,28 @@ fn check(write: Write, root: &Path, acknowledged: bool, what: &str) {
     } else {
         let again = write.run(open(root)).unwrap_or_else(|error| panic!("{what}: {error}"));
         if there {
-            assert_eq!(again["status"], "duplicate", "{what}");
+            let expected = if is_file(write) { "unchanged" } else { "duplicate" };
+            assert_eq!(again["status"], expected, "{what}");
+        } else if is_file(write) {
+            let expected = match write {
+                Write::NewFile => "created",
+                Write::ReplacedFile => "replaced",
+                _ => "appended",
+            };
+            assert_eq!(again["status"], expected, "{what}");
         } else if !is_state {
             assert_eq!(again["status"], "created", "{what}");
         }
     }
     assert!(write.is_there(root), "{what}");
+    if is_file(write) {
+        // A claim ends, whoever made it and whatever became of its writer.
+        let left = fs::read_dir(root.join("work/deep"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let claims: Vec<_> = left.filter(|name| name.starts_with(".claim-")).collect();
+        assert!(there || claims.is_empty(), "{what}: {claims:?}");
+    }
     assert_eq!(fs::read(root.join("src/a.txt")).unwrap(), b"one\n", "{what}");
     if write == Write::PruningVersion {
         // However far the removal came, the newest are kept, and the next writer removes more.

@@ -8,6 +8,8 @@ mod decisions_listed;
 mod decisions_out_of_reach;
 mod decisions_signed;
 mod decisions_trusted;
+mod file_claims;
+mod files;
 mod findings_listed;
 mod findings_merge;
 mod neighbours;

@@ -1,6 +1,8 @@
 //! Whether records are safe where tools write them.
 
 use mcp_workspace_tools::path::WorkspacePath;
+use mcp_workspace_tools::policy::Access;
+use mcp_workspace_tools::tool::Entry;
 use mcp_workspace_tools::workspace::Scope;
 use mcp_workspace_tools::workspace::probe::{ProbeError, RecordFacts};
 
@@ -10,19 +12,24 @@ use super::{Check, OWNER_FIX, READ_ONLY_FIX};
 /// tokens are believed for minutes, and tools compare times of files.
 const MAX_CLOCK_SECONDS: u64 = 30;
 
-pub(super) fn records_in(scope: &Scope, tool: &str, folders: &[WorkspacePath]) -> Check {
+pub(super) fn records_in(scope: &Scope, tool: &Entry, folders: &[WorkspacePath]) -> Check {
+    // Whatever a tool is about, what it leaves is a record unless it makes files.
+    let access = if tool.access == Access::Create { Access::Create } else { Access::Write };
     for folder in folders {
-        match scope.probe_records(folder) {
-            Ok(Some(facts)) => return judge(tool, folder, facts),
+        match scope.probe_records(folder, access) {
+            Ok(Some(facts)) => return judge(tool.name, folder, facts),
             Ok(None) => {}
-            Err(error) => return refused(tool, folder, error),
+            Err(error) => return refused(tool.name, folder, error),
         }
     }
-    let folders: Vec<_> = folders.iter().map(|folder| format!("`{folder}/**`")).collect();
+    let named: Vec<_> = folders.iter().map(|folder| format!("`{folder}/**`")).collect();
+    let example = || format!("`{}/reports/**`, say,", scope.layout().output);
+    let named = if named.is_empty() { example() } else { named.join(" or ") };
+    let (name, list) = (tool.name, access.as_str());
     Check::warning(
         "write",
-        format!("policy lists {tool} for this caller but lets it write nowhere"),
-        format!("add {} to the role's `write`, or take the tool away", folders.join(" or ")),
+        format!("policy lists {name} for this caller but lets it write nowhere"),
+        format!("add {named} to the role's `{list}`, or take the tool away"),
     )
 }
 

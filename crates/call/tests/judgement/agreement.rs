@@ -18,6 +18,15 @@ const FILES: [&str; 6] =
     ["input/a.txt", "input/sub/b.txt", "input/secret/key.pem", "docs/c.md", "d.txt", "state/x.txt"];
 const DIRECTORIES: [&str; 6] = ["", "input", "input/sub", "input/secret", "docs", "output"];
 const MISSING: [&str; 3] = ["input/none.txt", "nowhere", "docs/none/at/all.md"];
+/// What `write_file` may be asked for besides.
+const MADE: [&str; 6] = [
+    "output/reports/a.md",
+    "output/findings/r0/0.json",
+    "output/.hidden",
+    "docs/new/b.md",
+    "input/sub/.env",
+    "state/key/@/1/value.json",
+];
 const GLOBS: [&str; 11] = [
     "**",
     "input/**",
@@ -31,12 +40,14 @@ const GLOBS: [&str; 11] = [
     "output/findings/**",
     "state/**",
 ];
-const TOOLS: [&str; 7] = [
+const CREATED: [&str; 5] = ["**", "output/**", "output/reports/*", "docs/**", "input/sub/**"];
+const TOOLS: [&str; 8] = [
     "list_dir",
     "read_file",
     "grep",
     "write_finding",
     "propose_patch",
+    "write_file",
     "read_state",
     "write_state",
 ];
@@ -52,24 +63,27 @@ prop_compose! {
         read in lists(),
         write in lists(),
         propose in lists(),
+        create in proptest::sample::subsequence(CREATED.to_vec(), 0..3),
         deny in proptest::sample::subsequence(GLOBS.to_vec(), 0..2),
     ) -> String {
         let caller = if serves { CALLER } else { "somebody else" };
         format!(
             "callers = [\"{caller}\"]\ntools = {tools:?}\nread = {read:?}\nwrite = {write:?}\n\
-             propose = {propose:?}\ndeny = {deny:?}\n"
+             propose = {propose:?}\ncreate = {create:?}\ndeny = {deny:?}\n"
         )
     }
 }
 
 fn policy() -> impl Strategy<Value = String> {
-    prop::collection::vec(role(), 1..4).prop_map(|roles| {
+    let drawn = prop::collection::vec(role(), 1..4).prop_map(|roles| {
         let mut text = "version = 1\n".to_owned();
         for (index, role) in roles.iter().enumerate() {
             text += &format!("\n[[role]]\nname = \"r{index}\"\n{role}");
         }
         text
-    })
+    });
+    // Most that make files where others propose are refused as a whole.
+    drawn.prop_filter("a policy", |text| Policy::parse(text, "drawn.toml").is_ok())
 }
 
 fn path() -> impl Strategy<Value = &'static str> {
@@ -94,6 +108,9 @@ fn drawn_call() -> impl Strategy<Value = (&'static str, Value, Vec<&'static str>
             let edits: Vec<Value> = paths.iter().map(|path| edit(path)).collect();
             ("propose_patch", json!({ "title": "t", "edits": edits }), paths)
         }),
+        prop_oneof![path(), proptest::sample::select(MADE.to_vec())]
+            .prop_filter("a file", |path| !path.is_empty())
+            .prop_map(|path| ("write_file", json!({ "path": path, "content": "x" }), vec![path])),
         proptest::sample::select(vec!["key", "a/key"]).prop_map(|key| (
             "read_state",
             json!({ "key": key }),
@@ -192,6 +209,14 @@ fn check(text: &str, (tool, arguments, paths): &(&str, Value, Vec<&str>)) {
                 assert_eq!(error.code, Code::InvalidArgument, "{told}");
             }
             "read_file" | "write_finding" if DIRECTORIES.contains(&paths[0]) => {
+                assert_eq!(error.code, Code::InvalidArgument, "{told}");
+            }
+            // Files are new, and directories are none.
+            "write_file" if FILES.contains(&paths[0]) => {
+                assert_eq!(error.code, Code::Conflict, "{told}");
+            }
+            "write_file" => {
+                assert!(DIRECTORIES.contains(&paths[0]), "{told}");
                 assert_eq!(error.code, Code::InvalidArgument, "{told}");
             }
             // No key has been written.

@@ -4,6 +4,7 @@
 mod counted_operations;
 mod faults_while_reading;
 mod faults_while_writing;
+mod faults_while_writing_files;
 mod faults_while_writing_state;
 mod hanging;
 mod pass_through;

@@ -101,3 +101,37 @@ fn one_lambda_sees_at_once_what_the_other_acknowledged() {
         assert!(listed.contains(first["path"].as_str().unwrap()), "{listed}");
     }
 }
+
+/// Each mount remembers for half a minute what it has seen, and that there was nothing.
+#[test]
+fn a_file_that_another_lambda_has_made_or_changed_is_never_replaced_unread() {
+    for mode in MODES {
+        let Some(workspace) = MountedWorkspace::mount(Options::default()) else { return };
+        let other = Mounted::over(workspace.source(), Options::default()).unwrap();
+        let (one, two) = (workspace.scope(mode), scope_at(other.path(), mode));
+        let write = |scope, arguments: Value| run_within(scope, "write_file", arguments, TIME);
+        let path = "output/work/deep/a.md";
+        let there = || fs::read_to_string(workspace.source().join(path)).unwrap();
+        // The folder is there, and the second knows that the file is not.
+        workspace.file("output/work/deep/b.md", "b");
+        let read = run_within(&two, "read_file", json!({ "path": path }), TIME);
+        assert_eq!(read.unwrap_err().code.as_str(), "not_found");
+        let made = write(&one, json!({ "path": path, "content": "one" })).unwrap();
+        let late = write(&two, json!({ "path": path, "content": "two" })).unwrap_err();
+        assert_eq!((late.code.as_str(), there()), ("conflict", "one".to_owned()), "{late}");
+        assert!(late.message.contains(made["version"].as_str().unwrap()), "{late}");
+
+        let replace = |scope, content: &str, expected: &Value| {
+            let arguments =
+                json!({ "path": path, "content": content, "expected_version": expected });
+            write(scope, arguments)
+        };
+        let second = replace(&two, "two", &made["version"]).unwrap();
+        let late = replace(&one, "three", &made["version"]).unwrap_err();
+        assert_eq!((late.code.as_str(), there()), ("conflict", "two".to_owned()), "{late}");
+        let appended = json!({ "path": path, "content": "+", "append": true,
+            "expected_version": second["version"] });
+        assert_eq!(write(&one, appended).unwrap()["status"], "appended");
+        assert_eq!(there(), "two+");
+    }
+}

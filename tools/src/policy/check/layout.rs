@@ -36,11 +36,14 @@ impl Check<'_> {
         let findings = output.join("findings");
         let proposals = output.join("proposals");
         let decisions = output.join("decisions");
-        let (Ok(findings), Ok(proposals), Ok(decisions)) = (findings, proposals, decisions) else {
+        let runs = output.join("runs");
+        let (Ok(findings), Ok(proposals), Ok(decisions), Ok(runs)) =
+            (findings, proposals, decisions, runs)
+        else {
             self.error(0..0, "`output` is too long a path", "choose a shorter one");
             return None;
         };
-        Some(Layout { input, output, state, findings, proposals, decisions })
+        Some(Layout { input, output, state, findings, proposals, decisions, runs })
     }
 
     fn layout_path(&mut self, table: &Table<'_>, key: &str, root: bool) -> Option<WorkspacePath> {

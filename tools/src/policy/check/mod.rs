@@ -158,6 +158,9 @@ impl Check<'_> {
         // Only of roles that are right by themselves.
         if self.errors.is_empty() {
             self.separation(table);
+            if let Some(layout) = &layout {
+                self.sources(table, layout);
+            }
         }
         let mut delegates = Vec::new();
         for (value, table) in self.tables(table, "delegate") {

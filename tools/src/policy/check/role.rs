@@ -6,6 +6,7 @@ use super::glob::{refusal, suspicion};
 use super::read::{integer, lists_nothing, nearest};
 use super::{Check, Table};
 use crate::name;
+use crate::path::WorkspacePath;
 use crate::policy::glob::{CallerPattern, DenyRules, PathRules, Rule};
 use crate::policy::subject::is_scope;
 use crate::policy::{Layout, Limits, Role};
@@ -20,9 +21,9 @@ impl Check<'_> {
         table: &Table<'_>,
         layout: &Option<Layout>,
     ) -> Option<Role> {
-        const KEYS: [&str; 11] = [
-            "name", "callers", "scopes", "tools", "read", "write", "propose", "decide", "deny",
-            "limits", "doctor",
+        const KEYS: [&str; 12] = [
+            "name", "callers", "scopes", "tools", "read", "write", "create", "propose", "decide",
+            "deny", "limits", "doctor",
         ];
         self.known_keys(table, &KEYS, "a role");
         let name = self.role_name(&span, table);
@@ -51,18 +52,21 @@ impl Check<'_> {
         let mut globs = |key: &str| self.globs(table, key);
         let (read, write) = (globs("read"), globs("write"));
         self.no_decisions(table, layout.as_ref());
+        self.no_records(table, layout.as_ref());
         let mut globs = |key: &str| self.globs(table, key);
-        let (propose, decide, deny) = (globs("propose"), globs("decide"), globs("deny"));
+        let (create, propose) = (globs("create"), globs("propose"));
+        let (decide, deny) = (globs("decide"), globs("deny"));
         let compiled = (
             PathRules::new(read),
             PathRules::new(write),
+            PathRules::new(create),
             PathRules::new(propose),
             PathRules::new(decide),
             DenyRules::new(deny),
         );
         let limits = self.limits(table);
         let doctor = self.doctor(table);
-        let (Ok(read), Ok(write), Ok(propose), Ok(decide), Ok(deny)) = compiled else {
+        let (Ok(read), Ok(write), Ok(create), Ok(propose), Ok(decide), Ok(deny)) = compiled else {
             self.error(
                 span,
                 "the globs of this role are too large together",
@@ -86,6 +90,7 @@ impl Check<'_> {
             tools,
             read,
             write,
+            create,
             propose,
             decide,
             deny,
@@ -172,23 +177,21 @@ impl Check<'_> {
     /// allowed and never covers them.
     fn no_decisions(&mut self, table: &Table<'_>, layout: Option<&Layout>) {
         let Some(layout) = layout else { return };
-        let entries = table.get("write").and_then(|value| value.get_ref().as_array());
-        let globs: Vec<(String, Range<usize>)> = entries
-            .into_iter()
-            .flat_map(|array| array.iter())
-            .filter_map(|entry| Some((entry.get_ref().as_str()?.to_owned(), entry.span())))
-            .collect();
-        for (glob, span) in globs {
-            let Ok(rules) = PathRules::new(vec![Rule { text: glob.clone(), line: 0 }]) else {
-                continue;
-            };
-            if rules.names(layout.decisions()) {
-                self.error(
-                    span,
-                    format!("`{glob}` would write decisions, and no tool does"),
-                    "name what it writes, such as the folders of findings and proposals",
-                );
-            }
+        for (glob, span) in aimed_at(table, "write", &[layout.decisions()]) {
+            self.error(
+                span,
+                format!("`{glob}` would write decisions, and no tool does"),
+                "name what it writes, such as the folders of findings and proposals",
+            );
+        }
+    }
+
+    /// The same for `create` globs and all records.
+    fn no_records(&mut self, table: &Table<'_>, layout: Option<&Layout>) {
+        let Some(layout) = layout else { return };
+        for (glob, span) in aimed_at(table, "create", &layout.folders_of_records()) {
+            let fix = format!("name another folder, such as `{}/reports/**`", layout.output);
+            self.error(span, format!("`{glob}` is for records, which have their own tools"), fix);
         }
     }
 
@@ -222,6 +225,24 @@ impl Check<'_> {
             true
         })
     }
+}
+
+/// The globs of a list that are aimed at one of these folders, each with its place.
+fn aimed_at(
+    table: &Table<'_>,
+    key: &str,
+    folders: &[&WorkspacePath],
+) -> Vec<(String, Range<usize>)> {
+    let entries = table.get(key).and_then(|value| value.get_ref().as_array());
+    let texts = entries
+        .into_iter()
+        .flat_map(|array| array.iter())
+        .filter_map(|entry| Some((entry.get_ref().as_str()?.to_owned(), entry.span())));
+    let is_aimed = |glob: &str| {
+        PathRules::new(vec![Rule { text: glob.to_owned(), line: 0 }])
+            .is_ok_and(|rules| folders.iter().any(|folder| rules.names(folder)))
+    };
+    texts.filter(|(glob, _)| is_aimed(glob)).collect()
 }
 
 pub(super) fn no_scopes(caller: &str) -> String {

@@ -1,9 +1,12 @@
-//! Separation of duties: no caller may propose and decide on one path, not even by two roles.
+//! Separation of duties: no caller may propose and decide on one path, not even by two roles; and
+//! nobody makes files where anybody proposes.
 
 use std::ops::Range;
 
 use super::{Check, Table};
-use crate::policy::glob::CallerPattern;
+use crate::path::WorkspacePath;
+use crate::policy::Layout;
+use crate::policy::glob::{CallerPattern, leading_folder};
 use crate::policy::overlap::{callers_overlap, globs_overlap};
 use crate::policy::subject::ON_BEHALF;
 
@@ -39,6 +42,38 @@ impl Check<'_> {
         for deciding in roles.iter().filter(|role| !role.decide.is_empty()) {
             for proposing in roles.iter().filter(|role| role.name != deciding.name) {
                 self.separate(proposing, deciding);
+            }
+        }
+    }
+
+    /// Refuses `create` on what any role proposes on: sources are changed by proposals, and by
+    /// nothing else. What a call is judged by refuses it anyway.
+    pub(super) fn sources(&mut self, table: &Table<'_>, layout: &Layout) {
+        let mut roles = Vec::new();
+        for (_, table) in self.tables(table, "role") {
+            let name = table.get("name").and_then(|name| name.get_ref().as_str());
+            let texts = (self.strings(table, "create"), self.strings(table, "propose"));
+            roles.push((name.unwrap_or_default().to_owned(), texts.0, texts.1));
+        }
+        for (made, at) in roles.iter().flat_map(|(_, create, _)| create) {
+            // Records are never proposed on, so nothing in the output is a source.
+            let folder = WorkspacePath::parse(leading_folder(made)).unwrap_or_default();
+            if folder.is_within(&layout.output) || folder.is_within(&layout.state) {
+                continue;
+            }
+            let proposed = roles.iter().find_map(|(name, _, propose)| {
+                let (glob, _) = propose.iter().find(|(glob, _)| globs_overlap(made, glob))?;
+                Some((name, glob))
+            });
+            if let Some((name, glob)) = proposed {
+                let output = &layout.output;
+                self.error(
+                    at.clone(),
+                    format!(
+                        "`{made}` would make files where role `{name}` proposes changes, by `{glob}`"
+                    ),
+                    format!("name a folder that is no source, such as `{output}/reports/**`"),
+                );
             }
         }
     }
