@@ -1,4 +1,5 @@
-//! What `read_file` promises of compressed text and of tables, in a server that is built for data.
+//! What `read_file` and `query_table` promise of compressed text and of tables, in a server that is built for
+//! data.
 //!
 //! `cargo test -p mcp-workspace-tools --features data --test formats`
 #![cfg(test)]
@@ -6,5 +7,8 @@
 
 mod compressed;
 mod hostile;
+mod hostile_queries;
+mod queries;
+mod querying;
 mod reading;
 mod tables;
