@@ -91,7 +91,6 @@ fn only_a_select_over_the_tables_is_possible() {
         let error = refused(&tables, sql);
         assert_eq!(error.code, Code::InvalidArgument, "{sql}: {error}");
         assert!(error.message.contains(why), "{sql}: {}", error.message);
-        assert!(!error.to_text().contains("/etc"), "{sql}: {}", error.to_text());
     }
     assert_eq!(names(&tables), ["t.csv"]);
     assert_eq!(tables.rows("t.csv", "SELECT count(*) FROM t; -- and no more"), json!([[1000]]));
@@ -174,7 +173,9 @@ fn what_takes_too_much_memory_is_refused_and_the_next_query_works() {
             format!(
                 "{numbers} SELECT count(*) FROM (SELECT 1 FROM n GROUP BY printf('%0500d', i))"
             ),
-            format!("{numbers} SELECT count(*) OVER () FROM (SELECT printf('%0500d', i) FROM n)"),
+            format!(
+                "{numbers} SELECT max(t) OVER () FROM (SELECT printf('%0500d', i) AS t FROM n)"
+            ),
         ] {
             let error = refused(&tables, &sql);
             assert_eq!(error.code, Code::TooLarge, "{sql}: {error}");
