@@ -217,8 +217,8 @@ fn statements_that_are_too_large_are_refused() {
         format!("SELECT 1{}", "+1".repeat(10_000)),
         format!("SELECT {}1{}", "abs(".repeat(500), ")".repeat(500)),
         format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(200)),
-        format!("SELECT {}", vec!["1"; 5_000].join(",")),
-        format!("SELECT max({})", vec!["1"; 500].join(",")),
+        format!("SELECT {}", ["1"; 5_000].join(",")),
+        format!("SELECT max({})", ["1"; 500].join(",")),
         format!("SELECT {}1{}", "(SELECT ".repeat(2_000), ")".repeat(2_000)),
         format!("SELECT 'x' LIKE '{}'", "%a".repeat(1_000)),
         format!(
@@ -318,7 +318,7 @@ fn files_that_cannot_be_read_say_why() {
         ("brotli.parquet", &brotli),
         ("none.jsonl", b"[1]\n"),
         ("fields.csv", ["a,b\n".to_owned(), ",".repeat(10_000), "\n".into()].concat().as_bytes()),
-        ("columns.csv", vec!["x"; 5_000].join(",").as_bytes()),
+        ("columns.csv", ["x"; 5_000].join(",").as_bytes()),
     ]);
     for (path, why) in [
         ("empty.csv", "it has no line with the names of columns"),

@@ -307,7 +307,7 @@ fn pages_are_the_whole_and_belong_to_one_question_over_unchanged_files() {
     other["sql"] = json!("SELECT id FROM t");
     let error = tables.call(other, &call()).unwrap_err();
     assert!(error.message.contains("belongs to another caller or to a call"), "{error}");
-    tables.write("t.parquet", &parquet()[..]);
+    tables.write("t.parquet", &parquet());
     let modified =
         std::fs::File::options().write(true).open(tables.path().join("t.parquet")).unwrap();
     modified.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
