@@ -48,8 +48,17 @@ fn a_build_without_it_says_how_to_get_it() {
 }
 
 #[test]
-fn the_server_reads_data_only_where_it_is_built_for_it() {
-    let formats = ["parquet", "flate2", "ruzstd", "snap", "lz4_flex"];
+fn the_server_reads_data_and_has_sqlite_only_where_it_is_built_for_it() {
+    let formats = [
+        "parquet",
+        "flate2",
+        "ruzstd",
+        "snap",
+        "lz4_flex",
+        "csv-core",
+        "rusqlite",
+        "libsqlite3-sys",
+    ];
     let (plain, data) = (crates(&[]), crates(&["--features", "data"]));
     let in_plain: Vec<_> =
         formats.iter().filter(|format| plain.iter().any(|name| name == *format)).collect();

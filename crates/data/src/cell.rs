@@ -25,6 +25,8 @@ pub enum Cell {
     Float(f64),
     /// A text.
     Text(String),
+    /// Bytes as they are, which only a scan gives; JSON has them in hex.
+    Bytes(Vec<u8>),
     /// Values in their order.
     List(Vec<Cell>),
     /// Named values in their order.
@@ -61,12 +63,9 @@ impl Cell {
     /// Bytes in hex.
     pub fn bytes(bytes: &[u8]) -> Cell {
         use std::fmt::Write;
-        let mut text = String::from("0x");
-        for byte in bytes.iter().take(MAX_BYTES) {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-        }
+        let mut text = hex(bytes.get(..MAX_BYTES).unwrap_or(bytes));
         if bytes.len() > MAX_BYTES {
+            // Writing to a String cannot fail.
             let _ = write!(text, "… [cut: {} more bytes]", bytes.len() - MAX_BYTES);
         }
         Cell::Text(text)
@@ -109,6 +108,10 @@ impl Cell {
                     text.push('…');
                 }
                 *left = left.saturating_sub(spent);
+            }
+            Cell::Bytes(bytes) => {
+                bytes.truncate(*left / 2);
+                *left = left.saturating_sub(2 * bytes.len());
             }
             Cell::List(items) => {
                 let mut kept = 0;
@@ -157,6 +160,7 @@ impl Serialize for Cell {
             Cell::Float(value) if *value > 0.0 => serializer.serialize_str("Infinity"),
             Cell::Float(_) => serializer.serialize_str("-Infinity"),
             Cell::Text(text) => serializer.serialize_str(text),
+            Cell::Bytes(bytes) => serializer.serialize_str(&hex(bytes)),
             Cell::List(items) => {
                 let mut list = serializer.serialize_seq(Some(items.len()))?;
                 for item in items {
@@ -175,14 +179,66 @@ impl Serialize for Cell {
     }
 }
 
+/// How much of a value is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// As much as people look at: long parts are cut, and say so.
+    Shown,
+    /// All of it, for those who compute with it.
+    Whole,
+}
+
+impl Detail {
+    /// Text from bytes that are declared to be UTF-8.
+    pub(crate) fn utf8(self, bytes: &[u8]) -> Cell {
+        match self {
+            Detail::Shown => Cell::utf8(bytes),
+            Detail::Whole => Cell::Text(String::from_utf8_lossy(bytes).into_owned()),
+        }
+    }
+
+    /// Bytes that mean nothing else.
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Cell {
+        match self {
+            Detail::Shown => Cell::bytes(bytes),
+            Detail::Whole => Cell::Bytes(bytes.to_vec()),
+        }
+    }
+
+    /// Most items of a list that are kept.
+    pub(crate) fn items(self) -> usize {
+        match self {
+            Detail::Shown => MAX_ITEMS,
+            Detail::Whole => usize::MAX,
+        }
+    }
+}
+
+/// Bytes in hex, behind `0x`.
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(2 + 2 * bytes.len());
+    text.push_str("0x");
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
 /// Collects the items of a list, of which only the first are kept.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Items {
     kept: Vec<Cell>,
+    most: usize,
     more: u64,
 }
 
 impl Items {
+    pub(crate) fn new(detail: Detail) -> Items {
+        Items { kept: Vec::new(), most: detail.items(), more: 0 }
+    }
+
     pub(crate) fn push(&mut self, item: Cell) {
         if self.is_full() {
             self.count();
@@ -193,7 +249,7 @@ impl Items {
 
     /// Whether further items are only counted.
     pub(crate) fn is_full(&self) -> bool {
-        self.kept.len() >= MAX_ITEMS
+        self.kept.len() >= self.most
     }
 
     /// Counts an item that is not shown.

@@ -19,6 +19,9 @@ pub enum TableError {
     /// A column has more values in the rows that were read at once than there is room for.
     #[error("column `{0}` has more than {1} values in one row")]
     TooMany(String, usize),
+    /// What is read at once takes more memory than there is for it.
+    #[error("it takes more than {0} bytes of memory at once")]
+    Memory(u64),
     /// The file is damaged, or uses what is not understood here.
     #[error("{0}")]
     Broken(String),

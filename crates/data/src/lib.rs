@@ -10,6 +10,8 @@ mod codec;
 mod decoder;
 mod error;
 mod parquet;
+mod room;
+pub mod scan;
 mod source;
 mod stream;
 mod table;
@@ -20,6 +22,7 @@ use mcp_workspace_stop::StopSignal;
 
 pub use cell::Cell;
 pub use error::TableError;
+pub use room::Room;
 pub use source::Input;
 pub use stream::{End, Packing, Stream};
 pub use table::{Field, Kind, Rows, Table, Window};

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mcp_workspace_stop::StopSignal;
 
 use crate::error::TableError;
+use crate::room::Room;
 
 /// What a table is read from.
 pub trait Input: Read + Seek + Send {}
@@ -19,6 +20,7 @@ pub(crate) struct Source {
     shared: Arc<Mutex<Shared>>,
     size: u64,
     budget: u64,
+    room: Option<Room>,
     stop: StopSignal,
 }
 
@@ -32,7 +34,28 @@ impl Source {
     /// A file of `size` bytes of which the call may read `budget`.
     pub(crate) fn new(input: Box<dyn Input>, size: u64, budget: u64, stop: &StopSignal) -> Source {
         let shared = Shared { input, read: 0, decompressed: 0 };
-        Source { shared: Arc::new(Mutex::new(shared)), size, budget, stop: stop.clone() }
+        Source {
+            shared: Arc::new(Mutex::new(shared)),
+            size,
+            budget,
+            room: None,
+            stop: stop.clone(),
+        }
+    }
+
+    /// A file that is scanned from its beginning to its end: time and `room` are the only bounds.
+    pub(crate) fn scanned(
+        input: Box<dyn Input>,
+        size: u64,
+        room: &Room,
+        stop: &StopSignal,
+    ) -> Source {
+        Source { room: Some(room.clone()), ..Source::new(input, size, u64::MAX, stop) }
+    }
+
+    /// What its parts draw from, where it is scanned.
+    pub(crate) fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
     }
 
     pub(crate) fn size(&self) -> u64 {

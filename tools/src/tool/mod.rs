@@ -29,6 +29,8 @@ pub mod list_dir;
 pub mod list_findings;
 pub mod list_proposals;
 pub mod propose_patch;
+#[cfg(feature = "data")]
+pub mod query_table;
 pub mod read_file;
 pub mod read_state;
 pub mod write_file;
@@ -49,6 +51,9 @@ pub fn catalog() -> &'static [Entry] {
             Entry::of::<write_file::WriteFile>(),
             Entry::of::<read_state::ReadState>(),
             Entry::of::<write_state::WriteState>(),
+            // Last, so that the tools before it are those of every build.
+            #[cfg(feature = "data")]
+            Entry::of::<query_table::QueryTable>(),
         ]
     });
     &CATALOG
@@ -63,6 +68,10 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 pub fn names() -> Vec<&'static str> {
     catalog().iter().map(|entry| entry.name).collect()
 }
+
+/// The tools that only some builds have (feature `data`), and what a call of each is judged by. A policy
+/// may name them everywhere, so that one file serves both builds.
+const OF_SOME_BUILDS: [ToolAccess; 1] = [ToolAccess { name: "query_table", access: Access::Read }];
 
 /// The tools that a server offers: those of the [`catalog`], and those that a program adds.
 #[derive(Clone)]
@@ -98,7 +107,12 @@ impl Catalog {
     /// All that is wrong with it, each with its place and the fix.
     pub fn policy(&self, text: &str, file: &str) -> Result<Policy, Vec<PolicyError>> {
         let access = |entry: &Entry| ToolAccess { name: entry.name, access: entry.access };
-        let tools: Vec<ToolAccess> = self.iter().map(access).collect();
+        let mut tools: Vec<ToolAccess> = self.iter().map(access).collect();
+        for other in OF_SOME_BUILDS {
+            if self.find(other.name).is_none() {
+                tools.push(other);
+            }
+        }
         Policy::parse_for(&tools, text, file)
     }
 }

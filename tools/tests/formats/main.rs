@@ -1,10 +1,15 @@
-//! What `read_file` promises of compressed text and of tables, in a server that is built for data.
+//! What `read_file` and `query_table` promise of compressed text and of tables, in a server that is built for
+//! data.
 //!
 //! `cargo test -p mcp-workspace-tools --features data --test formats`
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "tests make their trees with the standard library")]
 
 mod compressed;
+mod data_quality;
 mod hostile;
+mod hostile_queries;
+mod queries;
+mod querying;
 mod reading;
 mod tables;

@@ -4,6 +4,7 @@ use mcp_workspace_stop::Stop;
 
 use super::decode::{Decoder, long};
 use super::header::{AHEAD_BYTES, Header, SYNC_BYTES};
+use crate::cell::Detail;
 use crate::codec::{Codec, at_most};
 use crate::error::TableError;
 use crate::source::Source;
@@ -12,7 +13,7 @@ use crate::table::{Page, Window};
 /// Most blocks whose headers are read to count the rows.
 const MAX_BLOCKS: usize = 100_000;
 /// Largest block, in the file and in memory.
-const MAX_BLOCK_BYTES: u64 = 64 * 1024 * 1024;
+pub(super) const MAX_BLOCK_BYTES: u64 = 64 * 1024 * 1024;
 /// What the header of a block takes at most.
 const COUNTS_BYTES: u64 = 20;
 
@@ -24,14 +25,13 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Decodes its rows, after the first `skip` of them, until the page is full.
-    pub(super) fn rows(
+    /// What it contains, decompressed to at most so many bytes.
+    pub(super) fn bytes(
         &self,
         source: &Source,
         header: &Header,
-        skip: u64,
-        page: &mut Page,
-    ) -> Result<(), TableError> {
+        most: u64,
+    ) -> Result<Vec<u8>, TableError> {
         let Some(codec) = header.codec else {
             return Err(TableError::broken(format!(
                 "its compression is `{}`, which is not understood here; deflate, snappy and \
@@ -51,10 +51,22 @@ impl Block {
             Codec::Snappy => stored.split_last_chunk::<4>().map_or(&[][..], |(rest, _)| rest),
             _ => &stored,
         };
-        let most = usize::try_from(MAX_BLOCK_BYTES).unwrap_or(usize::MAX);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
         let bytes = at_most(codec, stored, most)?;
         source.decompress(bytes.len() as u64)?;
-        let mut decoder = Decoder::new(&bytes, &header.schema, source.stop());
+        Ok(bytes)
+    }
+
+    /// Decodes its rows, after the first `skip` of them, until the page is full.
+    pub(super) fn rows(
+        &self,
+        source: &Source,
+        header: &Header,
+        skip: u64,
+        page: &mut Page,
+    ) -> Result<(), TableError> {
+        let bytes = self.bytes(source, header, MAX_BLOCK_BYTES)?;
+        let mut decoder = Decoder::new(&bytes, &header.schema, source.stop(), Detail::Shown);
         for _ in 0..skip {
             decoder.skip_row()?;
         }
@@ -89,7 +101,7 @@ impl Count {
         let stop = source.stop();
         let patience = stop.time_left() / 2;
         let mut count = Count { blocks: Vec::new(), rows: 0, whole: false, why: None };
-        let mut ahead = Ahead { source, start: 0, bytes: Vec::new() };
+        let mut ahead = Ahead::new(source);
         let mut position = header.length;
         while position < source.size() {
             let reached = window.offset > 0 && count.rows >= window.offset.unsigned_abs();
@@ -120,13 +132,17 @@ impl Count {
 }
 
 /// Reads small things one after the other with few reads.
-struct Ahead<'a> {
+pub(super) struct Ahead<'a> {
     source: &'a Source,
     start: u64,
     bytes: Vec<u8>,
 }
 
 impl Ahead<'_> {
+    pub(super) fn new(source: &Source) -> Ahead<'_> {
+        Ahead { source, start: 0, bytes: Vec::new() }
+    }
+
     fn get(&mut self, position: u64, length: u64) -> Result<&[u8], TableError> {
         let length = length.min(self.source.size().saturating_sub(position));
         let held = self.start + self.bytes.len() as u64;
@@ -145,7 +161,7 @@ impl Ahead<'_> {
     }
 
     /// The block that begins there, after a look at what follows it.
-    fn block(&mut self, position: u64, header: &Header) -> Result<Block, TableError> {
+    pub(super) fn block(&mut self, position: u64, header: &Header) -> Result<Block, TableError> {
         let size = self.source.size();
         let counts = self.get(position, COUNTS_BYTES)?;
         let (rows, first) = long(counts)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use mcp_workspace_stop::StopSignal;
 
 use super::schema::{Id, Logical, Schema, Type};
-use crate::cell::{Cell, Items, MAX_ITEMS};
+use crate::cell::{Cell, Detail, Items};
 use crate::error::TableError;
 use crate::table::MAX_DEPTH;
 use crate::time;
@@ -12,17 +12,55 @@ use crate::time;
 /// How often the call is looked at: items cost nothing in the file where they are null.
 const CHECK_EVERY: u64 = 4_096;
 
+/// Most items of a value that is read whole: they cost nothing in the file where they are null.
+const MAX_WHOLE_ITEMS: usize = 100_000;
+
 /// Reads values from the bytes of a block.
 pub(super) struct Decoder<'a> {
     bytes: &'a [u8],
     schema: &'a Schema,
     stop: &'a StopSignal,
+    detail: Detail,
     steps: u64,
+    /// Items of the value that is being read.
+    items: usize,
 }
 
 impl<'a> Decoder<'a> {
-    pub(super) fn new(bytes: &'a [u8], schema: &'a Schema, stop: &'a StopSignal) -> Decoder<'a> {
-        Decoder { bytes, schema, stop, steps: 0 }
+    pub(super) fn new(
+        bytes: &'a [u8],
+        schema: &'a Schema,
+        stop: &'a StopSignal,
+        detail: Detail,
+    ) -> Decoder<'a> {
+        Decoder { bytes, schema, stop, detail, steps: 0, items: 0 }
+    }
+
+    /// The bytes that are left.
+    pub(super) fn left(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The next field of a row.
+    pub(super) fn field(&mut self, id: Id) -> Result<Cell, TableError> {
+        self.items = 0;
+        self.value(id, MAX_DEPTH)
+    }
+
+    /// Passes over the next field of a row.
+    pub(super) fn skip_field(&mut self, id: Id) -> Result<(), TableError> {
+        self.skip(id, MAX_DEPTH)
+    }
+
+    /// Counts an item that is kept.
+    fn item(&mut self) -> Result<(), TableError> {
+        self.items += 1;
+        if self.detail == Detail::Whole && self.items > MAX_WHOLE_ITEMS {
+            return Err(TableError::broken(format!(
+                "a value has more than {MAX_WHOLE_ITEMS} items"
+            )));
+        }
+        Ok(())
     }
 
     /// The next row.
@@ -78,9 +116,9 @@ impl<'a> Decoder<'a> {
             Type::Int(logical) | Type::Long(logical) => of_long(self.long()?, *logical),
             Type::Float => Cell::single(f32::from_le_bytes(self.fixed()?)),
             Type::Double => Cell::Float(f64::from_le_bytes(self.fixed()?)),
-            Type::Bytes(logical) => of_bytes(self.sized()?, *logical),
-            Type::Fixed(size, logical) => of_bytes(self.take(*size)?, *logical),
-            Type::String => Cell::utf8(self.sized()?),
+            Type::Bytes(logical) => of_bytes(self.sized()?, *logical, self.detail),
+            Type::Fixed(size, logical) => of_bytes(self.take(*size)?, *logical, self.detail),
+            Type::String => self.detail.utf8(self.sized()?),
             Type::Enum(symbols) => {
                 let at = usize::try_from(self.long()?).ok();
                 let symbol = at.and_then(|at| symbols.get(at));
@@ -98,12 +136,13 @@ impl<'a> Decoder<'a> {
                 Cell::Record(cells)
             }
             Type::Array(items) => {
-                let mut list = Items::default();
+                let mut list = Items::new(self.detail);
                 self.blocks(|decoder, _| {
                     if list.is_full() {
                         list.count();
                         return decoder.skip(*items, depth);
                     }
+                    decoder.item()?;
                     list.push(decoder.value(*items, depth)?);
                     Ok(())
                 })?;
@@ -114,10 +153,11 @@ impl<'a> Decoder<'a> {
                 let mut more = 0_u64;
                 self.blocks(|decoder, _| {
                     let key = decoder.sized()?;
-                    if pairs.len() >= MAX_ITEMS {
+                    if pairs.len() >= decoder.detail.items() {
                         more += 1;
                         return decoder.skip(*values, depth);
                     }
+                    decoder.item()?;
                     let Cell::Text(key) = Cell::utf8(key) else { return Err(short()) };
                     pairs.push((key.into(), decoder.value(*values, depth)?));
                     Ok(())
@@ -197,7 +237,7 @@ fn of_long(value: i64, logical: Option<Logical>) -> Cell {
     }
 }
 
-fn of_bytes(bytes: &[u8], logical: Option<Logical>) -> Cell {
+fn of_bytes(bytes: &[u8], logical: Option<Logical>, detail: Detail) -> Cell {
     match (logical, bytes) {
         (Some(Logical::Decimal { scale, .. }), _) => time::decimal_of_bytes(bytes, scale),
         (Some(Logical::Uuid), _) => time::uuid(bytes),
@@ -206,7 +246,7 @@ fn of_bytes(bytes: &[u8], logical: Option<Logical>) -> Cell {
                 [[a, b, c, d], [e, f, g, h], [i, j, k, l]].map(u32::from_le_bytes);
             Cell::Text(format!("{months} months, {days} days, {millis} ms"))
         }
-        _ => Cell::bytes(bytes),
+        _ => detail.bytes(bytes),
     }
 }
 

@@ -7,8 +7,11 @@
 mod blocks;
 mod decode;
 mod header;
+mod scan;
 mod schema;
 use mcp_workspace_stop::Stop;
+
+pub(crate) use self::scan::Rows as Scan;
 
 use self::blocks::Count;
 use self::header::Header;

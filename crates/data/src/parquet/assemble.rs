@@ -1,22 +1,22 @@
 //! Puts rows together from the levels of their columns (Dremel's record assembly).
 use super::leaf::Leaf;
 use super::shape::{Content, Node};
-use crate::cell::{Cell, Items, MAX_ITEMS};
+use crate::cell::{Cell, Detail, Items};
 use crate::error::TableError;
 
 /// The value of `node` in the next row. `leaves` are the node's own.
-pub(super) fn value(node: &Node, leaves: &mut [Leaf]) -> Result<Cell, TableError> {
+pub(super) fn value(node: &Node, leaves: &mut [Leaf], detail: Detail) -> Result<Cell, TableError> {
     let (definition, _) = levels(leaves)?;
     if definition < node.definition && (node.optional || node.repeated) {
         pass(leaves)?;
         return Ok(if node.repeated { Cell::List(Vec::new()) } else { Cell::Null });
     }
     if !node.repeated {
-        return content(node, leaves);
+        return content(node, leaves, detail);
     }
-    let mut items = Items::default();
+    let mut items = Items::new(detail);
     loop {
-        items.push(content(node, leaves)?);
+        items.push(content(node, leaves, detail)?);
         match leaves.first().and_then(Leaf::levels) {
             Some((_, repetition)) if repetition >= node.repetition => {}
             _ => return Ok(items.list()),
@@ -24,7 +24,7 @@ pub(super) fn value(node: &Node, leaves: &mut [Leaf]) -> Result<Cell, TableError
     }
 }
 
-fn content(node: &Node, leaves: &mut [Leaf]) -> Result<Cell, TableError> {
+fn content(node: &Node, leaves: &mut [Leaf], detail: Detail) -> Result<Cell, TableError> {
     match &node.content {
         Content::Leaf => leaves.first_mut().and_then(Leaf::take).ok_or_else(short),
         Content::Group(nodes) => {
@@ -34,18 +34,18 @@ fn content(node: &Node, leaves: &mut [Leaf]) -> Result<Cell, TableError> {
             for child in nodes {
                 let (own, after) = split(rest, child.leaves.end - from)?;
                 from = child.leaves.end;
-                fields.push((child.name.clone(), value(child, own)?));
+                fields.push((child.name.clone(), value(child, own, detail)?));
                 rest = after;
             }
             Ok(Cell::Record(fields))
         }
         Content::List(child, wrapped) => {
-            let Cell::List(items) = value(child, leaves)? else { return Err(short()) };
+            let Cell::List(items) = value(child, leaves, detail)? else { return Err(short()) };
             Ok(Cell::List(items.into_iter().map(|item| unwrap(item, *wrapped)).collect()))
         }
         Content::Map(child) => {
-            let Cell::List(pairs) = value(child, leaves)? else { return Err(short()) };
-            Ok(map(pairs))
+            let Cell::List(pairs) = value(child, leaves, detail)? else { return Err(short()) };
+            Ok(map(pairs, detail))
         }
     }
 }
@@ -61,10 +61,10 @@ fn unwrap(item: Cell, wrapped: bool) -> Cell {
 }
 
 /// Pairs as one record, where all keys are texts, as names have to be.
-fn map(pairs: Vec<Cell>) -> Cell {
+fn map(pairs: Vec<Cell>, detail: Detail) -> Cell {
     let named = pairs.iter().all(|pair| match pair {
         Cell::Record(fields) => matches!(fields.as_slice(), [(_, Cell::Text(_)), _]),
-        Cell::Text(_) => pairs.len() > MAX_ITEMS,
+        Cell::Text(_) => pairs.len() > detail.items(),
         _ => false,
     });
     if !named {

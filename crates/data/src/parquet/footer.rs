@@ -13,12 +13,13 @@ const MAX_ELEMENTS: usize = 20_000;
 /// How much of the end is read before the footer's length is known.
 const GUESS_BYTES: u64 = 64 * 1024;
 
-/// The decoded footer.
-pub(super) fn read(source: &Source) -> Result<ParquetMetaData, TableError> {
-    let size = source.size();
-    let guess = GUESS_BYTES.min(size);
-    let end = source.read_exact(size - guess, guess)?;
-    let Some((rest, tail)) = end.split_last_chunk::<8>() else { return Err(no_footer()) };
+/// How long the footer is, in bytes, as the end of the file says.
+pub(super) fn length(source: &Source) -> Result<u64, TableError> {
+    let tail = source.read(source.size().saturating_sub(8), 8)?;
+    length_in(tail.as_slice().try_into().map_err(|_| no_footer())?)
+}
+
+fn length_in(tail: &[u8; 8]) -> Result<u64, TableError> {
     let &[a, b, c, d, magic @ ..] = tail;
     match &magic {
         b"PAR1" => {}
@@ -31,6 +32,16 @@ pub(super) fn read(source: &Source) -> Result<ParquetMetaData, TableError> {
             "its footer has {length} bytes; {MAX_FOOTER_BYTES} are the most"
         )));
     }
+    Ok(length)
+}
+
+/// The decoded footer.
+pub(super) fn read(source: &Source) -> Result<ParquetMetaData, TableError> {
+    let size = source.size();
+    let guess = GUESS_BYTES.min(size);
+    let end = source.read_exact(size - guess, guess)?;
+    let Some((rest, tail)) = end.split_last_chunk::<8>() else { return Err(no_footer()) };
+    let length = length_in(tail)?;
     // The file begins with four bytes that say what it is.
     let Some(start) = size.checked_sub(12 + length).map(|start| start + 4) else {
         return Err(TableError::broken("its footer is said to be longer than the file"));

@@ -1,4 +1,6 @@
 //! The values of one column for a window of rows.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec::IntoIter;
 
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit};
@@ -9,7 +11,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::schema::types::{ColumnDescPtr, ColumnDescriptor};
 
 use super::pages::Pages;
-use crate::cell::Cell;
+use crate::cell::{Cell, Detail};
 use crate::error::TableError;
 use crate::source::Source;
 use crate::time::{self, Unit};
@@ -23,11 +25,16 @@ const SKIP_STEP: usize = 64 * 1024;
 /// Most levels of a column in rows that are read at once.
 const MAX_LEVELS: usize = 2 * 1024 * 1024;
 
+/// As many of a nested column in a scan, of which a row may have many values.
+const NESTED_SCAN_STEP: usize = 4;
+/// As many where each value is made of the one before, and is kept as it is.
+pub(super) const CHAINED_SCAN_STEP: usize = 4;
+
 /// The levels of a column, and what is at those that are there.
 pub(super) struct Leaf {
     definitions: Vec<i16>,
     repetitions: Vec<i16>,
-    cells: IntoIter<Cell>,
+    values: Box<dyn Values>,
     max_definition: i16,
     levels: usize,
     at: usize,
@@ -41,41 +48,7 @@ impl Leaf {
         skip: u64,
         rows: usize,
     ) -> Result<Leaf, TableError> {
-        let descriptor = column.column_descr_ptr();
-        let mut pages = Pages::new(source, column)?;
-        let nested = descriptor.max_rep_level() > 0;
-        let step = if nested || pages.chained() { SMALL_STEP } else { STEP };
-        let skip_step = if pages.chained() { SMALL_STEP } else { SKIP_STEP };
-        let skip = skip_pages(&mut pages, skip)?;
-        let step = Step { skip, skip_step, rows, step };
-        let kind = Value::of(&descriptor);
-        let reader = get_column_reader(descriptor.clone(), Box::new(pages));
-        match reader {
-            ColumnReader::BoolColumnReader(reader) => {
-                read(reader, &descriptor, source, step, |value| Cell::Bool(*value))
-            }
-            ColumnReader::Int32ColumnReader(reader) => {
-                read(reader, &descriptor, source, step, |value| kind.of_int32(*value))
-            }
-            ColumnReader::Int64ColumnReader(reader) => {
-                read(reader, &descriptor, source, step, |value| kind.of_int64(*value))
-            }
-            ColumnReader::Int96ColumnReader(reader) => {
-                read(reader, &descriptor, source, step, |value| time::int96(value.data()))
-            }
-            ColumnReader::FloatColumnReader(reader) => {
-                read(reader, &descriptor, source, step, |value| Cell::single(*value))
-            }
-            ColumnReader::DoubleColumnReader(reader) => {
-                read(reader, &descriptor, source, step, |value| Cell::Float(*value))
-            }
-            ColumnReader::ByteArrayColumnReader(reader) => {
-                read(reader, &descriptor, source, step, |value| kind.of_bytes(value.as_bytes()))
-            }
-            ColumnReader::FixedLenByteArrayColumnReader(reader) => {
-                read(reader, &descriptor, source, step, |value| kind.of_bytes(value.as_bytes()))
-            }
-        }
+        <dyn Chunk>::open(source, column, skip, Detail::Shown)?.read(rows)
     }
 
     /// Definition and repetition level of the next value.
@@ -90,15 +63,139 @@ impl Leaf {
     pub(super) fn take(&mut self) -> Option<Cell> {
         let (definition, _) = self.levels()?;
         self.at += 1;
-        if definition == self.max_definition { self.cells.next() } else { None }
+        if definition == self.max_definition { self.values.next() } else { None }
+    }
+
+    /// Goes on to the next value, and does not look at this one.
+    pub(super) fn pass(&mut self) {
+        if let Some((definition, _)) = self.levels() {
+            self.at += 1;
+            if definition == self.max_definition {
+                self.values.pass();
+            }
+        }
     }
 }
 
-struct Step {
-    skip: u64,
-    skip_step: usize,
-    rows: usize,
+/// Values that were read.
+trait Values: Send {
+    fn next(&mut self) -> Option<Cell>;
+    fn pass(&mut self);
+}
+
+impl Values for IntoIter<Cell> {
+    fn next(&mut self) -> Option<Cell> {
+        Iterator::next(self)
+    }
+
+    fn pass(&mut self) {
+        Iterator::next(self);
+    }
+}
+
+/// Values as their decoder left them, which become cells when they are asked for.
+struct Raw<T, F> {
+    values: IntoIter<T>,
+    cell: F,
+}
+
+impl<T: Send, F: Fn(&T) -> Cell + Send> Values for Raw<T, F> {
+    fn next(&mut self) -> Option<Cell> {
+        self.values.next().map(|value| (self.cell)(&value))
+    }
+
+    fn pass(&mut self) {
+        self.values.next();
+    }
+}
+
+/// A column chunk that is read from its beginning on.
+pub(super) trait Chunk: Send {
+    /// The next rows: so many, or the error.
+    fn read(&mut self, rows: usize) -> Result<Leaf, TableError>;
+    /// Passes over rows.
+    fn skip(&mut self, rows: u64) -> Result<(), TableError>;
+    /// Rows that a scan reads at once.
+    fn step(&self) -> usize;
+}
+
+impl dyn Chunk {
+    /// Opens a column chunk behind its first `skip` rows.
+    pub(super) fn open(
+        source: &Source,
+        column: &ColumnChunkMetaData,
+        skip: u64,
+        detail: Detail,
+    ) -> Result<Box<dyn Chunk>, TableError> {
+        let descriptor = column.column_descr_ptr();
+        let mut pages = Pages::new(source, column)?;
+        let nested = descriptor.max_rep_level() > 0;
+        let step = match detail {
+            Detail::Whole if nested => NESTED_SCAN_STEP,
+            Detail::Whole if pages.chained() => CHAINED_SCAN_STEP,
+            _ if nested || pages.chained() => SMALL_STEP,
+            _ => STEP,
+        };
+        let skip_step = if pages.chained() { SMALL_STEP } else { SKIP_STEP };
+        let skip = skip_pages(&mut pages, skip)?;
+        let record = pages.record_values();
+        let kind = Value::of(&descriptor);
+        let reader = get_column_reader(descriptor.clone(), Box::new(pages));
+        let about = About { descriptor, source: source.clone(), step, skip_step, detail, record };
+        let mut chunk: Box<dyn Chunk> = match reader {
+            ColumnReader::BoolColumnReader(reader) => {
+                about.typed(reader, |value| Cell::Bool(*value))
+            }
+            ColumnReader::Int32ColumnReader(reader) => {
+                about.typed(reader, move |value| kind.of_int32(*value))
+            }
+            ColumnReader::Int64ColumnReader(reader) => {
+                about.typed(reader, move |value| kind.of_int64(*value))
+            }
+            ColumnReader::Int96ColumnReader(reader) => {
+                about.typed(reader, |value| time::int96(value.data()))
+            }
+            ColumnReader::FloatColumnReader(reader) => {
+                about.typed(reader, |value| Cell::single(*value))
+            }
+            ColumnReader::DoubleColumnReader(reader) => {
+                about.typed(reader, |value| Cell::Float(*value))
+            }
+            ColumnReader::ByteArrayColumnReader(reader) => {
+                about.typed(reader, move |value| kind.of_bytes(value.as_bytes(), detail))
+            }
+            ColumnReader::FixedLenByteArrayColumnReader(reader) => {
+                about.typed(reader, move |value| kind.of_bytes(value.as_bytes(), detail))
+            }
+        };
+        chunk.skip(skip)?;
+        Ok(chunk)
+    }
+}
+
+struct About {
+    descriptor: ColumnDescPtr,
+    source: Source,
     step: usize,
+    skip_step: usize,
+    detail: Detail,
+    /// Values that the pages have given since this was set to 0, where a row may have many.
+    record: Arc<AtomicU64>,
+}
+
+impl About {
+    fn typed<T: DataType, F>(self, reader: ColumnReaderImpl<T>, cell: F) -> Box<dyn Chunk>
+    where
+        F: Fn(&T::T) -> Cell + Clone + Send + 'static,
+    {
+        Box::new(Typed { about: self, reader, cell })
+    }
+}
+
+struct Typed<T: DataType, F> {
+    about: About,
+    reader: ColumnReaderImpl<T>,
+    cell: F,
 }
 
 /// Passes over whole pages. How many rows of what follows are still to be skipped.
@@ -113,64 +210,79 @@ fn skip_pages(pages: &mut Pages, mut skip: u64) -> Result<u64, TableError> {
     Ok(skip)
 }
 
-fn read<T: DataType>(
-    mut reader: ColumnReaderImpl<T>,
-    descriptor: &ColumnDescriptor,
-    source: &Source,
-    window: Step,
-    cell: impl Fn(&T::T) -> Cell,
-) -> Result<Leaf, TableError> {
-    skip_rows(&mut reader, descriptor, source, &window)?;
-    let (mut definitions, mut repetitions) = (Vec::new(), Vec::new());
-    let (mut values, mut cells) = (Vec::new(), Vec::new());
-    let (mut rows, mut levels) = (0, 0);
-    while rows < window.rows {
-        source.stop().check()?;
-        let step = window.step.min(window.rows - rows);
-        let (records, _, new) = reader
-            .read_records(step, Some(&mut definitions), Some(&mut repetitions), &mut values)
-            .map_err(ours)?;
-        if records == 0 {
-            return Err(fewer_rows(descriptor));
+impl<T: DataType, F> Chunk for Typed<T, F>
+where
+    F: Fn(&T::T) -> Cell + Clone + Send + 'static,
+{
+    fn read(&mut self, wanted: usize) -> Result<Leaf, TableError> {
+        let About { descriptor, source, step, detail, record, .. } = &self.about;
+        let (mut definitions, mut repetitions) = (Vec::new(), Vec::new());
+        let (mut values, mut cells) = (Vec::new(), Vec::new());
+        let (mut rows, mut levels) = (0, 0);
+        while rows < wanted {
+            source.stop().check()?;
+            record.store(0, Ordering::Relaxed);
+            let step = (*step).min(wanted - rows);
+            let (records, _, new) = self
+                .reader
+                .read_records(step, Some(&mut definitions), Some(&mut repetitions), &mut values)
+                .map_err(ours)?;
+            if records == 0 {
+                return Err(fewer_rows(descriptor));
+            }
+            rows += records;
+            levels += new;
+            if levels > MAX_LEVELS {
+                return Err(TableError::TooMany(descriptor.path().string(), MAX_LEVELS));
+            }
+            if *detail == Detail::Shown {
+                cells.extend(values.iter().map(&self.cell));
+                values.clear();
+            }
         }
-        rows += records;
-        levels += new;
-        if levels > MAX_LEVELS {
-            return Err(TableError::TooMany(descriptor.path().string(), MAX_LEVELS));
-        }
-        cells.extend(values.iter().map(&cell));
-        values.clear();
+        let values: Box<dyn Values> = match detail {
+            Detail::Shown => Box::new(cells.into_iter()),
+            Detail::Whole => Box::new(Raw { values: values.into_iter(), cell: self.cell.clone() }),
+        };
+        Ok(Leaf {
+            definitions,
+            repetitions,
+            values,
+            max_definition: descriptor.max_def_level(),
+            levels,
+            at: 0,
+        })
     }
-    Ok(Leaf {
-        definitions,
-        repetitions,
-        cells: cells.into_iter(),
-        max_definition: descriptor.max_def_level(),
-        levels,
-        at: 0,
-    })
+
+    fn skip(&mut self, rows: u64) -> Result<(), TableError> {
+        skip_rows(&mut self.reader, &self.about, rows)
+    }
+
+    fn step(&self) -> usize {
+        self.about.step
+    }
 }
 
 /// Passes over rows that are not wanted, where no whole page was to be passed over.
 fn skip_rows<T: DataType>(
     reader: &mut ColumnReaderImpl<T>,
-    descriptor: &ColumnDescriptor,
-    source: &Source,
-    window: &Step,
+    about: &About,
+    mut skip: u64,
 ) -> Result<(), TableError> {
-    let mut skip = window.skip;
+    let About { descriptor, source, skip_step, record, .. } = about;
     let nested = descriptor.max_rep_level() > 0;
     while skip > 0 {
         source.stop().check()?;
+        record.store(0, Ordering::Relaxed);
         let left = usize::try_from(skip).unwrap_or(usize::MAX);
         // Where repetition levels end too soon, `skip_records` goes on for ever; reading notices.
         let skipped = if nested {
             let (mut definitions, mut repetitions) = (Vec::new(), Vec::new());
-            let (step, mut values) = (left.min(window.skip_step).min(STEP), Vec::new());
+            let (step, mut values) = (left.min(SMALL_STEP), Vec::new());
             let levels = (Some(&mut definitions), Some(&mut repetitions));
             reader.read_records(step, levels.0, levels.1, &mut values).map_err(ours)?.0
         } else {
-            reader.skip_records(left.min(window.skip_step)).map_err(ours)?
+            reader.skip_records(left.min(*skip_step)).map_err(ours)?
         };
         match skipped {
             0 => return Err(fewer_rows(descriptor)),
@@ -260,16 +372,16 @@ impl Value {
         }
     }
 
-    fn of_bytes(self, bytes: &[u8]) -> Cell {
+    fn of_bytes(self, bytes: &[u8], detail: Detail) -> Cell {
         match self {
-            Value::Text => Cell::utf8(bytes),
+            Value::Text => detail.utf8(bytes),
             Value::Decimal(scale) => time::decimal_of_bytes(bytes, scale),
             Value::Uuid => time::uuid(bytes),
             Value::Half => match bytes.first_chunk::<2>() {
                 Some(half) => Cell::single(half_to_single(u16::from_le_bytes(*half))),
                 None => Cell::Null,
             },
-            _ => Cell::bytes(bytes),
+            _ => detail.bytes(bytes),
         }
     }
 }

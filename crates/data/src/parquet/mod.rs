@@ -6,6 +6,7 @@ mod header;
 mod leaf;
 mod measure;
 mod pages;
+mod scan;
 mod shape;
 mod thrift;
 use std::collections::BTreeSet;
@@ -15,9 +16,11 @@ use std::vec::IntoIter;
 use mcp_workspace_stop::Stop;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
+pub(crate) use self::scan::Rows as Scan;
+
 use self::leaf::Leaf;
 use self::shape::{Node, shape};
-use crate::cell::Cell;
+use crate::cell::{Cell, Detail};
 use crate::error::TableError;
 use crate::source::Source;
 use crate::table::{Field, Page, Rows, Shape, Table, Window, first_row};
@@ -211,7 +214,7 @@ impl Reader<'_> {
             cells.resize(count, Cell::Null);
         }
         while cells.len() < count {
-            cells.push(assemble::value(node, &mut leaves)?);
+            cells.push(assemble::value(node, &mut leaves, Detail::Shown)?);
         }
         Ok(cells)
     }

@@ -2,6 +2,9 @@
 //!
 //! The decoders trust what a page says of itself: they make room for as many values as it
 //! declares. So pages are found, measured and decompressed here.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use parquet::basic::{Encoding, Type};
 use parquet::column::page::{Page, PageMetadata, PageReader};
@@ -9,10 +12,12 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::header::{Data, DataV2, Header, Kind};
+use super::leaf::CHAINED_SCAN_STEP;
 use super::measure::{after_levels, delta, encoding_of};
 use super::thrift::Fault;
 use crate::codec::{Codec, exactly};
 use crate::error::TableError;
+use crate::room::Held;
 use crate::source::Source;
 
 /// Largest page in memory.
@@ -26,6 +31,8 @@ const MAX_HEADER_BYTES: u64 = 1024 * 1024;
 /// A chunk up to this size is read at once: on a network mount a read is a round trip.
 const WHOLE_CHUNK_BYTES: u64 = 512 * 1024;
 const HEADER_BYTES: u64 = 1024;
+/// What a value of a decoded dictionary takes beside its bytes.
+const DICTIONARY_VALUE_BYTES: u64 = 48;
 
 /// The pages of a column chunk.
 pub(super) struct Pages {
@@ -42,6 +49,12 @@ pub(super) struct Pages {
     values_left: u64,
     has_dictionary: bool,
     chained: bool,
+    /// The column's path, for errors.
+    column: String,
+    /// What the dictionary holds of the call's room.
+    dictionary_held: Option<Held>,
+    /// Values given since a reader began with its rows, where a row may have many.
+    record_values: Arc<AtomicU64>,
     physical: Type,
     max_definition: i16,
     max_repetition: i16,
@@ -85,6 +98,9 @@ impl Pages {
             values_left: u64::try_from(column.num_values()).unwrap_or(0),
             has_dictionary: false,
             chained: column.encodings().any(|encoding| encoding == Encoding::DELTA_BYTE_ARRAY),
+            column: descriptor.path().string(),
+            dictionary_held: None,
+            record_values: Arc::default(),
             physical: descriptor.physical_type(),
             max_definition: descriptor.max_def_level(),
             max_repetition: descriptor.max_rep_level(),
@@ -94,6 +110,11 @@ impl Pages {
     /// Whether its values may each be made of the one before.
     pub(super) fn chained(&self) -> bool {
         self.chained
+    }
+
+    /// The count of values that a reader sets to 0 before its next rows.
+    pub(super) fn record_values(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.record_values)
     }
 
     /// The rows of the next data page, where its header tells. A dictionary before it is kept.
@@ -207,24 +228,54 @@ impl Pages {
 
     fn page(&mut self) -> std::result::Result<Option<Page>, TableError> {
         let Some(header) = self.header()? else { return Ok(None) };
+        self.source.decompress(u64::from(header.size))?;
+        if self.max_repetition > 0 {
+            // One row may go on over many pages, which cost nothing where its values are null.
+            let values = u64::from(header.values());
+            let before = self.record_values.fetch_add(values, Ordering::Relaxed);
+            if before + values > 2 * u64::from(MAX_NESTED_VALUES) {
+                let most = MAX_NESTED_VALUES as usize;
+                return Err(TableError::TooMany(self.column.clone(), most));
+            }
+        }
+        let held = self.hold(&header)?;
+        // As it is stored; and decompressed, where a buffer that grows is there twice.
+        let transient = u64::from(header.stored) + u64::from(header.size);
+        let _transient = self.source.room().map(|room| room.hold(transient)).transpose()?;
         let stored = self.bytes(self.position + header.length as u64, u64::from(header.stored))?;
         if stored.len() as u64 != u64::from(header.stored) {
             return Err(TableError::broken("the file ends in the middle of a page"));
         }
-        self.source.decompress(u64::from(header.size))?;
         let page = match header.kind {
             Kind::Dictionary { values, encoding } => {
                 self.has_dictionary = true;
                 let buf = self.decompress(&stored, header.size)?;
                 let encoding = encoding_of(encoding)?;
+                // Decoded, it stays as long as the column is read.
+                self.dictionary_held = held;
                 Page::DictionaryPage { buf, num_values: values, encoding, is_sorted: false }
             }
-            Kind::Data(data) => self.data_page(data, self.decompress(&stored, header.size)?)?,
-            Kind::DataV2(data) => self.data_page_v2(data, &stored, header.size)?,
+            Kind::Data(data) => {
+                self.data_page(data, kept(self.decompress(&stored, header.size)?, held))?
+            }
+            Kind::DataV2(data) => self.data_page_v2(data, &stored, header.size, held)?,
             Kind::Other => return Err(TableError::broken("a page is of no known kind")),
         };
         self.pass(&header);
         Ok(Some(page))
+    }
+
+    /// What a page holds of the call's room, as long as any value of it is there.
+    fn hold(&self, header: &Header) -> std::result::Result<Option<Held>, TableError> {
+        let Some(room) = self.source.room() else { return Ok(None) };
+        let size = u64::from(header.size);
+        let bytes = match header.kind {
+            Kind::Dictionary { values, .. } => size + DICTIONARY_VALUE_BYTES * u64::from(values),
+            // Each value may be as long as the page, and is a copy.
+            _ if self.chained => size * (1 + CHAINED_SCAN_STEP as u64),
+            _ => size,
+        };
+        room.hold(bytes).map(Some)
     }
 
     fn decompress(&self, stored: &Bytes, size: u32) -> std::result::Result<Bytes, TableError> {
@@ -263,6 +314,7 @@ impl Pages {
         data: DataV2,
         stored: &Bytes,
         size: u32,
+        held: Option<Held>,
     ) -> std::result::Result<Page, TableError> {
         let levels = u64::from(data.definition_bytes) + u64::from(data.repetition_bytes);
         let at = usize::try_from(levels).unwrap_or(usize::MAX);
@@ -283,6 +335,7 @@ impl Pages {
             }
             Bytes::from(whole)
         };
+        let buf = kept(buf, held);
         let encoding = self.encoding(data.encoding, &buf.slice(at..), data.values)?;
         Ok(Page::DataPageV2 {
             buf,
@@ -383,6 +436,20 @@ impl PageReader for Pages {
             self.pass(&header);
         }
         Ok(())
+    }
+}
+
+/// Bytes that give back what they hold of the room when the last part of them goes.
+fn kept(bytes: Bytes, held: Option<Held>) -> Bytes {
+    struct Kept(Bytes, #[expect(dead_code, reason = "it is there to be dropped")] Held);
+    impl AsRef<[u8]> for Kept {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    match held {
+        Some(held) => Bytes::from_owner(Kept(bytes, held)),
+        None => bytes,
     }
 }
 
