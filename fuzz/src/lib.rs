@@ -8,6 +8,8 @@
 )]
 
 pub mod arguments;
+pub mod cursors;
+pub mod events;
 pub mod json;
 pub mod patch;
 pub mod path;
@@ -16,3 +18,4 @@ pub mod records;
 pub mod stream;
 pub mod table;
 pub mod text;
+pub mod tokens;

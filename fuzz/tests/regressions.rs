@@ -61,4 +61,4 @@ macro_rules! targets {
     };
 }
 
-targets! { arguments json patch path policy records stream table text }
+targets! { arguments cursors events json patch path policy records stream table text tokens }
