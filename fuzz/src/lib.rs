@@ -15,6 +15,7 @@ pub mod patch;
 pub mod path;
 pub mod policy;
 pub mod records;
+pub mod session;
 pub mod stream;
 pub mod table;
 pub mod text;
