@@ -110,7 +110,7 @@ impl<'s> Caller<'s> {
         let Some(result) = result else { return };
         let text = result["content"][0]["text"].as_str().unwrap_or_default();
         assert!(!text.contains("zqsecret"), "{tool} showed what is hidden: {text}");
-        if tool == "grep" && result["isError"] != true {
+        if message["params"]["arguments"]["pattern"] == "a" && result["isError"] != true {
             let cursor = text.split("cursor").nth(1).and_then(|rest| rest.split('"').nth(1));
             self.cursor = cursor.map(str::to_owned);
         }
