@@ -92,8 +92,11 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
     site
 });
 
-/// What each caller is given to each question without a cursor, and a cursor of its own.
-static WHOLE: LazyLock<Vec<[(Vec<Value>, Option<String>); 2]>> = LazyLock::new(|| {
+/// What a caller is given to a question without a cursor, and a cursor of its own.
+type Whole = (Vec<Value>, Option<String>);
+
+/// For each question, and each caller.
+static WHOLE: LazyLock<Vec<[Whole; 2]>> = LazyLock::new(|| {
     let of = |question: &Question, caller| {
         let whole = question.of(&SITE.ask(question, caller, None).unwrap());
         let mut first = question.arguments.clone();
