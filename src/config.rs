@@ -3,7 +3,6 @@
 mod callers;
 mod confinement;
 mod lambda;
-mod memory;
 mod policy;
 mod records;
 
@@ -402,7 +401,7 @@ impl WorkspaceOptions {
                 Workspace::open_with_resolution(root, Resolution::Components)?
             }
         };
-        Ok(workspace.with_memory(memory::budget(self.memory)))
+        Ok(workspace.with_memory(mcp_workspace_call::memory::budget(self.memory)))
     }
 
     /// The workspace that was named, or the current directory.

@@ -255,9 +255,13 @@ fn describe(entry: &Entry) -> Result<Tool, ErrorData> {
 }
 
 /// Clients show their model the structured content where there is some, and nothing else then:
-/// so a result has either text (or an image, a sound), or JSON in both places.
+/// so a result has either text (or an image, a sound), or JSON in both places. JSON of a tool that
+/// declares no output schema is text alone: no client expects it twice.
 fn render(answer: Answer) -> CallToolResult {
     match answer.shown {
+        Shown::Json if !answer.structured => {
+            CallToolResult::success(vec![ContentBlock::text(answer.json_text())])
+        }
         Shown::Json => {
             // The audit has written the text already.
             let (json, text) = answer.into_json_and_text();

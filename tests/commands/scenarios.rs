@@ -66,10 +66,13 @@ scenarios! {
     s060_finding_is_stored_in_the_folder_of_its_role
     s061_finding_on_a_line_that_is_not_there_is_refused
     s062_finding_on_a_hidden_file_is_not_found
+    s063_findings_are_listed_by_file_and_those_on_hidden_files_are_not
     s070_proposal_is_stored_and_sources_stay
     s071_proposal_that_does_not_fit_shows_what_is_there
     s072_proposal_outside_the_propose_rights_is_denied
     s073_proposal_on_a_hidden_file_is_not_found
+    s074_proposals_are_listed_with_how_they_stand
+    s074_patch_that_is_nearly_right_is_stored_exactly
     s080_unknown_argument_names_the_nearest
     s081_missing_argument_is_named
     s082_wrong_type_names_the_argument
@@ -78,6 +81,8 @@ scenarios! {
     s085_key_is_read_though_every_argument_is_filled_in
     s086_finding_without_a_place_though_every_argument_is_filled_in
     s087_required_argument_that_is_empty_is_refused
+    s088_arguments_are_read_as_meant
+    s089_argument_given_twice_is_refused_with_both
     s090_state_is_written_as_version_one
     s091_state_that_is_claimed_is_a_conflict
     s092_state_that_has_moved_on_is_a_conflict

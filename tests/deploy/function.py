@@ -28,8 +28,8 @@ ACCOUNT = "123456789012"
 HERE = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine())
 # Debian's cross libraries, for a binary of another architecture under qemu.
 EMULATED = {"arm64": ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"]}
-AGENT = {"list_dir", "read_file", "grep", "write_finding", "propose_patch"}
-PERSON = {"list_dir", "read_file", "grep"}
+AGENT = {"list_dir", "read_file", "grep", "write_finding", "list_findings", "propose_patch", "list_proposals"}
+PERSON = {"list_dir", "read_file", "grep", "list_findings", "list_proposals"}
 failed = 0
 
 

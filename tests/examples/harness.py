@@ -25,7 +25,7 @@ interop = script("interop", ROOT / "tests/interop/run")
 BINARY = interop.BINARY
 PYTHON = HERE / ".venv/bin/python"
 SECONDS = 120
-TOOLS = ["grep", "list_dir", "propose_patch", "read_file", "read_state", "write_finding", "write_state"]
+TOOLS = ["grep", "list_dir", "list_findings", "list_proposals", "propose_patch", "read_file", "read_state", "write_finding", "write_state"]
 
 
 class Report(interop.Report):

@@ -18,6 +18,8 @@ write   = ["output/findings/reviewer/**", "output/proposals/**", "state/**"]
 propose = ["input/**"]
 "#;
 
+const SIGNED: &str = "\n[decisions]\nkey_env = \"DECISION_KEY\"\n";
+
 const OPERATOR: &str = "\n[[role]]\nname = \"operator\"\ncallers = [\"local\"]\ndoctor = true\n";
 
 struct Site {
@@ -207,4 +209,24 @@ fn over_http_the_doctor_is_for_callers_whom_policy_allows() {
     assert_eq!(server.request("GET /doctor", &rebound, "").status, 403);
     let called = server.call("doctor", json!({})).json();
     assert!(called["error"]["message"].as_str().unwrap().contains("no tool `doctor`"), "{called}");
+}
+
+#[test]
+fn whether_decisions_are_signed_is_told() {
+    let (_, report) = Site::new(POLICY).examine(&[], &[]);
+    assert_eq!(named(&report, "decisions"), [&Value::Null; 0], "nobody decides: {report}");
+    let policy = format!("{POLICY}{OPERATOR}decide = [\"input/**\"]\n").replacen(
+        "\"local\"",
+        "\"somebody\"",
+        1,
+    );
+    let (_, report) = Site::new(&policy).examine(&[], &[]);
+    let check = only(&report, "decisions");
+    assert_eq!(check["outcome"], "ok", "{check}");
+    assert!(check["detail"].as_str().unwrap().starts_with("not signed"), "{check}");
+    let site = Site::new(&(policy + SIGNED));
+    let key = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    let (_, report) = site.examine(&[], &[("DECISION_KEY", key)]);
+    let check = only(&report, "decisions");
+    assert_eq!(check["detail"], "signed with the key in DECISION_KEY", "{check}");
 }

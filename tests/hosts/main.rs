@@ -5,6 +5,7 @@ mod confinement;
 mod connections;
 mod dense_json;
 mod doctor;
+mod few_bytes;
 mod http;
 mod metrics;
 mod mounted;

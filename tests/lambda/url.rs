@@ -47,8 +47,8 @@ fn a_client_of_the_stateless_era_lists_and_calls() {
     assert_eq!(list["result"]["cacheScope"], "private");
     assert_eq!(list["result"]["tools"].as_array().unwrap().len(), 4);
     let call = message(&function.invoke(&recorded("url-2026-tools-call")).answer(), 200);
-    let entries = &call["result"]["structuredContent"]["entries"];
-    assert_eq!(entries, &json!([{ "path": "input/main.rs", "type": "file" }]));
+    let text = &call["result"]["content"][0]["text"];
+    assert_eq!(text, "input:\nmain.rs\n[1 entry]\n");
 }
 
 #[test]

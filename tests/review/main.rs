@@ -252,21 +252,29 @@ fn a_second_name_hides_behind_none_and_the_absolute_form_counts() {
 
 #[test]
 fn connections_that_only_wait_keep_no_browser_out_and_are_closed() {
-    let place = Place::new();
-    let review = Review::started_by(command_with_files(256), &place);
-    let address = &review.address;
-    let cookie = review.cookie();
-    let slow = format!(
-        "POST /proposal/0/approve HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\n\
-         Content-Length: 5000\r\n\r\ncsrf="
-    );
-    for sent in ["GET / HTTP/1.1\r\nHost:", "", &slow] {
-        let held = connections(address, 300, sent);
+    // Each kind on a page of its own, since each is let go after a time that is its own.
+    let on_a_page_of_its_own = |sent: &dyn Fn(&Review) -> String| {
+        let place = Place::new();
+        let review = Review::started_by(command_with_files(256), &place);
+        let held = connections(&review.address, 200, &sent(&review));
         for _ in 0..5 {
             assert_eq!(review.get("/").status, 200);
         }
         closed(held, Duration::from_secs(45));
-    }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| on_a_page_of_its_own(&|_| "GET / HTTP/1.1\r\nHost:".to_owned()));
+        scope.spawn(|| on_a_page_of_its_own(&|_| String::new()));
+        scope.spawn(|| {
+            on_a_page_of_its_own(&|review| {
+                let (address, cookie) = (&review.address, review.cookie());
+                format!(
+                    "POST /proposal/0/approve HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\n\
+                     Content-Length: 5000\r\n\r\ncsrf="
+                )
+            });
+        });
+    });
 }
 
 #[test]

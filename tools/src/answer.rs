@@ -4,7 +4,9 @@ use std::sync::OnceLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::adjusted;
 
 /// The output of a tool, before a host renders it. Its JSON is made when somebody asks for it:
 /// most clients see text alone.
@@ -12,10 +14,14 @@ pub struct Answer {
     output: Box<dyn Output>,
     json: OnceLock<Value>,
     text: OnceLock<String>,
+    adjusted: Vec<String>,
     /// The form for a model.
     pub shown: Shown,
     /// Whether there is more than the answer holds.
     pub partial: bool,
+    /// Whether its JSON is structured content, with the output schema that clients were given; else
+    /// it is text, which every client shows.
+    pub structured: bool,
 }
 
 /// What can be written as JSON.
@@ -38,7 +44,31 @@ impl Answer {
         partial: bool,
     ) -> Answer {
         let (json, text) = (OnceLock::new(), OnceLock::new());
-        Answer { output: Box::new(output), json, text, shown, partial }
+        Answer {
+            output: Box::new(output),
+            json,
+            text,
+            adjusted: Vec::new(),
+            shown,
+            partial,
+            structured: true,
+        }
+    }
+
+    /// Names how the call was read: in a field `adjusted` of the JSON, and in a line before a text.
+    #[must_use]
+    pub(crate) fn adjusted(mut self, how: Vec<String>) -> Answer {
+        if let Some(line) = adjusted::line(&how) {
+            match &mut self.shown {
+                Shown::Json => {}
+                Shown::Text(text) => text.insert_str(0, &format!("{line}\n")),
+                Shown::Image { note, .. } | Shown::Audio { note, .. } => {
+                    note.insert_str(0, &format!("{line}\n"));
+                }
+            }
+        }
+        self.adjusted = how;
+        self
     }
 
     /// An answer that is JSON alone and whole.
@@ -48,7 +78,17 @@ impl Answer {
 
     /// The JSON form: what `call` prints and what programs read.
     pub fn json(&self) -> &Value {
-        self.json.get_or_init(|| self.output.to_json())
+        self.json.get_or_init(|| {
+            let mut json = self.output.to_json();
+            if let Some(fields) = json.as_object_mut().filter(|_| !self.adjusted.is_empty()) {
+                // A tool may have adjustments of its own.
+                let told = fields.entry("adjusted").or_insert_with(|| json!([]));
+                if let Some(told) = told.as_array_mut() {
+                    told.extend(self.adjusted.iter().map(|how| Value::from(how.as_str())));
+                }
+            }
+            json
+        })
     }
 
     /// [`Answer::json`], by value.
@@ -90,7 +130,7 @@ impl std::fmt::Debug for Answer {
 /// never both, so each tool picks one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shown {
-    /// The JSON itself, as structured content and as the same text.
+    /// The JSON itself: as text, and as structured content too where clients expect that.
     Json,
     /// Text alone, with no structured content.
     Text(String),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use mcp_workspace_stop::StopSignal;
 pub use mcp_workspace_stop::{Ended, Stop};
 
+use crate::adjusted::{self, Adjusted};
 use crate::error::{Code, ToolError};
 
 /// Longest answer in characters unless a caller asks for less: what MCP clients take whole.
@@ -25,6 +26,7 @@ pub struct Call {
     pub caller: Arc<str>,
     stop: StopSignal,
     files_touched: Arc<AtomicU64>,
+    adjusted: Adjusted,
     progress: Option<Arc<ProgressSink>>,
     held: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -47,6 +49,7 @@ impl Call {
             caller: caller.into(),
             stop: StopSignal::new(time),
             files_touched: Arc::default(),
+            adjusted: Adjusted::default(),
             progress: None,
             held: None,
         }
@@ -66,6 +69,20 @@ impl Call {
     pub fn with_progress(mut self, sink: Arc<ProgressSink>) -> Self {
         self.progress = Some(sink);
         self
+    }
+
+    /// Notes in `adjusted` how the call is read, and leaves room in its answer for what is noted.
+    #[must_use]
+    pub(crate) fn adjusting(mut self, adjusted: &Adjusted) -> Self {
+        let line = adjusted::line(&adjusted.lines()).unwrap_or_default();
+        self.answer_chars = self.answer_chars.saturating_sub(line.chars().count());
+        self.adjusted = adjusted.clone();
+        self
+    }
+
+    /// Names in the answer how something was read that was not written as the schema says.
+    pub fn adjust(&self, how: String) {
+        self.adjusted.note(how);
     }
 
     /// Asks the call to stop at its next check.

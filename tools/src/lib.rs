@@ -4,6 +4,7 @@
 //! [`Grant`](policy::Grant) of the caller. It never sees a path of the machine, the network,
 //! or the protocol that carried the call.
 
+pub mod adjusted;
 pub mod answer;
 pub mod call;
 pub mod contract;

@@ -1,19 +1,40 @@
 //! JSON schemas of tool arguments and outputs, generated from the types.
 
+pub(crate) mod shape;
+
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RestrictFormats, Transform, transform_subschemas};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// The schema of what is read: arguments.
-pub(crate) fn of_input<T: JsonSchema>() -> Value {
-    generate::<T>(SchemaSettings::draft2020_12())
+use shape::Shape;
+
+/// The shape of what is read: arguments. It becomes the published schema by [`Shape::to_schema`],
+/// in the words that every client knows.
+pub(crate) fn of_input<T: JsonSchema>() -> Shape {
+    // A model has the tool's own description; the type's adds nothing to it.
+    Shape { description: None, ..Shape::read(&generate::<T>(SchemaSettings::draft2020_12())) }
 }
 
 /// The schema of what is written: outputs and records. A field that may be left out is not
 /// required.
 pub(crate) fn of_output<T: JsonSchema>() -> Value {
     generate::<T>(SchemaSettings::draft2020_12().for_serialize())
+}
+
+/// The schema of what a tool answers: its output, and how the call was read.
+pub(crate) fn of_answer<T: JsonSchema>() -> Value {
+    let mut schema = of_output::<T>();
+    if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        fields.entry("adjusted").or_insert_with(|| {
+            json!({
+                "type": "array",
+                "items": { "type": "string" },
+                "description": "How arguments were read that were not as the schema says.",
+            })
+        });
+    }
+    schema
 }
 
 /// JSON Schema 2020-12, subschemas inlined, no Rust-specific formats.

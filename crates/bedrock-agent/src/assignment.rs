@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use mcp_workspace_call::dispatch::Dispatcher;
+use mcp_workspace_call::memory;
 use mcp_workspace_tools::name::Name;
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::workspace::Workspace;
@@ -47,7 +48,8 @@ impl Assignment<'_> {
         let Assignment { root, policy, role, agent, run, limits, .. } = self;
         let (journal, events) = Journal::open(root, policy.layout(), run, agent)?;
         let workspace = Workspace::open_with_ambient_authority(root)
-            .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
+            .with_context(|| format!("cannot open the workspace `{}`", root.display()))?
+            .with_memory(memory::budget(None));
         let dispatcher = Dispatcher::new(workspace, policy.clone(), limits.time_for_a_call());
         let runner = ToolRunner::new(dispatcher, role, run, agent);
         let task = self.task.trim().to_owned();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 use mcp_workspace_call::dispatch::Dispatcher;
+use mcp_workspace_call::memory;
 use mcp_workspace_remote::Place;
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::workspace::Workspace;
@@ -302,7 +303,8 @@ impl RunOptions {
         let policy = self.policy()?;
         let journal = Journal::open(&root, policy.layout(), run, agent)?;
         let workspace = Workspace::open_with_ambient_authority(&root)
-            .with_context(|| format!("cannot open the workspace `{}`", root.display()))?;
+            .with_context(|| format!("cannot open the workspace `{}`", root.display()))?
+            .with_memory(memory::budget(None));
         let time_for_a_call = Duration::from_secs(self.limits.timeout);
         let dispatcher = Dispatcher::new(workspace, policy, time_for_a_call);
         Ok((ToolRunner::new(dispatcher, &self.role, run, agent), journal))

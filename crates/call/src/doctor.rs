@@ -1,24 +1,29 @@
 //! Examines what the server stands on: mount, rights, file system, clock, policy, identity.
 //! Each check says that all is well, or what is wrong and what mends it.
 
+mod callers;
+mod records;
+mod wall;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::path::WorkspacePath;
-use mcp_workspace_tools::policy::{Access, Grant, Policy};
+use mcp_workspace_tools::policy::{Access, Grant, KeySource, Policy};
 use mcp_workspace_tools::tool::{Catalog, Effect, Entry};
-use mcp_workspace_tools::workspace::probe::{ProbeError, Reading, RecordFacts, Storage};
+use mcp_workspace_tools::workspace::probe::{Reading, Storage};
 use mcp_workspace_tools::workspace::{Resolution, Scope, Workspace};
 use serde::Serialize;
 
+pub use wall::Wall;
+
+use callers::{events_check, kinds};
+use records::records_in;
+
 use crate::caller::Caller;
 use crate::event::OpenEvents;
-
-/// How far the clocks of this machine and of the mount may be apart, in seconds: signatures and
-/// tokens are believed for minutes, and tools compare times of files.
-const MAX_CLOCK_SECONDS: u64 = 30;
 
 /// What came of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -74,60 +79,6 @@ pub struct Site {
     pub events: Option<OpenEvents>,
     /// The kernel's wall around the server; none where the server was told not to raise one.
     pub wall: Option<Wall>,
-}
-
-/// The wall that the kernel (Landlock) puts around a server, so that it reaches nothing but its
-/// workspace, its own files and its own ports, whatever happens inside of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wall {
-    /// All that was asked for.
-    Whole,
-    /// What an older kernel has of it.
-    Part,
-    /// The kernel has it, and it was turned off at boot.
-    Off,
-    /// The kernel does not have it.
-    Missing,
-    /// The kernel has it and did not take the rules.
-    Refused,
-}
-
-impl Wall {
-    /// A word for it, for logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Wall::Whole => "whole",
-            Wall::Part => "part",
-            Wall::Off => "off",
-            Wall::Missing => "missing",
-            Wall::Refused => "refused",
-        }
-    }
-
-    fn check(wall: Option<Wall>) -> Check {
-        let name = "wall";
-        let none = |why: &str| {
-            Check::ok(name, format!("none by the kernel: {why}; the server's own checks hold"))
-        };
-        match wall {
-            Some(Wall::Whole) => Check::ok(
-                name,
-                "the kernel lets the server reach nothing but workspace, own files and own ports",
-            ),
-            Some(Wall::Part) => Check::ok(
-                name,
-                "the kernel lets the server reach no other files; it is too old to limit the rest",
-            ),
-            Some(Wall::Off) => none("Landlock is turned off"),
-            Some(Wall::Missing) => none("it has no Landlock"),
-            Some(Wall::Refused) => Check::warning(
-                name,
-                "none: the kernel did not take Landlock's rules",
-                "the server's log says why; its own checks hold without them",
-            ),
-            None => none("the server was told not to raise one"),
-        }
-    }
 }
 
 impl Site {
@@ -204,6 +155,9 @@ impl Examination {
         each(Wall::check(self.site.wall));
         let roles: Vec<_> = self.policy.roles().collect();
         each(Check::ok("policy", format!("valid, with the roles {}", roles.join(", "))));
+        if self.policy.has_deciders() {
+            each(self.decisions());
+        }
         if let Some(events) = self.site.events {
             each(events_check(events, &self.policy.callers().collect::<Vec<_>>()));
         }
@@ -231,6 +185,29 @@ impl Examination {
         self.records(&grant, each);
         if let Some(file) = &self.file {
             each(self.export(&grant, file, call));
+        }
+    }
+
+    /// Whether decisions prove who made them.
+    fn decisions(&self) -> Check {
+        let name = "decisions";
+        match (self.policy.decision_key(), self.site.networked) {
+            (Some(KeySource::Environment(variable)), _) => {
+                Check::ok(name, format!("signed with the key in {variable}"))
+            }
+            (Some(KeySource::File(file)), _) => {
+                Check::ok(name, format!("signed with the key in `{}`", file))
+            }
+            (None, true) => Check::warning(
+                name,
+                "not signed: whoever can write to the mount or its bucket can plant an approval",
+                "set [decisions] key_env or key_file in the policy; SECURITY.md says what it is for",
+            ),
+            (None, false) => Check::ok(
+                name,
+                "not signed; only who can write to this directory can \
+                 plant one",
+            ),
         }
     }
 
@@ -354,99 +331,11 @@ impl Examination {
     }
 }
 
-/// Which kinds of events are open, and whether the policy names callers of each.
-fn events_check(open: OpenEvents, callers: &[&str]) -> Check {
-    let names = |prefix: &str| callers.iter().any(|id| *id == "*" || id.starts_with(prefix));
-    let unused: OpenEvents = open
-        .iter()
-        .filter(|kind| kind.names_callers().is_some_and(|prefix| !names(prefix)))
-        .collect();
-    let believed: OpenEvents = open.iter().filter(|kind| kind.names_callers().is_some()).collect();
-    let mut detail = format!("open: {open}");
-    if believed.iter().next().is_some() {
-        detail += &format!(
-            "; whoever may call lambda:InvokeFunction can be any caller in events of {believed}"
-        );
-    }
-    if unused.iter().next().is_none() {
-        return Check::ok("events", detail);
-    }
-    let needed: OpenEvents = open.iter().filter(|kind| !unused.has(*kind)).collect();
-    Check::warning(
-        "events",
-        format!("{detail}; policy names no caller of {unused}"),
-        format!("close what is not used: set MCP_WORKSPACE_EVENTS to `{needed}`"),
-    )
-}
-
 fn shown(error: &ToolError) -> String {
     match &error.source_for_log {
         Some(cause) => format!("{error} ({cause})"),
         None => error.to_string(),
     }
-}
-
-fn records_in(scope: &Scope, tool: &str, folders: &[WorkspacePath]) -> Check {
-    for folder in folders {
-        match scope.probe_records(folder) {
-            Ok(Some(facts)) => return judge(tool, folder, facts),
-            Ok(None) => {}
-            Err(error) => return refused(tool, folder, error),
-        }
-    }
-    let folders: Vec<_> = folders.iter().map(|folder| format!("`{folder}/**`")).collect();
-    Check::warning(
-        "write",
-        format!("policy lists {tool} for this caller but lets it write nowhere"),
-        format!("add {} to the role's `write`, or take the tool away", folders.join(" or ")),
-    )
-}
-
-fn judge(tool: &str, folder: &WorkspacePath, facts: RecordFacts) -> Check {
-    let RecordFacts { creators, rename_replaces, publishers, long_names, clock_ahead_seconds } =
-        facts;
-    let fix = "records are not safe on this file system: serve from S3 Files, EFS or a local disk";
-    if creators != 1 {
-        let detail = format!("{creators} of 8 writers created one name in `{folder}`; one should");
-        return Check::failed("write", detail, fix);
-    }
-    if publishers != 1 {
-        let detail =
-            format!("{publishers} of 8 writers renamed a directory to one name in `{folder}`");
-        return Check::failed("write", detail, fix);
-    }
-    if !rename_replaces {
-        let detail = format!("a rename in `{folder}` did not replace a file whole");
-        return Check::failed("write", detail, fix);
-    }
-    if !long_names {
-        let detail = format!("a name of 255 bytes was refused in `{folder}`");
-        return Check::failed("write", detail, fix);
-    }
-    if clock_ahead_seconds.unsigned_abs() > MAX_CLOCK_SECONDS {
-        let side = if clock_ahead_seconds > 0 { "ahead of" } else { "behind" };
-        let seconds = clock_ahead_seconds.unsigned_abs();
-        let detail = format!("the mount's clock is {seconds} s {side} this machine's");
-        return Check::failed("clock", detail, "set this machine's clock by a time server (NTP)");
-    }
-    Check::ok(
-        "write",
-        format!(
-            "{tool} can write in `{folder}`: exclusive create and rename are atomic, clocks agree"
-        ),
-    )
-}
-
-fn refused(tool: &str, folder: &WorkspacePath, error: ProbeError) -> Check {
-    let detail = format!("{tool} cannot write in `{folder}`: {error}");
-    let fix = if error.is_read_only() {
-        READ_ONLY_FIX.to_owned()
-    } else if error.is_refusal() {
-        format!("{OWNER_FIX}; or the role lacks s3files:ClientWrite")
-    } else {
-        "see whether the file system is full, and what it says in its own log".to_owned()
-    };
-    Check::failed("write", detail, fix)
 }
 
 /// Why S3 Files did not export a file, and what mends it.
@@ -468,24 +357,6 @@ fn export_check(path: &WorkspacePath, status: &str) -> Check {
     }
 }
 
-/// The kinds of callers that patterns name, each once.
-fn kinds<'p>(patterns: impl Iterator<Item = &'p str>) -> Vec<&'static str> {
-    let mut kinds: Vec<_> = patterns
-        .map(|pattern| match pattern.split_once(':').map_or(pattern, |(scheme, _)| scheme) {
-            "arn" => "IAM",
-            "jwt" => "JWT issuers",
-            "agentcore" => "AgentCore Gateway",
-            "bedrock-agent" => "Bedrock agents",
-            "local" => "this machine",
-            "*" => "any kind",
-            _ => "bearer tokens",
-        })
-        .collect();
-    kinds.sort_unstable();
-    kinds.dedup();
-    kinds
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -497,50 +368,5 @@ mod tests {
         assert_eq!(check.outcome, Outcome::Failed);
         assert!(check.fix.unwrap().contains("s3:PutObject"));
         assert_eq!(export_check(&path, "EXPORTED").outcome, Outcome::Ok);
-    }
-
-    #[test]
-    fn the_open_kinds_of_events_are_told_and_those_that_nobody_uses() {
-        use crate::event::EventKind::{Gateway, UrlIam, UrlToken};
-        let callers = ["arn:aws:iam::123456789012:role/a", "jwt:https://idp.example.com#sub=b"];
-        let check = events_check([UrlIam, UrlToken].into_iter().collect(), &callers);
-        assert_eq!(check.outcome, Outcome::Ok);
-        assert!(check.detail.starts_with("open: url-iam,url-token; "), "{}", check.detail);
-        assert!(check.detail.ends_with("in events of url-iam"), "{}", check.detail);
-        let check = events_check([UrlToken].into_iter().collect(), &callers);
-        assert_eq!((check.outcome, check.detail.as_str()), (Outcome::Ok, "open: url-token"));
-        let check = events_check([UrlIam, Gateway].into_iter().collect(), &callers);
-        assert_eq!(check.outcome, Outcome::Warning);
-        assert!(check.fix.unwrap().contains("`url-iam`"), "{}", check.detail);
-    }
-
-    #[test]
-    fn what_a_file_system_breaks_is_told() {
-        let folder = WorkspacePath::parse("output/findings/a").unwrap();
-        let good = RecordFacts {
-            creators: 1,
-            rename_replaces: true,
-            publishers: 1,
-            long_names: true,
-            clock_ahead_seconds: 0,
-        };
-        assert_eq!(judge("write_finding", &folder, good).outcome, Outcome::Ok);
-        for (bad, words) in [
-            (RecordFacts { creators: 3, ..good }, "3 of 8"),
-            (RecordFacts { publishers: 0, ..good }, "0 of 8"),
-            (RecordFacts { rename_replaces: false, ..good }, "did not replace"),
-            (RecordFacts { long_names: false, ..good }, "255 bytes"),
-            (RecordFacts { clock_ahead_seconds: -90, ..good }, "90 s behind"),
-        ] {
-            let check = judge("write_finding", &folder, bad);
-            assert_eq!(check.outcome, Outcome::Failed);
-            assert!(check.detail.contains(words), "{}", check.detail);
-        }
-    }
-
-    #[test]
-    fn the_kinds_of_callers_are_told_by_their_ids() {
-        let named = ["local", "arn:aws:iam::123456789012:role/a-*", "ci-bot", "*"];
-        assert_eq!(kinds(named.into_iter()), ["IAM", "any kind", "bearer tokens", "this machine"]);
     }
 }

@@ -62,6 +62,7 @@ pub mod caller;
 pub mod dispatch;
 pub mod doctor;
 pub mod event;
+pub mod memory;
 pub mod metrics;
 mod places;
 pub mod request;

@@ -1,7 +1,6 @@
 //! The team of agents: role, phase and task of each.
 
 use mcp_workspace_tools::name::Name;
-use mcp_workspace_tools::path::WorkspacePath;
 use mcp_workspace_tools::policy::Layout;
 use serde::{Deserialize, Serialize};
 
@@ -71,22 +70,13 @@ const TEAM: [(&str, Phase, &str); 5] = [
 /// The agents of a run. The same run gives the same tasks, since a run that has begun keeps its
 /// task.
 pub fn team(layout: &Layout, run: &Name) -> Vec<Agent> {
-    let filled = |task: &str| {
-        let places = [("{{sources}}", &layout.input), ("{{findings}}", layout.findings())];
-        let task = places.into_iter().fold(task.trim().to_owned(), |task, (mark, place)| {
-            task.replace(mark, &below(place, mark, run))
-        });
-        task.replace("{{run}}", run.as_str())
-    };
+    let sources = format!("{}/{run}", layout.input);
+    let filled =
+        |task: &str| task.trim().replace("{{sources}}", &sources).replace("{{run}}", run.as_str());
     TEAM.into_iter()
         .filter_map(|(name, phase, task)| {
             let name = Name::parse(name).ok()?;
             Some(Agent { role: name.clone(), name, phase, task: filled(task) })
         })
         .collect()
-}
-
-/// Sources lie in a directory a run; findings of all runs lie together.
-fn below(place: &WorkspacePath, mark: &str, run: &Name) -> String {
-    if mark == "{{sources}}" { format!("{place}/{run}") } else { place.to_string() }
 }

@@ -19,7 +19,7 @@ import tempfile
 import traceback
 from dataclasses import dataclass, field
 
-TOOLS = ["grep", "list_dir", "propose_patch", "read_file", "read_state", "write_finding", "write_state"]
+TOOLS = ["grep", "list_dir", "list_findings", "list_proposals", "propose_patch", "read_file", "read_state", "write_finding", "write_state"]
 HIDDEN = {".env", "config/deploy.pem"}
 RECORDS = ".mcp-workspace"
 MAX_PAGES = 500
@@ -162,12 +162,12 @@ class Steps:
             tool = tools[name]
             holds(len(tool.description) > 80, f"{name} is hardly described: {tool.description!r}")
             same(tool.input_schema.get("type"), "object", f"{name}: type of the input schema")
-            reads = name in ("grep", "list_dir", "read_file", "read_state")
+            reads = name in ("grep", "list_dir", "list_findings", "list_proposals", "read_file", "read_state")
             same(tool.annotations.get("readOnlyHint"), reads, f"{name}: readOnlyHint")
             same(tool.annotations.get("openWorldHint"), False, f"{name}: openWorldHint")
             if not reads:
                 same(tool.annotations.get("destructiveHint"), False, f"{name}: destructiveHint")
-            text_only = name in ("grep", "read_file")
+            text_only = name in ("grep", "list_dir", "list_findings", "list_proposals", "read_file")
             same(tool.output_schema is None, text_only, f"{name}: has no output schema")
         same(tools["write_finding"].annotations.get("idempotentHint"), True, "write_finding: idempotentHint")
         same(sorted(tools["grep"].input_schema.get("required", [])), ["pattern"], "grep: required")
@@ -176,26 +176,29 @@ class Steps:
     async def lists_a_directory(self):
         """lists a directory"""
         answer = await self.client.call("list_dir", {"path": "etl"})
-        holds(answer.structured is not None, "no structured content")
-        same(json.loads(answer.text), answer.structured, "text beside the structured content")
+        holds(not answer.is_error, answer.text)
+        same(answer.structured, None, "structured content beside the text")
         expected = sorted(p.relative_to(self.workspace).as_posix() for p in self.local("etl").iterdir())
-        same([entry["path"] for entry in answer.data()["entries"]], expected, "entries of etl")
-        same({entry["type"] for entry in answer.data()["entries"]}, {"file"}, "types in etl")
-        same(answer.data()["more"], False, "more")
+        names = [path.removeprefix("etl/") for path in expected]
+        same(answer.text.splitlines(), ["etl:", *names, f"[{len(names)} entries]"], "names in etl")
+        data = (await self.client.call("list_dir", {"path": "etl", "format": "json"})).data()
+        same([entry["path"] for entry in data["entries"]], expected, "entries of etl")
+        same({entry["type"] for entry in data["entries"]}, {"file"}, "types in etl")
+        same(data["more"], False, "more")
 
     async def pages_a_deep_listing(self):
         """pages through the whole tree without secrets, repeats or gaps"""
-        pages, entries = await self.pages("list_dir", {"depth": 20, "limit": 7}, "entries")
+        pages, entries = await self.pages("list_dir", {"depth": 20, "limit": 7, "format": "json"}, "entries")
         paths = [e["path"] for e in entries if not e["path"].startswith(RECORDS)]
         same(sorted(paths), self.visible_paths(), "paths of the tree")
-        whole = (await self.client.call("list_dir", {"depth": 20, "limit": 1000})).data()
+        whole = (await self.client.call("list_dir", {"depth": 20, "limit": 1000, "format": "json"})).data()
         same([e["path"] for e in entries], [e["path"] for e in whole["entries"]], "pages against one listing")
         holds(len(pages) > 4, f"only {len(pages)} pages")
         holds(all(len(page["entries"]) <= 7 for page in pages), "a page is over its limit")
 
     async def details_of_a_listing(self):
         """gives sizes and times when asked"""
-        entries = (await self.client.call("list_dir", {"path": "data", "details": True})).data()["entries"]
+        entries = (await self.client.call("list_dir", {"path": "data", "details": True, "format": "json"})).data()["entries"]
         sizes = {e["path"]: e["size"] for e in entries}
         same(sizes, {f"data/{p.name}": p.stat().st_size for p in self.local("data").iterdir()}, "sizes")
         holds(all(e.get("modified") for e in entries), f"an entry has no time: {entries}")
@@ -313,6 +316,10 @@ class Steps:
         contains(json.dumps(stored, ensure_ascii=False), "INSERT OR REPLACE INTO shipments", "snippet in the record")
         copies = [p for p in self.local(first["path"]).parent.iterdir() if first["fingerprint"] in p.name]
         same(len(copies), 1, "files of this finding")
+        listed = await self.client.call("list_findings", {"rule": finding["rule_id"], "severity": "high"})
+        line = f" {start}-{start + 3} high {finding['rule_id']} {first['fingerprint'][-8:]}: {finding['message']}"
+        same(listed.text.splitlines(), ["etl/load.py", line, "[1 finding]"], "the list of findings")
+        same(listed.structured, None, "structured content beside the list")
 
     async def refuses_a_finding_past_the_end(self):
         """refuses a finding on lines that are not there"""
@@ -333,7 +340,7 @@ class Steps:
         proposal = {
             "title": f"Answer no cost for a distance of zero ({self.label})",
             "edits": [{"path": path, "old_text": old, "new_text": new}],
-            "expected_versions": {path: version},
+            "expected_versions": [{"path": path, "version": version}],
             "rationale": "The night stopped at SH-100601, whose distance is zero.",
         }
         first = (await self.client.call("propose_patch", proposal)).data()

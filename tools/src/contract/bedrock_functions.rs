@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::shape::{Kind, Property, Shape};
+use crate::schema::shape::{Kind, Property, Shape};
 use crate::tool::Entry;
 
 /// Parameters of one function that every account's quota allows.

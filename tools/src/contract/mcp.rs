@@ -19,7 +19,7 @@ pub fn tool(entry: &Entry) -> Value {
     tool.insert("name".to_owned(), Value::from(entry.name));
     tool.insert("title".to_owned(), Value::from(entry.title));
     tool.insert("description".to_owned(), super::description(entry));
-    tool.insert("inputSchema".to_owned(), unnamed(entry.input_schema().clone()));
+    tool.insert("inputSchema".to_owned(), entry.input_schema().clone());
     if let Some(schema) = entry.output_schema() {
         tool.insert("outputSchema".to_owned(), unnamed(schema.clone()));
     }

@@ -7,13 +7,12 @@ pub mod bedrock_openapi;
 pub mod converse;
 pub mod mcp;
 pub mod reference;
-mod shape;
 pub mod text_arguments;
 
 use serde_json::Value;
 
+use crate::schema::shape::Shape;
 use crate::tool::Entry;
-use shape::Shape;
 
 /// A tool's description without the end of its file.
 fn description(entry: &Entry) -> Value {
@@ -22,8 +21,7 @@ fn description(entry: &Entry) -> Value {
 
 /// What a tool takes.
 fn input(entry: &Entry) -> Shape {
-    // The model has the tool's own description; the type's adds nothing to it.
-    Shape { description: None, ..Shape::read(entry.input_schema()) }
+    entry.shape().clone()
 }
 
 /// What a tool takes on a host that returns the JSON answer always: `format` has nothing to choose

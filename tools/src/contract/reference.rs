@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::shape::{Kind, Property, Shape};
+use crate::schema::shape::{Kind, Property, Shape};
 use crate::tool::{Effect, Entry};
 
 /// One row a tool, each linking to its section on `page` (empty for the same page).

@@ -1,10 +1,10 @@
 //! Restores the types of arguments from Bedrock's action groups, whose values arrive as text.
 
-use mcp_workspace_json::Limits;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
-use super::shape::{Kind, Shape};
+use crate::schema::shape::{Kind, Shape};
 use crate::tool::Entry;
+use crate::tool::arguments::{Reader, json};
 
 /// Longest list that may be written loosely.
 const MAX_LOOSE_BYTES: usize = 64 * 1024;
@@ -34,74 +34,16 @@ fn is_blank(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
-/// `value` in the type of `shape`, or as it is.
+/// `value` in the type of `shape`, or as it is. That it was text is no adjustment here.
 fn typed(shape: &Shape, value: Value) -> Value {
     match (shape.kind, value) {
-        (Kind::String, value) => value,
-        (Kind::Array, Value::Array(items)) => typed_items(shape, items),
-        (Kind::Object, Value::Object(fields)) => typed_fields(shape, fields),
-        (kind, Value::String(text)) => {
-            let read = match kind {
-                Kind::Integer => integer(text.trim()),
-                Kind::Number => number(text.trim()),
-                Kind::Boolean => boolean(text.trim()),
-                Kind::Array => Some(array(shape, text.trim())),
-                Kind::Object => object(shape, text.trim()),
-                Kind::String => None,
-            };
-            read.unwrap_or(Value::String(text))
-        }
-        (_, value) => value,
+        (Kind::Array, Value::String(text)) => array(shape, text.trim()),
+        (_, value) => Reader { habits: None, adjusted: None }.read(shape, "", value),
     }
 }
 
 fn typed_items(shape: &Shape, items: Vec<Value>) -> Value {
-    match shape.items.as_deref() {
-        Some(of) => items.into_iter().map(|item| typed(of, item)).collect(),
-        None => Value::Array(items),
-    }
-}
-
-fn typed_fields(shape: &Shape, fields: Map<String, Value>) -> Value {
-    let fields = fields.into_iter().map(|(name, value)| {
-        let value = match shape.property(&name) {
-            Some(property) => typed(&property.shape, value),
-            None => value,
-        };
-        (name, value)
-    });
-    Value::Object(fields.collect())
-}
-
-fn integer(text: &str) -> Option<Value> {
-    // Models write 3.0 for 3.
-    let whole = text.split_once('.').map_or(text, |(whole, rest)| {
-        if rest.bytes().all(|byte| byte == b'0') { whole } else { text }
-    });
-    whole.parse::<i64>().map(Value::from).or_else(|_| whole.parse::<u64>().map(Value::from)).ok()
-}
-
-fn number(text: &str) -> Option<Value> {
-    integer(text).or_else(|| Number::from_f64(text.parse().ok()?).map(Value::Number))
-}
-
-fn boolean(text: &str) -> Option<Value> {
-    ["false", "true"]
-        .iter()
-        .position(|word| text.eq_ignore_ascii_case(word))
-        .map(|position| Value::Bool(position == 1))
-}
-
-fn object(shape: &Shape, text: &str) -> Option<Value> {
-    match json(text)? {
-        Value::Object(fields) => Some(typed_fields(shape, fields)),
-        _ => None,
-    }
-}
-
-/// What an agent wrote as JSON; text over the limits of a message is left as text.
-fn json(text: &str) -> Option<Value> {
-    mcp_workspace_json::parse(text.as_bytes(), &Limits::MESSAGE).ok()
+    typed(shape, Value::Array(items))
 }
 
 fn array(shape: &Shape, text: &str) -> Value {

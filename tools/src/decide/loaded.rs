@@ -223,13 +223,7 @@ impl Loaded {
 
 /// The record of a proposal. Whether the diff is the one that its id names is not looked at.
 pub(super) fn record(decider: &Decider, id: &str) -> Result<Proposal, ToolError> {
-    let damaged = |what: &str| damaged(id, what);
-    let proposal: Proposal = serde_json::from_slice(&decider.proposal(id)?)
-        .map_err(|error| damaged(&format!("its record cannot be read: {error}")))?;
-    if proposal.id != id {
-        return Err(damaged("its record has another id"));
-    }
-    Ok(proposal)
+    Proposal::parse(id, &decider.proposal(id)?).map_err(|what| damaged(id, &what))
 }
 
 /// Whether the caller may see a proposal: because it may decide about all of it, or may read its

@@ -3,7 +3,7 @@
 //! A hunk goes where its header says. If the lines are not there it goes to the one place where
 //! they are, which is reported; two such places are an error. As in git, a hunk that starts at
 //! line 1 belongs to the start of the file, and one without context after its last change belongs
-//! to the end.
+//! to the end. Such a rule alone never chooses between two places.
 
 use crate::path::WorkspacePath;
 
@@ -60,13 +60,14 @@ pub fn apply(path: &WorkspacePath, base: &[u8], hunks: &[Hunk]) -> Result<Applie
     Ok(Applied { bytes: result, moved })
 }
 
-fn signed(count: usize) -> isize {
+/// A count of lines as a number that can be taken from another.
+pub(super) fn signed(count: usize) -> isize {
     isize::try_from(count).unwrap_or(isize::MAX)
 }
 
 /// Where a hunk says it belongs.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+struct Place {
     /// The line of the old side, from 0.
     declared: usize,
     /// Whether both sides of the header agree, so that the line can be believed.
@@ -91,6 +92,20 @@ impl Place {
     }
 }
 
+/// Most places that are named.
+pub(super) const MAX_PLACES: usize = 10;
+
+/// The line, from 0, where the hunk's header puts it, if its lines are exactly there. `ahead` is how
+/// far the new side is ahead by the hunks before it.
+pub(super) fn exactly_where_it_says(file: &[&[u8]], hunk: &Hunk, ahead: isize) -> Option<usize> {
+    let place = Place::of(hunk, ahead);
+    let old = hunk.old_side();
+    let end = place.declared + old.len();
+    let allowed = (!place.at_start || place.declared == 0) && (!place.at_end || end == file.len());
+    (place.believed && allowed && file.get(place.declared..end)? == old.as_slice())
+        .then_some(place.declared)
+}
+
 /// The line, from 0, where the hunk fits.
 fn locate(file: &[&[u8]], hunk: &Hunk, place: Place, done: usize) -> Result<usize, Reason> {
     let old = hunk.old_side();
@@ -105,11 +120,11 @@ fn locate(file: &[&[u8]], hunk: &Hunk, place: Place, done: usize) -> Result<usiz
         place.declared
     } else {
         let mut found = places().filter(|start| allowed(*start));
-        match (found.next(), found.next()) {
+        match (found.next(), places().nth(1)) {
             (Some(only), None) => only,
-            (Some(first), Some(second)) => {
-                let lines = [first, second].into_iter().chain(found).map(|at| at + 1);
-                return Err(Reason::Ambiguous { lines: lines.take(10).collect() });
+            (Some(_), Some(_)) => {
+                let lines = places().map(|at| at + 1).take(MAX_PLACES).collect();
+                return Err(Reason::Ambiguous { lines });
             }
             (None, _) => {
                 return Err(match places().next() {
@@ -134,7 +149,7 @@ fn locate(file: &[&[u8]], hunk: &Hunk, place: Place, done: usize) -> Result<usiz
 const MAX_COMPARISONS: usize = 20_000_000;
 
 /// Why the hunk fits nowhere: the first line that differs where it fits best.
-fn differs(file: &[&[u8]], hunk: &Hunk, declared: usize) -> Reason {
+pub(super) fn differs(file: &[&[u8]], hunk: &Hunk, declared: usize) -> Reason {
     let (old, new) = (hunk.old_side(), hunk.new_side());
     let has = |start: usize, side: &[&[u8]]| file.get(start..start + side.len()) == Some(side);
     let starts = 0..file.len();

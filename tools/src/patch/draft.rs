@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use mcp_workspace_stop::StopSignal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 
+use super::meant::Meant;
+use super::meant::place::{self, Unplaced};
 use super::read::refuse_git_directory;
 use super::{ChangeKind, FileChange, Moved, apply};
 
@@ -57,7 +60,7 @@ pub struct Draft<'a> {
     load: &'a mut Load<'a>,
     bases: BTreeMap<WorkspacePath, Option<Base>>,
     files: BTreeMap<WorkspacePath, File>,
-    notes: Vec<String>,
+    adjusted: Vec<String>,
 }
 
 struct File {
@@ -66,18 +69,65 @@ struct File {
     origin: Option<WorkspacePath>,
 }
 
+/// Makes a file's new content of its content, and says what was adjusted.
+type NewContent<'c> =
+    dyn FnMut(&WorkspacePath, &[u8]) -> Result<(Vec<u8>, Vec<String>), ToolError> + 'c;
+
+fn moves(path: &WorkspacePath, moved: &[Moved]) -> Vec<String> {
+    let say = |Moved { hunk, from, to }: &Moved| {
+        format!("hunk {hunk} of {path} says line {from} and was found at line {to}")
+    };
+    moved.iter().map(say).collect()
+}
+
 impl<'a> Draft<'a> {
     /// A draft without changes over the files that `load` reads.
     pub fn new(load: &'a mut Load<'a>) -> Self {
-        Draft { load, bases: BTreeMap::new(), files: BTreeMap::new(), notes: Vec::new() }
+        Draft { load, bases: BTreeMap::new(), files: BTreeMap::new(), adjusted: Vec::new() }
     }
 
-    /// Applies one file's part of a diff.
+    /// Applies one file's part of a diff, exactly.
     ///
     /// # Errors
     /// [`Code::PatchDoesNotApply`] when it does not fit, [`Code::Conflict`] when a new path is
     /// taken, and those of the loader.
     pub fn apply(&mut self, change: &FileChange) -> Result<(), ToolError> {
+        self.change(change, &mut |path, base| {
+            let applied = apply(path, base, &change.hunks)?;
+            Ok((applied.bytes, moves(path, &applied.moved)))
+        })
+    }
+
+    /// Applies one file's part of a patch as it was meant: exactly, and where it does not fit so, at
+    /// the only places that it can mean.
+    ///
+    /// # Errors
+    /// As [`Draft::apply`], and when the call that it is done for must end.
+    pub fn apply_meant(&mut self, meant: &Meant, stop: &StopSignal) -> Result<(), ToolError> {
+        if meant.whole {
+            return self.delete(&meant.change.path);
+        }
+        self.change(&meant.change, &mut |path, base| {
+            let mismatch = match meant.exact_hunks().map(|hunks| apply(path, base, &hunks)) {
+                Some(Ok(applied)) => return Ok((applied.bytes, moves(path, &applied.moved))),
+                Some(Err(mismatch)) => Some(mismatch),
+                None => None,
+            };
+            match (place::apply(path, base, &meant.hunks, stop), mismatch) {
+                (Ok(placed), _) => Ok((placed.bytes, placed.adjusted)),
+                (Err(Unplaced::Nowhere(_)), Some(mismatch)) => Err(mismatch.into()),
+                (Err(Unplaced::Nowhere(error) | Unplaced::Told(error)), _) => Err(error),
+            }
+        })
+    }
+
+    /// Does what a diff says of one file; `content` makes the new content and says what was
+    /// adjusted.
+    fn change(
+        &mut self,
+        change: &FileChange,
+        content: &mut NewContent<'_>,
+    ) -> Result<(), ToolError> {
         let path = &change.path;
         let before = change.old_path.as_ref().unwrap_or(path);
         if change.kind == ChangeKind::Create {
@@ -85,9 +135,9 @@ impl<'a> Draft<'a> {
             let executable = change.new_mode == Some(super::FileMode::Executable);
             return self.create(path, Base { bytes: bytes.copied().collect(), executable });
         }
-        let mut content = self.content(before)?.clone();
+        let mut file = self.content(before)?.clone();
         if let Some(mode) = change.old_mode
-            && mode != super::FileMode::of(content.executable)
+            && mode != super::FileMode::of(file.executable)
         {
             return Err(ToolError::new(
                 Code::PatchDoesNotApply,
@@ -95,24 +145,24 @@ impl<'a> Draft<'a> {
             )
             .hint("leave the `old mode` and `new mode` lines out to keep its mode"));
         }
-        let applied = apply(before, &content.bytes, &change.hunks)?;
-        self.note_moves(before, &applied.moved);
-        content.bytes = applied.bytes;
+        let (bytes, adjusted) = content(before, &file.bytes)?;
+        file.bytes = bytes;
+        self.adjusted.extend(adjusted);
         if let Some(mode) = change.new_mode {
-            content.executable = mode == super::FileMode::Executable;
+            file.executable = mode == super::FileMode::Executable;
         }
         match change.kind {
-            ChangeKind::Delete if !content.bytes.is_empty() => Err(ToolError::new(
+            ChangeKind::Delete if !file.bytes.is_empty() => Err(ToolError::new(
                 Code::PatchDoesNotApply,
                 format!("the patch deletes `{path}`, but not all of its lines"),
             )
             .hint("give `edits` with `delete`, which needs no lines")),
             ChangeKind::Delete => self.delete(path),
             ChangeKind::Rename => {
-                self.replace(before, content)?;
+                self.replace(before, file)?;
                 self.rename(before, path)
             }
-            ChangeKind::Modify | ChangeKind::Create => self.replace(path, content),
+            ChangeKind::Modify | ChangeKind::Create => self.replace(path, file),
         }
     }
 
@@ -189,19 +239,24 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn note_moves(&mut self, path: &WorkspacePath, moved: &[Moved]) {
-        self.notes.extend(moved.iter().map(|Moved { hunk, from, to }| {
-            format!("hunk {hunk} of {path} says line {from} and was found at line {to}")
-        }));
+    /// Whether a file of this path is there, as the proposal has it so far.
+    pub(super) fn has(&mut self, path: &WorkspacePath) -> Result<bool, ToolError> {
+        self.touch(path)?;
+        Ok(self.files.contains_key(path))
     }
 
-    /// What the proposal does, by path, and notes for the caller.
+    /// Notes how something was read that was not as it should be.
+    pub(super) fn note(&mut self, adjusted: String) {
+        self.adjusted.push(adjusted);
+    }
+
+    /// What the proposal does, by path, and what was adjusted for it.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`] when it changes nothing, or makes a file and a directory of the
     /// same name.
     pub fn finish(self) -> Result<(Vec<Outcome>, Vec<String>), ToolError> {
-        let Draft { bases, mut files, notes, .. } = self;
+        let Draft { bases, mut files, adjusted, .. } = self;
         let kept: Vec<WorkspacePath> = files.keys().cloned().collect();
         for (path, file) in &mut files {
             // A rename has one file before and one after: a path that is used again has not
@@ -247,6 +302,6 @@ impl<'a> Draft<'a> {
             return Err(ToolError::invalid("the proposal changes nothing")
                 .hint("every file would be as it is; nothing was stored"));
         }
-        Ok((outcomes, notes))
+        Ok((outcomes, adjusted))
     }
 }

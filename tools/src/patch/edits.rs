@@ -1,11 +1,13 @@
 //! Edits: exact, unique replacements, creations, deletions and renames, done in order.
 
+use memchr::memmem::Finder;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 
+use super::meant::edit::{self as meant, Reading};
 use super::mismatch::{around, has_crlf, numbered, same_but_blanks, visible};
 use super::{Base, Draft, lines, version};
 
@@ -14,10 +16,13 @@ use super::{Base, Draft, lines, version};
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     /// The file, relative to the workspace root.
+    #[serde(alias = "file_path", alias = "filename", alias = "file")]
     pub path: String,
     /// The text to replace, exactly as it is in the file. It must be there once.
+    #[serde(alias = "old_string", alias = "old_str", alias = "oldText", alias = "old")]
     pub old_text: Option<String>,
     /// The text instead of it; with `create` the whole file.
+    #[serde(alias = "new_string", alias = "new_str", alias = "newText", alias = "new")]
     pub new_text: Option<String>,
     /// Moves the file to this path.
     pub new_path: Option<String>,
@@ -52,6 +57,11 @@ impl Draft<'_> {
                 let bytes = text.clone().unwrap_or_default().into_bytes();
                 self.create(&path, Base { bytes, executable: false })
             }
+            // Some fill in every field that there is.
+            (true, false, Some(old), text) if old.is_empty() && new_path.is_none() => {
+                let bytes = text.clone().unwrap_or_default().into_bytes();
+                self.create(&path, Base { bytes, executable: false })
+            }
             (true, ..) => Err(invalid("`create` goes only with `new_text`")),
             (false, true, None, None) if new_path.is_none() => self.delete(&path),
             (false, true, ..) => Err(invalid("`delete` goes with nothing else")),
@@ -61,12 +71,22 @@ impl Draft<'_> {
             },
             (false, false, Some(old), Some(new)) => {
                 if old.is_empty() {
-                    return Err(invalid("`old_text` is empty"));
+                    if new_path.is_some() || self.has(&path)? {
+                        return Err(invalid("`old_text` is empty"));
+                    }
+                    self.note(format!(
+                        "edit {number}: `old_text` is empty and {path} is not there, so it is made"
+                    ));
+                    let bytes = new.clone().into_bytes();
+                    return self.create(&path, Base { bytes, executable: false });
                 }
                 let content = self.content(&path)?;
-                let bytes = replace(number, &path, &content.bytes, old, new)?;
+                let (bytes, adjusted) = replace(number, &path, &content.bytes, old, new)?;
                 let executable = content.executable;
                 self.replace(&path, Base { bytes, executable })?;
+                if let Some(adjusted) = adjusted {
+                    self.note(format!("edit {number} of {path}: {adjusted}"));
+                }
                 new_path.map_or(Ok(()), |to| self.rename(&path, &to))
             }
             (false, false, Some(_), None) => {
@@ -85,54 +105,76 @@ fn file_path(text: &str) -> Result<WorkspacePath, ToolError> {
     Ok(path)
 }
 
+/// The content after the edit, and what was adjusted.
 fn replace(
     number: usize,
     path: &WorkspacePath,
     base: &[u8],
     old: &str,
     new: &str,
-) -> Result<Vec<u8>, ToolError> {
+) -> Result<(Vec<u8>, Option<String>), ToolError> {
     let wanted = old.as_bytes();
-    let mut places = occurrences(base, wanted);
-    match (places.next(), places.next()) {
-        (Some(at), None) => {
-            let (before, rest) = base.split_at_checked(at).unwrap_or_default();
-            let after = rest.get(wanted.len()..).unwrap_or_default();
-            Ok([before, new.as_bytes(), after].concat())
-        }
-        (Some(first), Some(second)) => {
-            let line = |at: usize| {
-                let before = base.get(..at).unwrap_or_default();
-                (before.iter().filter(|byte| **byte == b'\n').count() + 1).to_string()
+    let places: Vec<usize> = occurrences(base, wanted).take(MAX_PLACES).collect();
+    match places.as_slice() {
+        [at] => {
+            let (new, adjusted) = match meant::with_ends_of(base, old, new) {
+                Some(new) => {
+                    let adjusted = "line ends of `new_text` are CRLF, as in the file";
+                    (new, Some(adjusted.to_owned()))
+                }
+                None => (new.as_bytes().to_vec(), None),
             };
-            let all: Vec<String> =
-                [first, second].into_iter().chain(places).take(MAX_PLACES).map(line).collect();
-            Err(ToolError::new(
-                Code::PatchDoesNotApply,
-                format!(
-                    "edit {number}: `old_text` is in `{path}` more than once, at lines {}",
-                    all.join(", ")
-                ),
-            )
-            .hint("add lines before or after it until it is unique"))
+            Ok((spliced(base, *at..at + wanted.len(), &new), adjusted))
         }
-        (None, _) => Err(not_there(number, path, base, old, new)),
+        [] => match meant::read(base, old, new) {
+            Reading::One { at, new, adjusted } => Ok((spliced(base, at, &new), Some(adjusted))),
+            Reading::Several(lines) => Err(several(number, path, base, &lines, "but for blanks ")),
+            Reading::Nowhere => Err(not_there(number, path, base, old, new)),
+        },
+        several_places => {
+            let line = |at: &usize| {
+                let before = base.get(..*at).unwrap_or_default();
+                before.iter().filter(|byte| **byte == b'\n').count() + 1
+            };
+            let lines: Vec<usize> = several_places.iter().map(line).collect();
+            Err(several(number, path, base, &lines, ""))
+        }
     }
+}
+
+fn spliced(base: &[u8], at: std::ops::Range<usize>, new: &[u8]) -> Vec<u8> {
+    let before = base.get(..at.start).unwrap_or_default();
+    [before, new, base.get(at.end..).unwrap_or_default()].concat()
+}
+
+fn several(
+    number: usize,
+    path: &WorkspacePath,
+    base: &[u8],
+    lines: &[usize],
+    but: &str,
+) -> ToolError {
+    let all: Vec<String> = lines.iter().map(usize::to_string).collect();
+    let mut message = format!(
+        "edit {number}: {but}`old_text` is in `{path}` more than once, at lines {}",
+        all.join(", ")
+    );
+    for line in lines.iter().take(2) {
+        message.push_str(&format!("\nlines of the file at line {line}:"));
+        message.push_str(&numbered(&around(base, *line)));
+    }
+    ToolError::new(Code::PatchDoesNotApply, message)
+        .hint("add lines before or after it until it is unique")
 }
 
 /// Where the bytes are, overlapping places included.
 fn occurrences<'b>(base: &'b [u8], wanted: &'b [u8]) -> impl Iterator<Item = usize> + 'b {
+    let finder = Finder::new(wanted);
     let mut from = 0;
     std::iter::from_fn(move || {
-        let first = *wanted.first()?;
-        loop {
-            let rest = base.get(from..)?;
-            let at = from + rest.iter().position(|byte| *byte == first)?;
-            from = at + 1;
-            if base.get(at..).is_some_and(|rest| rest.starts_with(wanted)) {
-                return Some(at);
-            }
-        }
+        let at = from + finder.find(base.get(from..).filter(|_| !wanted.is_empty())?)?;
+        from = at + 1;
+        Some(at)
     })
 }
 

@@ -8,10 +8,11 @@ use super::{Hunk, Tag};
 pub(super) const NO_NEWLINE: &str = "\\ No newline at end of file";
 
 /// Most hunks of one file. One that has moved is looked for in the whole file.
-const MAX_HUNKS: usize = 2_000;
+pub(super) const MAX_HUNKS: usize = 2_000;
 
 /// The lines of a diff with their numbers, from 1, and without their `\n`.
 pub(super) struct Lines<'t> {
+    above: usize,
     lines: Vec<&'t str>,
     next: usize,
 }
@@ -23,7 +24,12 @@ impl<'t> Lines<'t> {
         if lines.last().is_some_and(|last| last.is_empty()) {
             lines.pop();
         }
-        Lines { lines, next: 0 }
+        Lines { above: 0, lines, next: 0 }
+    }
+
+    /// Some lines of a diff, of which so many stand above.
+    pub(super) fn below(above: usize, lines: &[&'t str]) -> Self {
+        Lines { above, lines: lines.to_vec(), next: 0 }
     }
 
     pub(super) fn peek(&self) -> Option<&'t str> {
@@ -52,7 +58,7 @@ impl<'t> Lines<'t> {
 
     /// The number of the next line.
     pub(super) fn number(&self) -> usize {
-        self.next + 1
+        self.above + self.next + 1
     }
 }
 
@@ -64,10 +70,7 @@ pub(super) fn read(lines: &mut Lines<'_>, path: &str) -> Result<Vec<Hunk>, ToolE
     let mut hunks = Vec::new();
     while lines.peek().is_some_and(|line| line.starts_with("@@")) {
         if hunks.len() == MAX_HUNKS {
-            return Err(ToolError::invalid(format!(
-                "the patch has more than {MAX_HUNKS} hunks for `{path}`"
-            ))
-            .hint("propose it in several parts"));
+            return Err(too_many(path));
         }
         hunks.push(read_hunk(lines, path, hunks.len() + 1)?);
     }
@@ -127,15 +130,25 @@ fn read_hunk(lines: &mut Lines<'_>, path: &str, number: usize) -> Result<Hunk, T
         return Err(wrong_counts(lines, path, number, at, (old, new), (old_count, new_count)));
     }
     if hunk.lines.iter().all(|(tag, _)| *tag == Tag::Context) {
-        return Err(ToolError::invalid(format!(
-            "hunk {number} of `{path}` (line {at} of the patch) changes nothing"
-        ))
-        .hint("leave it out"));
+        return Err(changes_nothing(path, number, at));
     }
     Ok(hunk)
 }
 
-type Range = (usize, usize);
+pub(super) fn changes_nothing(path: &str, number: usize, at: usize) -> ToolError {
+    ToolError::invalid(format!(
+        "hunk {number} of `{path}` (line {at} of the patch) changes nothing"
+    ))
+    .hint("leave it out")
+}
+
+pub(super) fn too_many(path: &str) -> ToolError {
+    ToolError::invalid(format!("the patch has more than {MAX_HUNKS} hunks for `{path}`"))
+        .hint("propose it in several parts")
+}
+
+/// Start and count of one side.
+pub(super) type Range = (usize, usize);
 
 fn wrong_counts(
     lines: &Lines<'_>,
@@ -151,6 +164,17 @@ fn wrong_counts(
         old_count += usize::from(!line.starts_with('+'));
         new_count += usize::from(!line.starts_with('-'));
     }
+    other_counts(path, number, at, (old, new), (old_count, new_count))
+}
+
+/// The header's counts are not those of the lines below it.
+pub(super) fn other_counts(
+    path: &str,
+    number: usize,
+    at: usize,
+    (old, new): (Range, Range),
+    (old_count, new_count): (usize, usize),
+) -> ToolError {
     ToolError::invalid(format!(
         "hunk {number} of `{path}` (line {at} of the patch) says {} old and {} new lines, but \
          has {old_count} and {new_count}",
@@ -164,7 +188,7 @@ fn wrong_counts(
 }
 
 /// The two ranges of `@@ -a,b +c,d @@`.
-fn ranges(header: &str) -> Option<(Range, Range)> {
+pub(super) fn ranges(header: &str) -> Option<(Range, Range)> {
     let (both, _) = header.strip_prefix("@@ -")?.split_once(" @@")?;
     let (old, new) = both.split_once(" +")?;
     let (old, new) = (range(old)?, range(new)?);

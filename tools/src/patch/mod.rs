@@ -1,10 +1,13 @@
-//! Patches: a strict reader, an exact applier, edits, and one canonical writer.
+//! Patches: a strict reader, an exact applier, edits, readings of what is nearly right, and one
+//! canonical writer.
 //!
 //! ```text
 //! text of a diff --read--> [FileChange] --\
-//!                                          apply to a Draft --> [Outcome] --write--> canonical diff
+//! nearly a diff --read_meant--> [Meant] ---- apply to a Draft --> [Outcome] --write--> canonical diff
 //! [Edit] ---------------------------------/
 //! ```
+//!
+//! What is stored is read by [`read_stored`] and applied exactly.
 //!
 //! Everything here works on bytes in memory. Nothing opens a file.
 //!
@@ -30,6 +33,7 @@ mod apply;
 mod draft;
 mod edits;
 mod hunks;
+mod meant;
 mod mismatch;
 mod name;
 mod read;
@@ -45,6 +49,7 @@ use crate::path::WorkspacePath;
 pub use apply::{Applied, Moved, apply};
 pub use draft::{Base, Change, Draft, Load, Outcome};
 pub use edits::Edit;
+pub use meant::{Meant, Surroundings, read_meant};
 pub use mismatch::{Mismatch, Reason};
 pub use read::{MAX_FILES, MAX_PATCH_BYTES, read};
 pub use stored::read_stored;

@@ -68,13 +68,12 @@ pub(super) fn read_text(text: &str) -> Result<Vec<FileChange>, ToolError> {
         }
         for path in std::iter::once(&change.path).chain(&change.old_path) {
             if !touched.insert(path.clone()) {
-                return Err(ToolError::invalid(format!("`{path}` is in the patch twice"))
-                    .hint("put all hunks of a file under one header"));
+                return Err(twice(path));
             }
         }
         changes.push(change);
         if changes.len() > MAX_FILES {
-            return Err(too_large(format!("the patch has more than {MAX_FILES} files")));
+            return Err(too_many_files());
         }
     }
     if changes.is_empty() {
@@ -82,6 +81,15 @@ pub(super) fn read_text(text: &str) -> Result<Vec<FileChange>, ToolError> {
             .hint("give a unified diff, as `git diff` prints it, or `edits`"));
     }
     Ok(changes)
+}
+
+pub(super) fn twice(path: &WorkspacePath) -> ToolError {
+    ToolError::invalid(format!("`{path}` is in the patch twice"))
+        .hint("put all hunks of a file under one header")
+}
+
+pub(super) fn too_many_files() -> ToolError {
+    too_large(format!("the patch has more than {MAX_FILES} files"))
 }
 
 fn too_large(message: String) -> ToolError {
@@ -101,22 +109,33 @@ fn unfenced(text: &str) -> Result<&str, ToolError> {
         });
     match inside {
         Some(Some(inside)) => Ok(inside),
-        Some(None) => Err(ToolError::invalid("the ``` fence around the patch is not closed")
-            .hint("send the whole patch again; it may have been cut off")),
+        Some(None) => Err(open_fence()),
         None => Ok(text),
     }
 }
 
+pub(super) fn open_fence() -> ToolError {
+    ToolError::invalid("the ``` fence around the patch is not closed")
+        .hint("send the whole patch again; it may have been cut off")
+}
+
 /// What a file's headers say.
 #[derive(Default)]
-struct Headers {
+pub(super) struct Headers {
     old_mode: Option<FileMode>,
     new_mode: Option<FileMode>,
-    created: Option<FileMode>,
-    deleted: Option<FileMode>,
-    rename_from: Option<String>,
-    rename_to: Option<String>,
+    pub(super) created: Option<FileMode>,
+    pub(super) deleted: Option<FileMode>,
+    pub(super) rename_from: Option<String>,
+    pub(super) rename_to: Option<String>,
     index: Option<Index>,
+}
+
+impl Headers {
+    /// Whether the `index` line says that content changes.
+    pub(super) fn changes_content(&self) -> bool {
+        self.index.as_ref().is_some_and(|index| index.changes_content)
+    }
 }
 
 /// What an `index OLD..NEW MODE` line says. The server trusts none of it, but what contradicts it
@@ -165,6 +184,42 @@ fn read_git(lines: &mut Lines<'_>) -> Result<(FileChange, Style), ToolError> {
     if style == Style::Plain && [&old, &new].into_iter().any(|name| looks_prefixed(name)) {
         return Err(ambiguous(at));
     }
+    let mut change = change_of(&headers, (&old, &new), at)?;
+    let kind = change.kind;
+    if lines.peek().is_some_and(|line| line.starts_with("--- ")) {
+        let expected = |null: bool, name: String| if null { DEV_NULL.to_owned() } else { name };
+        let old = expected(kind == ChangeKind::Create, style.before(&old));
+        let new = expected(kind == ChangeKind::Delete, style.after(&new));
+        for (marker, expected) in [("--- ", old), ("+++ ", new)] {
+            let at = lines.number();
+            let found = read_name(lines, marker)?;
+            if found != expected {
+                return Err(ToolError::invalid(format!(
+                    "line {at} of the patch names `{found}`, but the lines above it say `{expected}`"
+                )));
+            }
+        }
+        change.hunks = hunks::read(lines, change.path.as_str())?;
+        if change.hunks.is_empty() {
+            return Err(invalid("no hunk follows `---` and `+++`".to_owned()));
+        }
+    } else if headers.changes_content() {
+        return Err(invalid(
+            "its `index` line says that content changes, but no hunk follows".to_owned(),
+        )
+        .hint("send the hunks as well, or leave the `index` line out"));
+    }
+    check_change(&change, at)?;
+    Ok((change, style))
+}
+
+/// The change of a file with these headers and names, without its hunks.
+pub(super) fn change_of(
+    headers: &Headers,
+    (old, new): (&str, &str),
+    at: usize,
+) -> Result<FileChange, ToolError> {
+    let invalid = |what: String| ToolError::invalid(format!("line {at} of the patch: {what}"));
     let kind = match (headers.created, headers.deleted, headers.rename_from.is_some()) {
         (None, None, false) => ChangeKind::Modify,
         (Some(_), None, false) => ChangeKind::Create,
@@ -184,41 +239,16 @@ fn read_git(lines: &mut Lines<'_>) -> Result<(FileChange, Style), ToolError> {
             "its `index` line has another mode than the lines above it".to_owned(),
         ));
     }
-    let path = path_of(if kind == ChangeKind::Delete { &old } else { &new })?;
-    let old_path = if kind == ChangeKind::Rename { Some(path_of(&old)?) } else { None };
-    let mut change = FileChange {
+    let path = path_of(if kind == ChangeKind::Delete { old } else { new })?;
+    let old_path = if kind == ChangeKind::Rename { Some(path_of(old)?) } else { None };
+    Ok(FileChange {
         kind,
         path,
         old_path,
         old_mode: headers.old_mode,
         new_mode: headers.new_mode.or(headers.created),
         hunks: Vec::new(),
-    };
-    if lines.peek().is_some_and(|line| line.starts_with("--- ")) {
-        let expected = |null: bool, name: String| if null { DEV_NULL.to_owned() } else { name };
-        let old = expected(kind == ChangeKind::Create, style.before(&old));
-        let new = expected(kind == ChangeKind::Delete, style.after(&new));
-        for (marker, expected) in [("--- ", old), ("+++ ", new)] {
-            let at = lines.number();
-            let found = read_name(lines, marker)?;
-            if found != expected {
-                return Err(ToolError::invalid(format!(
-                    "line {at} of the patch names `{found}`, but the lines above it say `{expected}`"
-                )));
-            }
-        }
-        change.hunks = hunks::read(lines, change.path.as_str())?;
-        if change.hunks.is_empty() {
-            return Err(invalid("no hunk follows `---` and `+++`".to_owned()));
-        }
-    } else if headers.index.is_some_and(|index| index.changes_content) {
-        return Err(invalid(
-            "its `index` line says that content changes, but no hunk follows".to_owned(),
-        )
-        .hint("send the hunks as well, or leave the `index` line out"));
-    }
-    check_change(&change, at)?;
-    Ok((change, style))
+    })
 }
 
 fn read_plain(lines: &mut Lines<'_>) -> Result<(FileChange, Style), ToolError> {
@@ -259,9 +289,9 @@ fn read_plain(lines: &mut Lines<'_>) -> Result<(FileChange, Style), ToolError> {
     Ok((change, style))
 }
 
-const DEV_NULL: &str = "/dev/null";
+pub(super) const DEV_NULL: &str = "/dev/null";
 
-fn read_headers(lines: &mut Lines<'_>) -> Result<Headers, ToolError> {
+pub(super) fn read_headers(lines: &mut Lines<'_>) -> Result<Headers, ToolError> {
     let mut headers = Headers::default();
     while let Some(line) = lines.peek() {
         let at = lines.number();
@@ -321,12 +351,7 @@ fn read_name(lines: &mut Lines<'_>, marker: &str) -> Result<String, ToolError> {
         return Err(ToolError::invalid(format!("line {at} of the patch should start `{marker}`"))
             .hint("a file's hunks follow `--- a/PATH` and `+++ b/PATH`"));
     };
-    // git takes a file of that time for one that does not exist.
-    let stamp = rest.split_once('\t').map_or("", |(_, stamp)| stamp);
-    if stamp.starts_with("1970-01-01") || stamp.starts_with("1969-12-31") {
-        return Err(ToolError::invalid(format!("line {at} of the patch has a time stamp of 1970"))
-            .hint("leave time stamps out, and write `/dev/null` for a file that is not there"));
-    }
+    refuse_1970(rest.split_once('\t').map_or("", |(_, stamp)| stamp), at)?;
     if rest.starts_with('"') {
         let (name, after) = unquote(rest).ok_or_else(|| broken_name(rest, at))?;
         return match after.is_empty() || after.starts_with('\t') {
@@ -335,6 +360,15 @@ fn read_name(lines: &mut Lines<'_>, marker: &str) -> Result<String, ToolError> {
         };
     }
     Ok(rest.split_once('\t').map_or(rest, |(name, _)| name).to_owned())
+}
+
+/// git takes a file of that time for one that does not exist.
+pub(super) fn refuse_1970(stamp: &str, at: usize) -> Result<(), ToolError> {
+    if stamp.starts_with("1970-01-01") || stamp.starts_with("1969-12-31") {
+        return Err(ToolError::invalid(format!("line {at} of the patch has a time stamp of 1970"))
+            .hint("leave time stamps out, and write `/dev/null` for a file that is not there"));
+    }
+    Ok(())
 }
 
 fn bare_name(text: &str, at: usize) -> Result<String, ToolError> {
@@ -347,12 +381,12 @@ fn bare_name(text: &str, at: usize) -> Result<String, ToolError> {
     }
 }
 
-fn broken_name(text: &str, at: usize) -> ToolError {
+pub(super) fn broken_name(text: &str, at: usize) -> ToolError {
     ToolError::invalid(format!("line {at} of the patch: `{}` is no file name", shorten(text)))
 }
 
 /// A path in the one spelling that names it, outside git's own directory.
-fn path_of(name: &str) -> Result<WorkspacePath, ToolError> {
+pub(super) fn path_of(name: &str) -> Result<WorkspacePath, ToolError> {
     let path = WorkspacePath::parse(name).map_err(|error| {
         let error = ToolError::from(error);
         if name.ends_with('\r') {
@@ -384,7 +418,7 @@ pub(super) fn refuse_git_directory(path: &WorkspacePath) -> Result<(), ToolError
 }
 
 /// What holds whatever the format was.
-fn check_change(change: &FileChange, at: usize) -> Result<(), ToolError> {
+pub(super) fn check_change(change: &FileChange, at: usize) -> Result<(), ToolError> {
     let path = &change.path;
     let invalid = |what: String| Err(ToolError::invalid(format!("line {at} of the patch: {what}")));
     let all = |tag| change.hunks.iter().flat_map(|hunk| &hunk.lines).all(|(line, _)| *line == tag);
@@ -403,7 +437,7 @@ fn check_change(change: &FileChange, at: usize) -> Result<(), ToolError> {
     }
 }
 
-fn not_a_patch(at: usize, line: &str) -> ToolError {
+pub(super) fn not_a_patch(at: usize, line: &str) -> ToolError {
     ToolError::invalid(format!("line {at} is not part of a patch: `{}`", shorten(line))).hint(
         "give only a unified diff: `diff --git a/PATH b/PATH` or `--- a/PATH`, then `+++ b/PATH` \
          and hunks; in hunks every line starts with a space, `+` or `-`",

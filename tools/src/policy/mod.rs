@@ -356,6 +356,11 @@ impl Policy {
         (!serving.is_empty()).then(|| Grant::new(serving, binding, Arc::clone(&self.layout), all))
     }
 
+    /// Whether a role lets its callers decide about proposals.
+    pub fn has_deciders(&self) -> bool {
+        self.roles.iter().any(|role| !role.decide.is_empty())
+    }
+
     /// Where the key is that signs decisions; none when they are not signed.
     pub fn decision_key(&self) -> Option<&KeySource> {
         self.decision_key.as_ref()

@@ -223,10 +223,6 @@ impl<'w> Filter<'w> {
 
     /// Whether it is wanted. Of several agents or runs one is enough.
     pub fn wants(&self, finding: &MergedFinding) -> bool {
-        let any_glob = |globs: &[GlobMatcher], text: Option<&str>| {
-            globs.is_empty()
-                || text.is_some_and(|text| globs.iter().any(|glob| glob.is_match(text)))
-        };
         let path = finding.location.as_ref().map(|at| at.path.as_str());
         let seen_by = |wanted: &[String], of: fn(&Observation) -> Option<&String>| {
             wanted.is_empty()
@@ -235,8 +231,16 @@ impl<'w> Filter<'w> {
         let severities = &self.wanted.severities;
         (severities.is_empty() || severities.contains(&finding.severity))
             && any_glob(&self.rules, Some(&finding.rule_id))
-            && any_glob(&self.paths, path)
+            && self.wants_path(path)
             && seen_by(&self.wanted.agents, |seen| Some(&seen.agent))
             && seen_by(&self.wanted.runs, |seen| seen.run.as_ref())
     }
+    /// Whether a place is wanted; none is one of no file.
+    pub(crate) fn wants_path(&self, path: Option<&str>) -> bool {
+        any_glob(&self.paths, path)
+    }
+}
+
+fn any_glob(globs: &[GlobMatcher], text: Option<&str>) -> bool {
+    globs.is_empty() || text.is_some_and(|text| globs.iter().any(|glob| glob.is_match(text)))
 }

@@ -12,6 +12,8 @@ use crate::patch::Change;
 pub const FORMAT: u32 = 1;
 /// The name of the record in a proposal's directory.
 pub const RECORD: &str = "proposal.json";
+/// Largest record in bytes that is read; a larger one was not written here.
+pub const MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// The name of the diff in a proposal's directory.
 pub const PATCH: &str = "change.patch";
 
@@ -66,6 +68,16 @@ pub struct ProposedFile {
 }
 
 impl Proposal {
+    /// Reads the record of the proposal with this id.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(id: &str, json: &[u8]) -> Result<Proposal, String> {
+        let proposal: Proposal = serde_json::from_slice(json)
+            .map_err(|error| format!("its record cannot be read: {error}"))?;
+        if proposal.id == id { Ok(proposal) } else { Err("its record has another id".to_owned()) }
+    }
+
     /// The hash of the whole record, in hex: title, rationale, findings, run, agent, caller, time,
     /// files, and by the id the diff. An approval says which it covers.
     pub fn digest(&self) -> String {

@@ -9,6 +9,7 @@ use crate::call::Call;
 use crate::error::ToolError;
 use crate::path::WorkspacePath;
 use crate::records::finding::{FORMAT, Finding, MAX_BYTES};
+use crate::records::fingerprint;
 use crate::records::merged::{Filter, MergedFinding, merge_group};
 use crate::workspace::{Kind, Scope};
 
@@ -34,7 +35,7 @@ pub struct Ledger {
 pub fn read(scope: &Scope, call: &Call) -> Result<Ledger, ToolError> {
     let Listing { records, omissions } = list(scope, call)?;
     let mut ledger = Ledger { findings: Vec::new(), omissions };
-    for record in records.into_values().flatten() {
+    for record in records.into_values().flat_map(|group| group.0) {
         call.check()?;
         match record.read(scope, call) {
             Ok(finding) => ledger.findings.push(finding),
@@ -93,26 +94,14 @@ pub fn page(
         page.omissions = omissions;
     }
     let mut bytes = 0;
-    for (done, (name, records)) in records.iter().enumerate() {
+    for (done, (name, group)) in records.iter().enumerate() {
         page.done = done + 1;
         if after.is_some_and(|after| name.as_str() <= after) {
             continue;
         }
-        if done.is_multiple_of(PROGRESS_EVERY) {
-            call.report(done as u64, &format!("{done} of {} findings read", page.all));
-        }
-        let mut group = Vec::new();
-        for record in records {
-            call.check()?;
-            match record.read(scope, call) {
-                Ok(finding) => group.push(finding),
-                Err(problem) => {
-                    call.check()?;
-                    page.omissions.add(Omissions::MOST, &record.path, problem);
-                }
-            }
-        }
-        if let Some(finding) = merge_group(group).filter(|finding| filter.wants(finding)) {
+        report(done, page.all, call);
+        let finding = group.read(scope, &|_| Ok(true), &mut page.omissions, call)?;
+        if let Some(finding) = finding.filter(|finding| filter.wants(finding)) {
             match bounds.map(|bounds| (bounds.bytes, bytes_of(&finding))) {
                 Some((most, size)) if size > most => {
                     let problem = format!("it has {size} bytes, and an answer takes {most}");
@@ -138,6 +127,13 @@ fn bytes_of(finding: &MergedFinding) -> usize {
     serde_json::to_vec(finding).map_or(usize::MAX, |json| json.len())
 }
 
+/// Tells the client how far reading is, not too often.
+pub(crate) fn report(done: usize, all: usize, call: &Call) {
+    if done.is_multiple_of(PROGRESS_EVERY) {
+        call.report(done as u64, &format!("{done} of {all} findings read"));
+    }
+}
+
 /// The finding with one fingerprint, or none if the caller may see nothing of it.
 ///
 /// # Errors
@@ -154,6 +150,35 @@ pub fn one(
         group.extend(read_one(scope, &agent, fingerprint, call));
     }
     Ok(merge_group(group))
+}
+
+/// The findings that an agent names: a fingerprint's last digits, as lists show them to models,
+/// become the fingerprint where the caller may know of one that ends so. Other names stay.
+///
+/// # Errors
+/// When two fingerprints end so, when the folder of findings cannot be listed, or at the call's end.
+pub(crate) fn whole_ids(
+    scope: &Scope,
+    given: Vec<String>,
+    call: &Call,
+) -> Result<Vec<String>, ToolError> {
+    if !given.iter().any(|id| fingerprint::is_short(id)) {
+        return Ok(given);
+    }
+    let records = list(scope, call)?.records;
+    let whole = |id: String| {
+        let mut meant = records.keys().filter(|name| name.ends_with(id.as_str()));
+        match (meant.next(), meant.next()) {
+            _ if !fingerprint::is_short(&id) => Ok(id),
+            (Some(one), Some(other)) => Err(ToolError::invalid(format!(
+                "`{id}` in `finding_ids` ends two fingerprints: {one} and {other}"
+            ))
+            .hint("give the whole fingerprint of the one that is meant")),
+            (Some(one), None) => Ok(one.clone()),
+            (None, _) => Ok(id),
+        }
+    };
+    given.into_iter().map(whole).collect()
 }
 
 /// The finding of one agent with one fingerprint, or what is wrong with it.
@@ -175,15 +200,26 @@ struct Record {
     path: WorkspacePath,
 }
 
-/// The files by their names, which are those of the fingerprints and the same for all agents; and
-/// what else is there.
-struct Listing {
-    records: BTreeMap<String, Vec<Record>>,
-    omissions: Omissions,
+/// The records of one fingerprint, of all agents.
+#[derive(Default)]
+pub(crate) struct Group(Vec<Record>);
+
+/// What lies in the folder of findings, as far as the caller may know of it.
+#[derive(Default)]
+pub(crate) struct Listing {
+    /// The records by their names, which are the fingerprints and the same for all agents. The
+    /// findings of one file follow each other.
+    pub records: BTreeMap<String, Group>,
+    /// What else is there.
+    pub omissions: Omissions,
 }
 
-fn list(scope: &Scope, call: &Call) -> Result<Listing, ToolError> {
-    let mut listed = Listing { records: BTreeMap::new(), omissions: Omissions::default() };
+/// Lists the folder of findings. No record is read.
+///
+/// # Errors
+/// When the folder of findings cannot be listed, or at the call's end.
+pub(crate) fn list(scope: &Scope, call: &Call) -> Result<Listing, ToolError> {
+    let mut listed = Listing::default();
     let directory = scope.layout().findings();
     let agents = scope.record_entries(directory, "", call)?;
     listed.leave_out_unnameable(directory, agents.unnameable);
@@ -208,7 +244,7 @@ fn list(scope: &Scope, call: &Call) -> Result<Listing, ToolError> {
         for (name, _) in files.entries {
             let record = Record { agent: agent.clone(), path: of_agent.join(&name)? };
             let fingerprint = name.strip_suffix(".json").map(str::to_owned).unwrap_or(name);
-            listed.records.entry(fingerprint).or_default().push(record);
+            listed.records.entry(fingerprint).or_default().0.push(record);
         }
     }
     Ok(listed)
@@ -219,6 +255,36 @@ impl Listing {
         if count > 0 {
             self.omissions.add(Omissions::MOST, directory, unnameable(count));
         }
+    }
+}
+
+impl Group {
+    /// Reads the records that `admits` lets pass, and merges them; none when nothing is left. A
+    /// record that cannot be read, or of which `admits` says that something is wrong, goes to the
+    /// omissions.
+    ///
+    /// # Errors
+    /// At the call's end.
+    pub(crate) fn read(
+        &self,
+        scope: &Scope,
+        admits: &dyn Fn(&Finding) -> Result<bool, String>,
+        omissions: &mut Omissions,
+        call: &Call,
+    ) -> Result<Option<MergedFinding>, ToolError> {
+        let mut group = Vec::new();
+        for record in &self.0 {
+            call.check()?;
+            let read = record.read(scope, call);
+            match read.and_then(|finding| Ok(admits(&finding)?.then_some(finding))) {
+                Ok(finding) => group.extend(finding),
+                Err(problem) => {
+                    call.check()?;
+                    omissions.add(Omissions::MOST, &record.path, problem);
+                }
+            }
+        }
+        Ok(merge_group(group))
     }
 }
 

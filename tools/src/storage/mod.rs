@@ -3,4 +3,5 @@
 
 pub mod findings;
 pub mod omissions;
+pub(crate) mod proposals;
 pub mod state;

@@ -51,6 +51,15 @@ impl Omissions {
         self.more = self.more.saturating_add(other.more).saturating_add(beyond);
     }
 
+    /// The same for a tool's answer, which names fewer.
+    #[must_use]
+    pub(crate) fn for_answer(mut self) -> Omissions {
+        let beyond = self.named.len().saturating_sub(Omissions::MOST_IN_ANSWER) as u64;
+        self.named.truncate(Omissions::MOST_IN_ANSWER);
+        self.more = self.more.saturating_add(beyond);
+        self
+    }
+
     /// Whether the listing is whole.
     pub fn is_empty(&self) -> bool {
         self.named.is_empty() && self.more == 0

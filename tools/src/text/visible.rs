@@ -29,6 +29,14 @@ pub fn visible_line(text: &str) -> String {
     visible(text).split(['\n', '\t']).map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
+/// [`visible_line`] of at most so many characters of a text; what is cut ends with `…`.
+pub fn cut_line(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => visible_line(text.get(..end).unwrap_or_default()) + "…",
+        None => visible_line(text),
+    }
+}
+
 /// Whether a person does not see the character, or not where it is, or a terminal obeys it:
 /// controls, new lines and tabs among them, separators and annotations, and what Unicode lets a
 /// reader ignore. The selectors between the text and the emoji form of a character are no such.

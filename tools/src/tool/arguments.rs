@@ -1,22 +1,64 @@
-//! Arguments from JSON: unknown names are refused with the nearest known one, and a wrong type
-//! names the argument and what it should be.
+//! Arguments from JSON, read as they were meant: where a name, a type or a path is not what the
+//! schema says and has one possible meaning, that is taken and noted. What has two is refused with
+//! both, and unknown names are refused with the nearest known one.
+
+mod names;
+mod paths;
+mod values;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::adjusted::Adjusted;
 use crate::error::ToolError;
+use crate::schema::shape::Shape;
+use crate::workspace::Scope;
 
-/// Reads `arguments` as `T`, whose schema is `schema`.
+pub(super) use names::is_name;
+pub(crate) use values::{Reader, json};
+
+use super::{Alias, Foreign, Synonym, Tool};
+
+/// What the arguments of a tool are understood by beside its schema.
+#[derive(Debug)]
+pub(crate) struct Habits {
+    tool: &'static str,
+    aliases: &'static [Alias],
+    foreign: &'static [Foreign],
+    synonyms: &'static [Synonym],
+    may_be_empty: &'static [&'static str],
+    paths: &'static [&'static str],
+    glob_in_path: bool,
+}
+
+impl Habits {
+    /// Those of a tool.
+    pub(super) const fn of<T: Tool>() -> Habits {
+        Habits {
+            tool: T::NAME,
+            aliases: T::ALIASES,
+            foreign: T::FOREIGN,
+            synonyms: T::SYNONYMS,
+            may_be_empty: T::MAY_BE_EMPTY,
+            paths: T::PATHS,
+            glob_in_path: T::GLOB_IN_PATH,
+        }
+    }
+}
+
+/// Reads `arguments` under the names and in the types of `shape`, and their paths as the caller
+/// may see them in `scope`.
 ///
 /// # Errors
 /// [`Code::InvalidArgument`](crate::error::Code::InvalidArgument), in words for a model.
-pub(super) fn parse<T: DeserializeOwned>(
+pub(super) fn read(
     arguments: Value,
-    schema: &Value,
-    aliases: &[(&str, &str)],
-    may_be_empty: &[&str],
-) -> Result<T, ToolError> {
-    let mut given = match arguments {
+    shape: &Shape,
+    habits: &Habits,
+    scope: &Scope,
+    adjusted: &Adjusted,
+) -> Result<Map<String, Value>, ToolError> {
+    let given = match arguments {
         Value::Object(map) => map,
         Value::Null => Map::new(),
         other => {
@@ -26,91 +68,74 @@ pub(super) fn parse<T: DeserializeOwned>(
             )));
         }
     };
-    for (alias, name) in aliases {
-        if let Some(value) = given.remove(*alias) {
-            if given.contains_key(*name) {
-                return Err(ToolError::invalid(format!(
-                    "`{alias}` and `{name}` mean the same argument; give one"
-                )));
-            }
-            given.insert((*name).to_owned(), value);
+    let mut read = names::resolve(given, shape, habits, adjusted)?;
+    paths::read(&mut read, shape, habits, scope, adjusted)?;
+    for property in shape.properties.iter().filter(|property| property.required) {
+        if !read.contains_key(&property.name) {
+            return Err(ToolError::invalid(format!("missing argument `{}`", property.name))
+                .hint(describe(shape, &property.name)));
         }
     }
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let required: Vec<&str> = schema
-        .get("required")
-        .and_then(Value::as_array)
-        .map(|names| names.iter().filter_map(Value::as_str).collect())
-        .unwrap_or_default();
-    // An explicit null means "not given", as several clients send it for optional arguments; so
-    // does an empty text, since others make their model fill in every argument that there is.
-    given.retain(|name, value| {
-        let required = required.contains(&name.as_str());
-        may_be_empty.contains(&name.as_str())
-            || !(value.is_null() || value.as_str() == Some("") && !required)
-    });
-    let known: Vec<&str> =
-        properties.map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
-    if let Some(unknown) = given.keys().find(|key| !known.contains(&key.as_str())) {
-        return Err(unknown_argument(unknown, &known));
-    }
-    for name in required {
-        if !given.contains_key(name) {
-            return Err(ToolError::invalid(format!("missing argument `{name}`"))
-                .hint(describe(properties, name)));
-        }
-    }
-    serde_path_to_error::deserialize(Value::Object(given)).map_err(|error| {
+    Ok(read)
+}
+
+/// What these arguments say for the argument `name`, in the caller's own words.
+pub(super) fn said<'a>(
+    arguments: &'a Value,
+    name: &str,
+    shape: &Shape,
+    habits: &Habits,
+) -> Option<&'a str> {
+    let given = arguments.as_object()?;
+    let others =
+        || given.iter().filter(|(other, _)| names::argument(other, shape, habits) == Some(name));
+    let text = |value: &'a Value| match value {
+        Value::Array(items) => items.first().filter(|_| items.len() == 1).and_then(Value::as_str),
+        other => other.as_str(),
+    };
+    given.get(name).and_then(text).or_else(|| others().find_map(|(_, value)| text(value)))
+}
+
+/// The path that is meant by a text, where there is exactly one other than the text itself.
+pub(super) fn meant_path(scope: &Scope, text: &str) -> Option<String> {
+    paths::meant(scope, text).ok().flatten()
+}
+
+/// The arguments as the tool's own type.
+///
+/// # Errors
+/// [`Code::InvalidArgument`](crate::error::Code::InvalidArgument), which names the argument.
+pub(super) fn typed<T: DeserializeOwned>(
+    read: Map<String, Value>,
+    shape: &Shape,
+) -> Result<T, ToolError> {
+    serde_path_to_error::deserialize(Value::Object(read)).map_err(|error| {
         let at = error.path().to_string();
         let name = at.split(['.', '[']).next().unwrap_or_default().to_owned();
         let error = ToolError::invalid(format!("argument `{at}`: {}", error.inner()));
-        if name == "." || name.is_empty() { error } else { error.hint(describe(properties, &name)) }
+        if name == "." || name.is_empty() { error } else { error.hint(describe(shape, &name)) }
     })
 }
 
-/// What other file tools call an argument, and what it may be called here.
-const ELSEWHERE: [(&[&str], &[&str]); 7] = [
-    (
-        &["length", "max_results", "max_count", "head_limit", "num_lines", "count", "max"],
-        &["limit"],
-    ),
-    (&["file_path", "filepath", "filename", "directory", "dir", "uri"], &["path"]),
-    (&["query", "regex", "regexp", "search", "text"], &["pattern", "message"]),
-    (&["include", "include_pattern", "file_pattern", "patterns"], &["glob"]),
-    (&["start", "start_line", "line_offset", "line", "from"], &["offset", "start_line"]),
-    (&["diff", "unified_diff"], &["patch"]),
-    (&["description", "body", "details"], &["message", "rationale"]),
-];
-
-fn unknown_argument(unknown: &str, known: &[&str]) -> ToolError {
-    let elsewhere = ELSEWHERE
-        .iter()
-        .filter(|(others, _)| others.contains(&unknown.to_ascii_lowercase().as_str()))
-        .flat_map(|(_, ours)| *ours)
-        .find(|name| known.contains(*name))
-        .copied();
-    let nearest = elsewhere.or_else(|| {
-        known
-            .iter()
-            .map(|name| (strsim::jaro_winkler(unknown, name), *name))
-            .filter(|(likeness, _)| *likeness > 0.75)
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .map(|(_, name)| name)
-    });
-    let error = ToolError::invalid(format!("unknown argument `{unknown}`"));
-    let all = format!("the arguments are: {}", known.join(", "));
-    match nearest {
-        Some(name) => error.hint(format!("did you mean `{name}`? {all}")),
-        None => error.hint(all),
+/// A flag, also as text.
+pub(super) fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::String(text) => values::boolean(text.trim())?.as_bool(),
+        other => other.as_bool(),
     }
 }
 
-fn describe(properties: Option<&Map<String, Value>>, name: &str) -> String {
-    match properties
-        .and_then(|map| map.get(name))
-        .and_then(|property| property.get("description"))
-        .and_then(Value::as_str)
-    {
+/// A whole number, also as text and as `10.0`.
+pub(super) fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::String(text) => values::integer(text.trim())?.as_i64(),
+        Value::Number(number) => values::integer(&number.to_string())?.as_i64(),
+        _ => None,
+    }
+}
+
+fn describe(shape: &Shape, name: &str) -> String {
+    match shape.property(name).and_then(|property| property.shape.description.as_deref()) {
         Some(description) => format!("`{name}`: {description}"),
         None => format!("give `{name}`"),
     }
@@ -124,28 +149,5 @@ fn kind(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unknown_argument_names_the_one_that_was_meant() {
-        let hint = |unknown: &str, known: &[&str]| unknown_argument(unknown, known).hint.unwrap();
-        let reading = ["format", "limit", "offset", "path"];
-        for (unknown, meant) in [
-            ("length", "limit"),
-            ("max_results", "limit"),
-            ("file_path", "path"),
-            ("line", "offset"),
-            ("limt", "limit"),
-        ] {
-            let hint = hint(unknown, &reading);
-            assert!(hint.starts_with(&format!("did you mean `{meant}`?")), "{unknown}: {hint}");
-        }
-        assert!(hint("query", &["pattern", "path"]).starts_with("did you mean `pattern`?"));
-        assert!(hint("zzz", &reading).starts_with("the arguments are"));
     }
 }

@@ -19,8 +19,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cursor::{Binding, Cursor};
-use super::selection::PathGlob;
-use super::{Effect, Tool};
+use super::page_end::Stopped;
+use super::selection::{Globs, PathGlob};
+use super::{Alias, Effect, Foreign, Synonym, Tool, arguments};
 use crate::answer::{Format, Shown};
 use crate::call::{Call, Ended, Stop};
 use crate::error::ToolError;
@@ -52,7 +53,7 @@ pub struct Args {
     #[serde(default)]
     path: String,
     /// Only files that match, such as `*.rs` (names at any depth) or `src/**/*.py`; `!` negates.
-    glob: Option<String>,
+    glob: Option<Globs>,
     /// Only files of this type, by ripgrep's names: `rust`, `py`, `ts`, `md`, ...
     #[serde(rename = "type")]
     file_type: Option<String>,
@@ -162,18 +163,6 @@ struct Skipped {
     ignored: u64,
 }
 
-/// Why a page ended early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Stopped {
-    /// As many as asked for were found.
-    Limit,
-    /// Time ran out.
-    Deadline,
-    /// The answer was full.
-    Bytes,
-}
-
 impl Tool for Grep {
     const NAME: &'static str = "grep";
     const TITLE: &'static str = "Search file contents";
@@ -183,6 +172,63 @@ impl Tool for Grep {
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = false;
     const ESSENTIAL: &'static [&'static str] = &["path", "glob", "mode", "cursor"];
+    const GLOB_IN_PATH: bool = true;
+    const ALIASES: &'static [Alias] = &[
+        ("query", "pattern"),
+        ("regex", "pattern"),
+        ("regexp", "pattern"),
+        ("search", "pattern"),
+        ("text", "pattern"),
+        ("-e", "pattern"),
+        ("file_path", "path"),
+        ("directory", "path"),
+        ("dir", "path"),
+        ("folder", "path"),
+        ("uri", "path"),
+        ("include", "glob"),
+        ("include_pattern", "glob"),
+        ("file_pattern", "glob"),
+        ("-g", "glob"),
+        ("file_type", "type"),
+        ("-t", "type"),
+        ("output_mode", "mode"),
+        ("context_lines", "context"),
+        ("-C", "context"),
+        ("before_context", "before"),
+        ("-B", "before"),
+        ("after_context", "after"),
+        ("-A", "after"),
+        ("case_insensitive", "ignore_case"),
+        ("-i", "ignore_case"),
+        ("fixed_strings", "literal"),
+        ("-F", "literal"),
+        ("-U", "multiline"),
+        ("head", "limit"),
+        ("head_limit", "limit"),
+        ("max_results", "limit"),
+        ("max_count", "limit"),
+        ("max", "limit"),
+        ("-m", "limit"),
+    ];
+    const FOREIGN: &'static [Foreign] = &[
+        // Matches have the numbers of their lines, and directories are searched whole.
+        ("-n", |given, _| arguments::flag(given)?.then(Vec::new)),
+        ("line_numbers", |given, _| arguments::flag(given)?.then(Vec::new)),
+        ("recursive", |given, _| arguments::flag(given)?.then(Vec::new)),
+        ("-r", |given, _| arguments::flag(given)?.then(Vec::new)),
+        ("-l", |given, _| arguments::flag(given)?.then(|| vec![("mode", "files".into())])),
+        ("-c", |given, _| arguments::flag(given)?.then(|| vec![("mode", "count".into())])),
+        ("case_sensitive", |given, _| {
+            Some(vec![("ignore_case", (!arguments::flag(given)?).into())])
+        }),
+        ("is_regexp", |given, _| Some(vec![("literal", (!arguments::flag(given)?).into())])),
+        ("is_regex", |given, _| Some(vec![("literal", (!arguments::flag(given)?).into())])),
+    ];
+    const SYNONYMS: &'static [Synonym] = &[
+        ("mode", "files_with_matches", "files"),
+        ("mode", "lines", "content"),
+        ("type", "javascript", "js"),
+    ];
     type Args = Args;
     type Output = Output;
 
@@ -190,7 +236,11 @@ impl Tool for Grep {
         output.stopped.is_some()
     }
 
-    fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
+    fn run(scope: &Scope, mut args: Args, call: &Call) -> Result<Output, ToolError> {
+        if !args.multiline && pattern::spans_lines(&args) {
+            args.multiline = true;
+            call.adjust("`pattern` has a line break, so `multiline` as true".to_owned());
+        }
         let question = Question::new(scope, &args, call)?;
         let mut page = Page::new(&question, call.answer_chars);
         let ended = match scope.open_start(&question.start, call)? {
@@ -257,8 +307,8 @@ impl Question {
             .hint("use read_file with offset and limit to see more of a file"));
         }
         let search = pattern::compile(args)?;
-        let glob = args.glob.as_deref().map(|glob| PathGlob::new(glob, &start)).transpose()?;
-        let types = args.file_type.as_deref().map(pattern::types).transpose()?;
+        let glob = args.glob.as_ref().map(|globs| PathGlob::of(globs, &start)).transpose()?;
+        let types = args.file_type.as_deref().map(|name| pattern::types(name, call)).transpose()?;
         let flags = format!(
             "{:?} {} {} {} {} {before} {after}",
             args.mode, args.ignore_case, args.literal, args.multiline, args.respect_ignore_files
@@ -269,7 +319,7 @@ impl Question {
                 "grep",
                 &args.pattern,
                 start.as_str(),
-                args.glob.as_deref().unwrap_or(""),
+                &args.glob.as_ref().map(Globs::text).unwrap_or_default(),
                 args.file_type.as_deref().unwrap_or(""),
                 &flags,
             ],

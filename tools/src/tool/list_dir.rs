@@ -1,5 +1,7 @@
 //! `list_dir`: what is in a directory, in the order of paths, page by page.
 
+mod render;
+
 use std::ops::ControlFlow;
 
 use jiff::Timestamp;
@@ -7,8 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cursor::Binding;
-use super::selection::PathGlob;
-use super::{Effect, Tool};
+use super::page_end::Stopped;
+use super::selection::{Globs, PathGlob};
+use super::{Alias, Effect, Foreign, Tool, arguments};
+use crate::answer::{Format, Shown};
 use crate::call::{Call, Ended, Stop};
 use crate::error::{Situation, ToolError};
 use crate::path::WorkspacePath;
@@ -17,11 +21,16 @@ use crate::workspace::walk::{Entry, Found, Options, Selection, Visitor, walk};
 use crate::workspace::{Kind, Scope};
 
 /// Entries of one page unless the caller says otherwise.
-const DEFAULT_LIMIT: usize = 500;
+const DEFAULT_LIMIT: usize = 1_000;
 /// Most entries of one page.
 const MAX_LIMIT: usize = 5_000;
-/// What the JSON around an entry costs of the answer's budget.
-const ENTRY_CHARS: usize = 32;
+/// Deeper than any path goes.
+const WHOLE_TREE: usize = 1_000;
+/// What the JSON or the text around an entry costs of the answer's budget, and the last line of
+/// the text with its cursor.
+const JSON_CHARS: usize = 32;
+const TEXT_CHARS: usize = 4;
+const FOOTER_CHARS: usize = 2_048;
 
 /// The tool.
 pub struct ListDir;
@@ -36,14 +45,17 @@ pub struct Args {
     /// How deep to go: 1 is the directory's own entries. Default: 1, or the whole tree with `glob`.
     depth: Option<usize>,
     /// Only entries that match, such as `*.rs` (names at any depth) or `src/**/*.py`; `!` negates.
-    glob: Option<String>,
+    glob: Option<Globs>,
     /// Add size in bytes and time of the last change. Default: false.
     #[serde(default)]
     details: bool,
-    /// Most entries to return, up to 5000. Default: 500.
+    /// Most entries to return, up to 5000. Default: 1000.
     limit: Option<usize>,
     /// `next_cursor` of the page before, with the other arguments unchanged.
     cursor: Option<String>,
+    /// `text` for reading, `json` for programs. Default: text.
+    #[serde(default)]
+    format: Format,
 }
 
 /// Output of `list_dir`.
@@ -65,6 +77,8 @@ pub struct Output {
     /// Entries whose names are not valid paths (not UTF-8, or with control characters).
     #[serde(skip_serializing_if = "is_zero")]
     unnameable: u64,
+    #[serde(skip)]
+    shown: Option<String>,
 }
 
 /// One entry.
@@ -89,7 +103,7 @@ struct ListedEntry {
     unreadable: bool,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum EntryType {
     File,
@@ -116,8 +130,30 @@ impl Tool for ListDir {
     const EFFECT: Effect = Effect::Reads;
     const ACCESS: Access = Access::Enter;
     const IDEMPOTENT: bool = true;
-    const STRUCTURED: bool = true;
+    const STRUCTURED: bool = false;
     const ESSENTIAL: &'static [&'static str] = &["path", "depth", "glob", "details", "cursor"];
+    const ALIASES: &'static [Alias] = &[
+        ("file_path", "path"),
+        ("directory", "path"),
+        ("directory_path", "path"),
+        ("dir", "path"),
+        ("folder", "path"),
+        ("uri", "path"),
+        ("max_depth", "depth"),
+        ("pattern", "glob"),
+        ("patterns", "glob"),
+        ("include", "glob"),
+        ("include_pattern", "glob"),
+        ("file_pattern", "glob"),
+        ("head", "limit"),
+        ("head_limit", "limit"),
+        ("max_results", "limit"),
+        ("max", "limit"),
+    ];
+    const FOREIGN: &'static [Foreign] = &[("recursive", |given, _| {
+        let depth = if arguments::flag(given)? { WHOLE_TREE } else { 1 };
+        Some(vec![("depth", depth.into())])
+    })];
     type Args = Args;
     type Output = Output;
 
@@ -125,30 +161,40 @@ impl Tool for ListDir {
         output.more || output.stopped.is_some()
     }
 
-    fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
+    fn run(scope: &Scope, mut args: Args, call: &Call) -> Result<Output, ToolError> {
+        if args.depth == Some(0) {
+            args.depth = Some(1);
+            call.adjust("`depth` 0 as 1".to_owned());
+        }
         let start = WorkspacePath::parse(&args.path)?;
         let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
         if limit == 0 || limit > MAX_LIMIT {
             return Err(ToolError::invalid(format!("`limit` is {limit}; it goes from 1 to 5000")));
         }
-        if args.depth == Some(0) {
-            return Err(ToolError::invalid("`depth` is 0; 1 is the directory's own entries"));
-        }
-        let glob = args.glob.as_deref().map(|glob| PathGlob::new(glob, &start)).transpose()?;
+        let glob = args.glob.as_ref().map(|globs| PathGlob::of(globs, &start)).transpose()?;
         let depth = args.depth.or(if glob.is_some() { None } else { Some(1) });
+        let glob_text = args.glob.as_ref().map(Globs::text).unwrap_or_default();
         let depth_text = format!("{depth:?}");
-        let binding = Binding::new(
-            &call.caller,
-            &["list_dir", start.as_str(), &depth_text, args.glob.as_deref().unwrap_or("")],
-        );
+        let binding =
+            Binding::new(&call.caller, &["list_dir", start.as_str(), &depth_text, &glob_text]);
         let after = args.cursor.as_deref().map(|cursor| binding.read(cursor)).transpose()?;
         let options =
             Options { start, depth, after: after.map(|cursor| cursor.path), ..Options::default() };
+        // Directories that are headings need no line of their own, unless it says more.
+        let headings_only = glob.is_none() && !args.details;
         let visitor = Lister { glob, details: args.details };
-        let mut page = Page::new(limit, call.answer_chars, options.after.as_deref());
+        let mut page = Page::new(limit, args.format, call.answer_chars, options.after.as_deref());
         let ended = walk(scope, &options, visitor, call, &mut |found| page.add(found))
             .map_err(of_a_link)?;
-        page.finish(ended, &binding)
+        let (mut output, stopped) = page.finish(ended, &binding)?;
+        if args.format == Format::Text {
+            output.shown = Some(render::text(&output, stopped, headings_only));
+        }
+        Ok(output)
+    }
+
+    fn show(output: &Output) -> Shown {
+        output.shown.clone().map_or(Shown::Json, Shown::Text)
     }
 }
 
@@ -199,13 +245,17 @@ impl Visitor for Lister {
 struct Page {
     output: Output,
     limit: usize,
+    format: Format,
     chars_left: usize,
+    /// The directory of the last entry: text names it once.
+    directory: String,
+    stopped: Option<Stopped>,
     /// The last place that is dealt with, in the order of the walk.
     place: Option<String>,
 }
 
 impl Page {
-    fn new(limit: usize, answer_chars: usize, after: Option<&str>) -> Page {
+    fn new(limit: usize, format: Format, answer_chars: usize, after: Option<&str>) -> Page {
         let output = Output {
             entries: Vec::new(),
             more: false,
@@ -213,35 +263,51 @@ impl Page {
             stopped: None,
             unreadable: Vec::new(),
             unnameable: 0,
+            shown: None,
         };
-        let chars_left = answer_chars.saturating_sub(1_024);
-        Page { output, limit, chars_left, place: after.map(str::to_owned) }
+        let chars_left = answer_chars.saturating_sub(FOOTER_CHARS);
+        let (directory, place) = (String::new(), after.map(str::to_owned));
+        Page { output, limit, format, chars_left, directory, stopped: None, place }
+    }
+
+    /// What an entry costs of the answer's budget.
+    fn cost(&self, entry: &ListedEntry) -> usize {
+        let extra = entry.target.as_ref().map_or(0, String::len)
+            + entry.modified.as_ref().map_or(0, |_| 64)
+            + if entry.unreadable { 20 } else { 0 };
+        let (directory, name) = render::split(&entry.path);
+        extra
+            + match self.format {
+                Format::Json => entry.path.len() + JSON_CHARS,
+                Format::Text if directory == self.directory => name.len() + TEXT_CHARS,
+                Format::Text => entry.path.len() + 2 * TEXT_CHARS,
+            }
     }
 
     fn add(&mut self, found: Found<ListedEntry>) -> ControlFlow<()> {
         let place = found.place();
         let cost = match &found {
-            Found::Item(_, entry) => {
-                let extra = entry.target.as_ref().map_or(0, String::len)
-                    + entry.modified.as_ref().map_or(0, |_| 64)
-                    + if entry.unreadable { 20 } else { 0 };
-                entry.path.len() + extra + ENTRY_CHARS
-            }
-            Found::Unreadable(path) => path.as_str().len() + 4,
+            Found::Item(_, entry) => self.cost(entry),
+            Found::Unreadable(path) => path.as_str().len() + 64,
             Found::Unnameable(..) | Found::Ignored(_) => 0,
         };
         let is_entry = matches!(found, Found::Item(..));
         // Something always fits: a page that never moves on helps nobody.
         let is_empty = self.output.entries.is_empty() && self.output.unreadable.is_empty();
-        if is_entry && self.output.entries.len() == self.limit
-            || cost > self.chars_left && !is_empty
-        {
-            self.output.more = true;
+        self.stopped = if is_entry && self.output.entries.len() == self.limit {
+            Some(Stopped::Limit)
+        } else {
+            (cost > self.chars_left && !is_empty).then_some(Stopped::Bytes)
+        };
+        if self.stopped.is_some() {
             return ControlFlow::Break(());
         }
         self.chars_left = self.chars_left.saturating_sub(cost);
         match found {
-            Found::Item(_, entry) => self.output.entries.push(entry),
+            Found::Item(_, entry) => {
+                render::split(&entry.path).0.clone_into(&mut self.directory);
+                self.output.entries.push(entry);
+            }
             Found::Unreadable(path) => self.output.unreadable.push(path.to_string()),
             Found::Unnameable(_, count) => self.output.unnameable += count,
             Found::Ignored(_) => {}
@@ -250,22 +316,28 @@ impl Page {
         ControlFlow::Continue(())
     }
 
-    fn finish(mut self, ended: Ended, binding: &Binding) -> Result<Output, ToolError> {
+    /// The output, and why the page ended early.
+    fn finish(
+        mut self,
+        ended: Ended,
+        binding: &Binding,
+    ) -> Result<(Output, Option<Stopped>), ToolError> {
         match ended {
             Ended::Stopped(Stop::Cancelled) => return Err(Stop::Cancelled.into()),
             Ended::Stopped(Stop::Deadline) if self.output.entries.is_empty() => {
                 return Err(Stop::Deadline.into());
             }
             Ended::Stopped(Stop::Deadline) => {
-                self.output.more = true;
+                self.stopped = Some(Stopped::Deadline);
                 self.output.stopped = Some("deadline");
             }
             Ended::Complete => {}
         }
+        self.output.more = self.stopped.is_some();
         if self.output.more {
             self.output.next_cursor = self.place.as_deref().map(|place| binding.at(place, None));
         }
-        Ok(self.output)
+        Ok((self.output, self.stopped))
     }
 }
 

@@ -1,7 +1,8 @@
 //! What every tool is, and [`catalog`], the only list of them.
 
-mod arguments;
+pub(crate) mod arguments;
 mod cursor;
+mod page_end;
 mod selection;
 
 use std::sync::{LazyLock, OnceLock};
@@ -9,18 +10,24 @@ use std::sync::{LazyLock, OnceLock};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::adjusted::Adjusted;
 use crate::answer::{Answer, Shown};
 use crate::call::Call;
 use crate::error::{Situation, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::{Access, Layout, Policy, PolicyError, ToolAccess};
 use crate::schema;
+use crate::schema::shape::Shape;
 use crate::workspace::Scope;
+
+use arguments::Habits;
 
 pub mod grep;
 pub mod list_dir;
+pub mod list_findings;
+pub mod list_proposals;
 pub mod propose_patch;
 pub mod read_file;
 pub mod read_state;
@@ -35,7 +42,9 @@ pub fn catalog() -> &'static [Entry] {
             Entry::of::<read_file::ReadFile>(),
             Entry::of::<grep::Grep>(),
             Entry::of::<write_finding::WriteFinding>(),
+            Entry::of::<list_findings::ListFindings>(),
             Entry::of::<propose_patch::ProposePatch>(),
+            Entry::of::<list_proposals::ListProposals>(),
             Entry::of::<read_state::ReadState>(),
             Entry::of::<write_state::WriteState>(),
         ]
@@ -113,6 +122,19 @@ pub enum Effect {
     Records,
 }
 
+/// Another name of an argument: `(alias, name)`; `edits.old_string` is one inside of an argument.
+pub type Alias = (&'static str, &'static str);
+
+/// An argument of other tools, and what it says here: values of arguments by name, none of them
+/// for what is done anyway, or nothing where it has no meaning. It sees all that is given.
+pub type Foreign = (&'static str, Meaning);
+
+/// What an argument of other tools says here.
+pub type Meaning = fn(&Value, &Map<String, Value>) -> Option<Vec<(&'static str, Value)>>;
+
+/// Another word for a text: `(argument, word in lower case, what it means)`.
+pub type Synonym = (&'static str, &'static str, &'static str);
+
 /// A tool: its types, its behaviour, and how its output is shown.
 pub trait Tool {
     /// The name, `[a-z_]`, at most 64 characters.
@@ -132,8 +154,17 @@ pub trait Tool {
     const IDEMPOTENT: bool;
     /// Whether results carry structured content (and so an output schema).
     const STRUCTURED: bool;
-    /// Other names that arguments are understood by: `(alias, name)`.
-    const ALIASES: &'static [(&'static str, &'static str)] = &[];
+    /// Other names that arguments are understood by.
+    const ALIASES: &'static [Alias] = &[];
+    /// Arguments of other tools that are understood, and are no argument here by another name.
+    const FOREIGN: &'static [Foreign] = &[];
+    /// Other words that values of text are understood by.
+    const SYNONYMS: &'static [Synonym] = &[];
+    /// The arguments that name something in the workspace, and are understood as callers write
+    /// paths: `/README.md`, `'README.md'`, `workspace:///README.md`.
+    const PATHS: &'static [&'static str] = &["path"];
+    /// Whether `path` may be a glob, which is then taken as `glob`.
+    const GLOB_IN_PATH: bool = false;
     /// The arguments of which null and an empty text are values; elsewhere they mean "not given".
     const MAY_BE_EMPTY: &'static [&'static str] = &[];
     /// The optional arguments that matter most, in order: hosts that allow a tool only a few
@@ -202,13 +233,14 @@ pub struct Entry {
     pub essential: &'static [&'static str],
     subject: Option<&'static str>,
     subject_path: fn(&Layout, Option<&str>) -> Result<Option<WorkspacePath>, ToolError>,
-    aliases: &'static [(&'static str, &'static str)],
-    input_schema: fn() -> Value,
+    habits: Habits,
+    input_shape: fn() -> Shape,
     output_schema: fn() -> Value,
+    shape: OnceLock<Shape>,
     input: OnceLock<Value>,
     output: OnceLock<Value>,
     folders: fn(&Scope) -> Result<Vec<WorkspacePath>, ToolError>,
-    run: fn(&Entry, &Scope, Value, &Call) -> Result<Answer, ToolError>,
+    run: fn(&Entry, &Scope, Map<String, Value>, &Call) -> Result<Answer, ToolError>,
 }
 
 impl Entry {
@@ -225,9 +257,10 @@ impl Entry {
             essential: T::ESSENTIAL,
             subject: T::SUBJECT,
             subject_path: T::subject_path,
-            aliases: T::ALIASES,
-            input_schema: schema::of_input::<T::Args>,
-            output_schema: schema::of_output::<T::Output>,
+            habits: Habits::of::<T>(),
+            input_shape: schema::of_input::<T::Args>,
+            output_schema: schema::of_answer::<T::Output>,
+            shape: OnceLock::new(),
             input: OnceLock::new(),
             output: OnceLock::new(),
             folders: T::folders,
@@ -235,9 +268,15 @@ impl Entry {
         }
     }
 
-    /// JSON Schema 2020-12 of the arguments, made at its first use.
+    /// JSON Schema 2020-12 of the arguments, in the words that every client knows: a `type`,
+    /// `properties`, `required`, `items`, `enum`, `description`, `minimum` and `maximum`.
     pub fn input_schema(&self) -> &Value {
-        self.input.get_or_init(self.input_schema)
+        self.input.get_or_init(|| self.shape().to_schema())
+    }
+
+    /// What the arguments are, with what is taken beyond what a model is told.
+    pub(crate) fn shape(&self) -> &Shape {
+        self.shape.get_or_init(self.input_shape)
     }
 
     /// JSON Schema 2020-12 of the JSON output; none where results are text.
@@ -252,9 +291,7 @@ impl Entry {
 
     /// What these arguments say that a call is about, in the caller's own words.
     pub fn subject<'a>(&self, arguments: &'a Value) -> Option<&'a str> {
-        let name = self.subject?;
-        let aliases = self.aliases.iter().filter(|(_, of)| *of == name).map(|(alias, _)| *alias);
-        std::iter::once(name).chain(aliases).find_map(|name| arguments.get(name)?.as_str())
+        arguments::said(arguments, self.subject?, self.shape(), &self.habits)
     }
 
     /// Whether the arguments themselves say what a call is about.
@@ -285,7 +322,10 @@ impl Entry {
             Effect::Reads => self.subject(&arguments).map(str::to_owned),
             Effect::Records => None,
         };
-        let result = (self.run)(self, scope, arguments, call);
+        let adjusted = Adjusted::default();
+        let result = arguments::read(arguments, self.shape(), &self.habits, scope, &adjusted)
+            .and_then(|read| (self.run)(self, scope, read, &call.clone().adjusting(&adjusted)))
+            .map(|answer| answer.adjusted(adjusted.lines()));
         if result.is_err() && self.effect == Effect::Reads && scope.judgements().is_empty() {
             self.judge_unread(scope, subject.as_deref());
         }
@@ -295,6 +335,9 @@ impl Entry {
     /// Judges what a reading call was about when it failed before it looked: the record of a call
     /// with a wrong argument tells as well whether the caller may read there.
     fn judge_unread(&self, scope: &Scope, subject: Option<&str>) {
+        let meant = subject.filter(|_| self.subject_is_path());
+        let meant = meant.and_then(|text| arguments::meant_path(scope, text));
+        let subject = meant.as_deref().or(subject);
         match (self.subject_path)(scope.layout(), subject) {
             Ok(Some(path)) => {
                 scope.judge(self.access, &path);
@@ -308,15 +351,16 @@ impl Entry {
 fn run<T: Tool>(
     entry: &Entry,
     scope: &Scope,
-    arguments: Value,
+    arguments: Map<String, Value>,
     call: &Call,
 ) -> Result<Answer, ToolError> {
-    let args: T::Args =
-        arguments::parse(arguments, entry.input_schema(), T::ALIASES, T::MAY_BE_EMPTY)?;
+    let args: T::Args = arguments::typed(arguments, entry.shape())?;
     let output = T::run(scope, args, call).map_err(with_next_step)?;
     let shown = T::show(&output);
     let partial = T::is_partial(&output);
-    Ok(Answer::new(output, shown, partial))
+    let mut answer = Answer::new(output, shown, partial);
+    answer.structured = T::STRUCTURED;
+    Ok(answer)
 }
 
 /// Tells a model what to do next, by the tools that it may have.

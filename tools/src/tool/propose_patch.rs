@@ -5,18 +5,21 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
-use super::{Effect, Tool};
+use super::{Alias, Effect, Foreign, Tool, arguments};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
 use crate::memory::Drawn;
 use crate::name;
-use crate::patch::{self, Base, Draft, Edit, MAX_FILES, MAX_PATCH_BYTES, Outcome, Written};
+use crate::patch::{
+    self, Base, Draft, Edit, MAX_FILES, MAX_PATCH_BYTES, Meant, Outcome, Surroundings, Written,
+};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
-use crate::records::decision::State;
 use crate::records::proposal::{FORMAT, PATCH, Proposal, ProposedFile, RECORD, id_of};
+use crate::storage::{findings, proposals};
 use crate::workspace::{Kind, Published, Quota, Scope};
 
 /// Longest texts in characters.
@@ -32,10 +35,10 @@ const MAX_STORED_BYTES: usize = 4 * MAX_PATCH_BYTES;
 
 /// Longest time for comparing with other proposals.
 const MOST_COMPARING: Duration = Duration::from_secs(10);
+/// Most sentences in `adjusted`.
+const MAX_ADJUSTED: usize = 50;
 /// Most ids in `conflicts_with`.
 const MAX_CONFLICTS: usize = 100;
-/// Largest record of another proposal that is read to find conflicts, in bytes.
-const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The tool.
 pub struct ProposePatch;
@@ -50,17 +53,74 @@ pub struct Args {
     patch: Option<String>,
     /// Exact edits, done in order. Give this or `patch`.
     edits: Option<Vec<Edit>>,
-    /// For each path the version that you have read, as read_file gives it. The proposal is
-    /// refused if one has changed.
-    #[serde(default)]
+    /// The versions that you have read, as read_file gives them. The proposal is refused if a file
+    /// has changed.
+    #[serde(default, deserialize_with = "versions_by_path")]
+    #[schemars(with = "Vec<ReadVersion>")]
     expected_versions: BTreeMap<String, String>,
     /// Why the change is right, for the people who review it.
     rationale: Option<String>,
-    /// Ids of the findings that it answers.
+    /// Ids of the findings that it answers, as list_findings or write_finding gives them.
     #[serde(default)]
     finding_ids: Vec<String>,
     /// The name of the run that this belongs to.
     run: Option<String>,
+}
+
+/// A version that somebody has read.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ReadVersion {
+    /// The file, relative to the workspace root.
+    path: String,
+    /// Its version.
+    version: String,
+}
+
+/// Versions as a list, or as a map from paths to versions.
+fn versions_by_path<'de, D: Deserializer<'de>>(
+    source: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    use serde::de::Error;
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        List(Vec<ReadVersion>),
+        Map(BTreeMap<String, String>),
+    }
+    let list = match Given::deserialize(source) {
+        Ok(Given::Map(map)) => return Ok(map),
+        Ok(Given::List(list)) => list,
+        Err(_) => {
+            return Err(D::Error::custom("what is given is no list of {path, version}"));
+        }
+    };
+    let mut versions = BTreeMap::new();
+    for ReadVersion { path, version } in list {
+        let known = versions.insert(path.clone(), version.clone());
+        if known.is_some_and(|known| known != version) {
+            return Err(D::Error::custom(format!("two versions are given for `{path}`")));
+        }
+    }
+    Ok(versions)
+}
+
+/// One edit, by the names that other tools give its parts beside each other.
+fn one_edit(_: &Value, all: &Map<String, Value>) -> Option<Vec<(&'static str, Value)>> {
+    let is = |given: &str, names: &[&str]| names.iter().any(|name| arguments::is_name(given, name));
+    let named =
+        |names: &[&str]| all.iter().find(|(given, _)| is(given, names)).map(|(_, v)| v.clone());
+    let path = named(&["file_path", "path"])?;
+    let mut edit = Map::from_iter([("path".to_owned(), path)]);
+    let parts = [
+        ("old_text", ["old_string", "old_str", "old_text"]),
+        ("new_text", ["new_string", "new_str", "new_text"]),
+    ];
+    for (part, names) in parts {
+        edit.insert(part.to_owned(), named(&names)?);
+    }
+    Some(vec![("edits", Value::Array(vec![Value::Object(edit)]))])
 }
 
 /// Output of `propose_patch`.
@@ -82,9 +142,10 @@ pub struct Output {
     /// or `conflicts_with` is full; they may conflict as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_compared: Option<u64>,
-    /// Hunks that were not at the lines that the patch said.
+    /// How the patch or the edits were read where they were not exact: look whether it was meant
+    /// so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    notes: Vec<String>,
+    adjusted: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -103,7 +164,30 @@ impl Tool for ProposePatch {
     const SUBJECT: Option<&'static str> = None;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = true;
-    const ALIASES: &'static [(&'static str, &'static str)] = &[("diff", "patch")];
+    const ALIASES: &'static [Alias] = &[
+        ("diff", "patch"),
+        ("unified_diff", "patch"),
+        ("description", "rationale"),
+        ("body", "rationale"),
+        ("findings", "finding_ids"),
+        ("edits.file_path", "edits.path"),
+        ("edits.file", "edits.path"),
+        ("edits.old_string", "edits.old_text"),
+        ("edits.old_str", "edits.old_text"),
+        ("edits.new_string", "edits.new_text"),
+        ("edits.new_str", "edits.new_text"),
+        ("edits.content", "edits.new_text"),
+    ];
+    const FOREIGN: &'static [Foreign] = &[
+        ("file_path", one_edit),
+        ("path", one_edit),
+        ("old_string", one_edit),
+        ("old_str", one_edit),
+        ("old_text", one_edit),
+        ("new_string", one_edit),
+        ("new_str", one_edit),
+        ("new_text", one_edit),
+    ];
     type Args = Args;
     type Output = Output;
 
@@ -111,16 +195,17 @@ impl Tool for ProposePatch {
         Ok(vec![scope.layout().proposals().clone()])
     }
 
-    fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
+    fn run(scope: &Scope, mut args: Args, call: &Call) -> Result<Output, ToolError> {
         check(&args)?;
         let mut drawn = Vec::new();
-        let (outcomes, notes) = draft(scope, &args, call, &mut drawn)?;
+        let (outcomes, adjusted) = draft(scope, &args, call, &mut drawn)?;
         if outcomes.len() > MAX_FILES {
             return Err(too_large(format!(
                 "the proposal changes {} files; the limit is {MAX_FILES}",
                 outcomes.len()
             )));
         }
+        let finding_ids = findings::whole_ids(scope, std::mem::take(&mut args.finding_ids), call)?;
         let written = patch::write(&outcomes, call.deadline())?;
         // Past the deadline the diff is not the canonical one.
         call.check()?;
@@ -143,7 +228,7 @@ impl Tool for ProposePatch {
             id,
             title: args.title.trim().to_owned(),
             rationale: args.rationale,
-            finding_ids: args.finding_ids,
+            finding_ids,
             run: args.run,
             agent,
             caller: call.caller.to_string(),
@@ -180,9 +265,19 @@ impl Tool for ProposePatch {
             files,
             conflicts_with: with,
             not_compared: (not_compared > 0).then_some(not_compared),
-            notes,
+            adjusted: shortened(adjusted),
         })
     }
+}
+
+/// The first of them, and how many more there are.
+fn shortened(mut adjusted: Vec<String>) -> Vec<String> {
+    let more = adjusted.len().saturating_sub(MAX_ADJUSTED);
+    if more > 0 {
+        adjusted.truncate(MAX_ADJUSTED);
+        adjusted.push(format!("and {more} more of the kind"));
+    }
+    adjusted
 }
 
 /// Other proposals on the same files.
@@ -219,9 +314,9 @@ fn conflicts(scope: &Scope, id: &str, files: &[ProposedFile], call: &Call) -> Co
         let found = if looking.check().is_err() || conflicts.with.len() >= MAX_CONFLICTS {
             None
         } else {
-            read(scope, &other, &looking).and_then(|record| {
+            proposals::read_one(scope, &other, &looking).ok().and_then(|record| {
                 let on_same_files = record.files.iter().any(meets);
-                let is_live = || Some(State::after(&scope.history(&other).ok()?).is_live());
+                let is_live = || Some(proposals::state(scope, &other).ok()?.is_live());
                 if on_same_files { is_live() } else { Some(false) }
             })
         };
@@ -232,16 +327,6 @@ fn conflicts(scope: &Scope, id: &str, files: &[ProposedFile], call: &Call) -> Co
         }
     }
     conflicts
-}
-
-/// The record of another proposal; none if it cannot be read as one.
-fn read(scope: &Scope, id: &str, call: &Call) -> Option<Proposal> {
-    let path = scope.layout().proposals().join(id).ok()?.join(RECORD).ok()?;
-    let opened = scope.open_record(&path, call).ok()?;
-    if opened.size > MAX_RECORD_BYTES {
-        return None;
-    }
-    serde_json::from_slice(&scope.read_opened(&path, opened, call).ok()?).ok()
 }
 
 fn too_large(message: String) -> ToolError {
@@ -280,7 +365,7 @@ fn check(args: &Args) -> Result<(), ToolError> {
             "`finding_ids` may have {MAX_FINDINGS} ids of 1 to {MAX_NAME} characters"
         )));
     }
-    let Some(edits) = &args.edits else { return Ok(()) };
+    let Some(Edits { list: edits, .. }) = &args.edits else { return Ok(()) };
     let texts = edits.iter().flat_map(|edit| [&edit.old_text, &edit.new_text]).flatten();
     let bytes: usize = texts.map(String::len).sum();
     if edits.len() > MAX_EDITS || bytes > MAX_PATCH_BYTES {
@@ -302,20 +387,27 @@ fn draft(
     let mut sources = Sources::new(scope, args, call, drawn)?;
     let mut load = |path: &WorkspacePath| sources.load(path);
     let mut draft = Draft::new(&mut load);
-    match (&args.patch, args.edits.as_deref()) {
-        (Some(text), None | Some([])) => {
-            let changes = patch::read(text)?;
-            let paths = changes.iter().flat_map(|one| [Some(&one.path), one.old_path.as_ref()]);
-            paths.flatten().for_each(|path| judge(scope, path));
+    let mut adjusted = Vec::new();
+    match (&args.patch, args.edits.as_ref().filter(|edits| !edits.list.is_empty())) {
+        (Some(text), None) => {
+            let surroundings = Surroundings {
+                exists: &|path| exists(scope, path),
+                beneath_root: &|name| scope.beneath_root(name),
+            };
+            let (changes, how) = patch::read_meant(text, surroundings)?;
+            adjusted.extend(how);
+            changes.iter().flat_map(Meant::paths).for_each(|path| judge(scope, path));
             for change in changes {
-                draft.apply(&change)?;
+                call.check()?;
+                draft.apply_meant(&change, call.stop_signal())?;
             }
         }
-        (None, Some(edits @ [_, ..])) => {
-            let paths = edits.iter().flat_map(|edit| [Some(&edit.path), edit.new_path.as_ref()]);
+        (None, Some(edits)) => {
+            let list: Vec<Edit> = edits.iter().map(|edit| beneath_root(scope, edit)).collect();
+            let paths = list.iter().flat_map(|edit| [Some(&edit.path), edit.new_path.as_ref()]);
             let paths = paths.flatten().filter_map(|path| WorkspacePath::parse(path).ok());
             paths.for_each(|path| judge(scope, &path));
-            for (index, edit) in edits.iter().enumerate() {
+            for (index, edit) in list.iter().enumerate() {
                 call.check()?;
                 draft.edit(index + 1, edit)?;
             }
@@ -328,9 +420,24 @@ fn draft(
                 .hint("`edits`: [{path, old_text, new_text}] is the simplest form"));
         }
     }
-    let done = draft.finish()?;
+    let (outcomes, how) = draft.finish()?;
+    adjusted.extend(how);
     sources.check_the_rest()?;
-    Ok(done)
+    Ok((outcomes, adjusted))
+}
+
+/// What a patch's names are held against. Nothing is judged for the audit record by looking: the
+/// file that is meant is judged when it is read.
+fn exists(scope: &Scope, path: &WorkspacePath) -> bool {
+    scope.grant().may(Access::Read, path)
+        && matches!(scope.stat(path), Ok(Some(there)) if there.kind != Kind::Directory)
+}
+
+/// An edit whose paths are relative to the root, also where they begin with its own path.
+fn beneath_root(scope: &Scope, edit: &Edit) -> Edit {
+    let relative = |path: &String| scope.beneath_root(path).unwrap_or_else(|| path.clone());
+    let new_path = edit.new_path.as_ref().map(relative);
+    Edit { path: relative(&edit.path), new_path, ..edit.clone() }
 }
 
 /// Judges a file of the proposal before any of them is read, so that the audit record names all
@@ -343,7 +450,7 @@ fn judge(scope: &Scope, path: &WorkspacePath) {
 
 /// What is made of a file beside its content, in memory: copies of it as text and changed, and what
 /// is noted of each line while the two are compared.
-const COPIES: usize = 3;
+const COPIES: usize = 4;
 const LINE_BYTES: usize = 64;
 
 /// Reads the files that a proposal touches, within the caller's rights.

@@ -9,15 +9,17 @@ mod data;
 mod render;
 
 use std::borrow::Cow;
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Effect, Tool};
+use super::{Alias, Effect, Foreign, Tool, arguments};
 use crate::answer::{Format, Shown};
 use crate::call::Call;
-use crate::error::ToolError;
+use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
 use crate::text::{
@@ -132,6 +134,35 @@ impl Tool for ReadFile {
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = false;
     const ESSENTIAL: &'static [&'static str] = &["offset", "limit", "format"];
+    const ALIASES: &'static [Alias] = &[
+        ("file_path", "path"),
+        ("file", "path"),
+        ("filename", "path"),
+        ("uri", "path"),
+        ("line", "offset"),
+        ("start", "offset"),
+        ("start_line", "offset"),
+        ("line_offset", "offset"),
+        ("length", "limit"),
+        ("count", "limit"),
+        ("num_lines", "limit"),
+        ("max_lines", "limit"),
+        ("head_limit", "limit"),
+    ];
+    const FOREIGN: &'static [Foreign] = &[
+        ("head", |given, _| Some(vec![("offset", 1.into()), ("limit", given.clone())])),
+        ("tail", |given, _| {
+            let lines = arguments::whole(given).filter(|lines| *lines > 0)?;
+            Some(vec![("offset", lines.checked_neg()?.into())])
+        }),
+        ("end_line", |given, all| {
+            let first = ["offset", "start_line", "start", "line", "line_offset"];
+            let first = first.iter().find_map(|name| all.get(*name)).map(arguments::whole);
+            let lines = arguments::whole(given)?.checked_sub(first.unwrap_or(Some(1))?)?;
+            let lines = lines.checked_add(1).filter(|lines| *lines > 0)?;
+            Some(vec![("limit", lines.into())])
+        }),
+    ];
     type Args = Args;
     type Output = Output;
 
@@ -157,11 +188,27 @@ impl Tool for ReadFile {
             }
             return Ok(output);
         };
-        match read_window(&mut opened.file, opened.size, &head, family, &request, call) {
+        let read = |file: &mut File, request: &Request| {
+            read_window(file, opened.size, &head, family, request, call)
+        };
+        let failed = |error| match error {
+            WindowError::PastEnd(_) => {
+                ToolError::new(Code::Io, format!("`{path}` changed while it was read"))
+                    .hint("read it again")
+            }
+            WindowError::Stopped(stop) => stop.into(),
+            WindowError::Io(error) => read_error(&path, &error),
+        };
+        match read(&mut opened.file, &request) {
             Ok(window) => Ok(Output::text(&path, window, &request, args.format)),
-            Err(WindowError::PastEnd(lines)) => Err(past_end(&path, request.offset, lines)),
-            Err(WindowError::Stopped(stop)) => Err(stop.into()),
-            Err(WindowError::Io(error)) => Err(read_error(&path, &error)),
+            Err(WindowError::PastEnd(lines)) => {
+                let first = Request { offset: 1, limit: 1, ..request };
+                let after_head = SeekFrom::Start(head.len() as u64);
+                opened.file.seek(after_head).map_err(|error| failed(error.into()))?;
+                let window = read(&mut opened.file, &first).map_err(failed)?;
+                Ok(Output::text(&path, window, &first, args.format).past_end(request.offset, lines))
+            }
+            Err(error) => Err(failed(error)),
         }
     }
 
@@ -217,18 +264,28 @@ fn request(args: &Args, scope: &Scope, call: &Call) -> Result<Request, ToolError
     })
 }
 
-fn past_end(path: &WorkspacePath, offset: i64, lines: u64) -> ToolError {
-    let counted = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
-    ToolError::invalid(format!("`offset` is {offset}, but `{path}` has {counted}")).hint(
-        if lines == 0 {
-            "the file is empty; offset 1 reads it".to_owned()
-        } else {
-            format!("give an offset from 1 to {lines}, or -1 for the last line")
-        },
-    )
+/// What is said where a window would begin after the last line or row.
+fn nothing_there(offset: i64, count: u64, what: &str) -> String {
+    let (counted, last) = match count {
+        0 => (format!("no {what}s"), String::new()),
+        1 => (format!("1 {what}"), String::new()),
+        _ => (format!("{count} {what}s"), format!(", the last at offset {count}")),
+    };
+    format!("nothing at offset {offset}: the file has {counted}{last}")
 }
 
 impl Output {
+    /// An answer about the beginning of a text as the one for an offset after its last line.
+    fn past_end(mut self, offset: i64, lines: u64) -> Output {
+        self.content.clear();
+        self.end_line = i64::try_from(lines).unwrap_or(i64::MAX);
+        self.start_line = self.end_line.saturating_add(1);
+        (self.more, self.next_offset, self.lines_cut) = (false, None, None);
+        self.total_lines = Some(lines);
+        self.notes.push(nothing_there(offset, lines, "line"));
+        self
+    }
+
     fn text(path: &WorkspacePath, window: Window, request: &Request, format: Format) -> Output {
         let mut notes = Vec::new();
         match &window.version {

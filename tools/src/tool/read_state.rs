@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cursor::Binding;
-use super::{Effect, Tool};
+use super::{Alias, Effect, Tool};
 use crate::call::{Call, Ended, Stop};
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
@@ -31,11 +31,11 @@ pub struct ReadState;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// The key, such as `tasks/review-auth`. Give this or `prefix`.
+    /// The key, such as `tasks/review-auth`. Without it keys are listed.
     key: Option<String>,
     /// An older version, if it is still kept. Default: the newest.
     version: Option<u64>,
-    /// List the keys that begin with this, such as `tasks/`; empty for all.
+    /// List the keys that begin with this, such as `tasks/`. Default: all keys.
     prefix: Option<String>,
     /// Most keys to list, up to 1000. Default: 100.
     limit: Option<usize>,
@@ -108,6 +108,8 @@ impl Tool for ReadState {
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = true;
     const MAY_BE_EMPTY: &'static [&'static str] = &["prefix"];
+    const ALIASES: &'static [Alias] =
+        &[("name", "key"), ("head", "limit"), ("max_results", "limit")];
     const ESSENTIAL: &'static [&'static str] = &["key", "prefix", "cursor", "version", "limit"];
     type Args = Args;
     type Output = Output;
@@ -136,8 +138,7 @@ impl Tool for ReadState {
             (Some(_), Some(_)) => {
                 Err(ToolError::invalid("`key` and `prefix` are both given; give one"))
             }
-            (None, None) => Err(ToolError::invalid("neither `key` nor `prefix` is given")
-                .hint("`prefix` with an empty text lists all keys")),
+            (None, None) => keys(scope, "", &args, call),
         }
     }
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Effect, Tool};
+use super::{Alias, Effect, Synonym, Tool};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
 use crate::hex::hex;
@@ -45,7 +45,8 @@ pub struct Args {
     /// The rule that is broken, such as `sql-injection` or `CWE-89/sql-injection`. Use the same
     /// id for the same kind of problem.
     rule_id: String,
-    /// How bad it is.
+    /// How bad it is: `critical` to be fixed before anything else, `high` a serious fault, `medium`
+    /// a fault, `low` a small one, `info` worth knowing.
     severity: Severity,
     /// What is wrong, so that somebody who did not see the code understands it.
     message: String,
@@ -115,9 +116,36 @@ impl Tool for WriteFinding {
     const ACCESS: Access = Access::Write;
     const IDEMPOTENT: bool = true;
     const STRUCTURED: bool = true;
-    // The names of Claude Code's own ReportFindings.
-    const ALIASES: &'static [(&'static str, &'static str)] =
-        &[("file", "path"), ("line", "start_line"), ("summary", "message")];
+    // `file`, `line` and `summary` are the names of Claude Code's own ReportFindings.
+    const ALIASES: &'static [Alias] = &[
+        ("file", "path"),
+        ("file_path", "path"),
+        ("filename", "path"),
+        ("uri", "path"),
+        ("line", "start_line"),
+        ("line_number", "start_line"),
+        ("line_start", "start_line"),
+        ("line_end", "end_line"),
+        ("summary", "message"),
+        ("description", "message"),
+        ("body", "message"),
+        ("details", "message"),
+        ("title", "short_summary"),
+        ("rule", "rule_id"),
+        ("suggestion", "recommendation"),
+        ("fix", "recommendation"),
+        ("level", "severity"),
+    ];
+    // `error` and `note` may each mean two of ours.
+    const SYNONYMS: &'static [Synonym] = &[
+        ("severity", "crit", "critical"),
+        ("severity", "warning", "medium"),
+        ("severity", "warn", "medium"),
+        ("severity", "moderate", "medium"),
+        ("severity", "med", "medium"),
+        ("severity", "informational", "info"),
+        ("severity", "information", "info"),
+    ];
     const ESSENTIAL: &'static [&'static str] = &["path", "start_line"];
     type Args = Args;
     type Output = Output;

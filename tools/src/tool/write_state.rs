@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Effect, Tool};
+use super::{Alias, Effect, Tool};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
 use crate::name;
@@ -28,15 +28,10 @@ pub struct Args {
     /// The key, such as `tasks/review-auth`. Names are separated by `/` and begin neither with
     /// `.` nor with `@`.
     key: String,
-    /// The value: any JSON, or text such as a note in Markdown. At most 40,000 bytes as JSON.
-    // Some clients refuse a server for one argument without a type.
-    #[schemars(extend("anyOf" = [
-        { "type": "object", "additionalProperties": true },
-        { "type": "array", "items": {} },
-        { "type": "string" },
-        { "type": "number" },
-        { "type": "boolean" },
-    ]))]
+    /// The value: text such as a note in Markdown, or any JSON. At most 40,000 bytes as JSON.
+    // Clients refuse a server for one argument without a type, and others for one with several: a
+    // model is told to send text, and any JSON is stored as it comes.
+    #[schemars(with = "String", extend("x-any" = true))]
     value: Value,
     /// The version that you have read; 0 if the key must not exist. Without it the value is
     /// written whatever stands there.
@@ -61,6 +56,7 @@ impl Tool for WriteState {
     const SUBJECT: Option<&'static str> = Some("key");
     const IDEMPOTENT: bool = false;
     const STRUCTURED: bool = true;
+    const ALIASES: &'static [Alias] = &[("name", "key"), ("content", "value"), ("text", "value")];
     const MAY_BE_EMPTY: &'static [&'static str] = &["value"];
     const ESSENTIAL: &'static [&'static str] = &["expected_version"];
     type Args = Args;

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use crate::call::{Call, Stop};
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
-use crate::policy::{Access, Grant, Layout, ToolGrant};
+use crate::policy::{Grant, Layout, ToolGrant};
 use crate::records::decision::{Decision, RECORD};
 use crate::records::history::{History, Proof};
 use crate::records::proposal;
@@ -291,7 +291,8 @@ impl Scope {
     /// # Errors
     /// [`Code::Io`] when the file system fails.
     pub fn history(&self, id: &str) -> Result<Vec<Decision>, ToolError> {
-        if !self.grant().may(Access::Write, &self.layout().proposals().join(id)?) {
+        let folder = self.layout().proposals().join(id)?;
+        if !self.knows_record(&folder) && !self.knows_record(&folder.join(proposal::RECORD)?) {
             return Ok(Vec::new());
         }
         Ok(self.workspace().history(self.layout(), id, Proof::Place)?.steps)

@@ -31,6 +31,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 
 use crate::memory::Memory;
+use crate::path::MOUNT_PREFIX;
 pub(crate) use change::SourceChange;
 
 pub use content::Content;
@@ -52,6 +53,8 @@ pub use versions::{VALUE, VERSIONS, VersionContent};
 #[derive(Debug)]
 pub struct Workspace {
     root: OwnedFd,
+    /// The root's path on this machine, for names that begin with it; empty where it is no text.
+    own_path: String,
     resolution: Resolution,
     /// Directory handles and threads that walks hold at this moment, over all calls.
     open_directories: AtomicUsize,
@@ -74,9 +77,9 @@ impl Workspace {
     /// # Errors
     /// When the directory cannot be opened.
     pub fn open_with_ambient_authority(root: &Path) -> std::io::Result<Workspace> {
-        let root = open_root(root)?;
-        let resolution = resolve::probe(&root);
-        Ok(Workspace::from_handle(root, resolution))
+        let handle = open_root(root)?;
+        let resolution = resolve::probe(&handle);
+        Ok(Workspace::from_handle(handle, root, resolution))
     }
 
     /// Like [`Workspace::open_with_ambient_authority`], with the way of resolving paths chosen
@@ -85,12 +88,15 @@ impl Workspace {
     /// # Errors
     /// When the directory cannot be opened.
     pub fn open_with_resolution(root: &Path, resolution: Resolution) -> std::io::Result<Workspace> {
-        Ok(Workspace::from_handle(open_root(root)?, resolution))
+        Ok(Workspace::from_handle(open_root(root)?, root, resolution))
     }
 
-    fn from_handle(root: OwnedFd, resolution: Resolution) -> Workspace {
+    fn from_handle(root: OwnedFd, path: &Path, resolution: Resolution) -> Workspace {
+        let own_path = std::path::absolute(path).ok();
+        let own_path = own_path.as_deref().and_then(Path::to_str).unwrap_or_default();
         Workspace {
             root,
+            own_path: own_path.trim_end_matches('/').to_owned(),
             resolution,
             open_directories: AtomicUsize::new(0),
             io_threads: AtomicUsize::new(0),
@@ -100,6 +106,13 @@ impl Workspace {
             #[cfg(feature = "fault-injection")]
             faults: faults::Faults::default(),
         }
+    }
+
+    /// A name without the path of this root, or of the mount in production, in front of it.
+    fn beneath_root<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let roots = [self.own_path.as_str(), MOUNT_PREFIX];
+        let inside = |root: &str| name.strip_prefix(root)?.strip_prefix('/');
+        roots.into_iter().filter(|root| !root.is_empty()).find_map(inside)
     }
 
     /// Lets its calls draw their buffers from this budget.

@@ -95,6 +95,12 @@ impl Scope {
         self.workspace.memory()
     }
 
+    /// A name relative to the workspace's root, where it begins with the root's own path; none where
+    /// it does not.
+    pub fn beneath_root(&self, name: &str) -> Option<String> {
+        self.workspace.beneath_root(name).map(str::to_owned)
+    }
+
     pub(super) fn workspace(&self) -> &Arc<Workspace> {
         &self.workspace
     }

@@ -321,14 +321,27 @@ fn numbers(versions: &OwnedFd) -> Result<Vec<u64>, Errno> {
         Ok::<(), Errno>(())
     })?;
     all.sort_unstable();
-    while let [before @ .., newest] = all.as_slice()
-        && *newest > 1
-        && before.last() != newest.checked_sub(1).as_ref()
-        && !stands_alone(versions, *newest)?
-    {
-        all.pop();
-    }
+    up_to_the_newest(versions, &mut all)?;
     Ok(all)
+}
+
+/// Takes from the end of a listing what is no version, and adds the version before the newest where
+/// the listing missed it: it came while the names were read, and is the newest that has a value if
+/// somebody else has put an empty directory behind it.
+fn up_to_the_newest(versions: &OwnedFd, listed: &mut Vec<u64>) -> Result<(), Errno> {
+    while let [rest @ .., newest] = listed.as_slice()
+        && let Some(before) = newest.checked_sub(1).filter(|before| *before > 0)
+        && rest.last() != Some(&before)
+    {
+        if is_there(versions, before)? {
+            listed.insert(listed.len().saturating_sub(1), before);
+        } else if has_content(versions, *newest)? {
+            break;
+        } else {
+            listed.pop();
+        }
+    }
+    Ok(())
 }
 
 /// The number that a name of a version is; `07` and `+7` are none.
@@ -341,9 +354,10 @@ fn number(name: &[u8]) -> Option<u64> {
 /// Whether a writer can have made a version, after 1, whose predecessor is in no listing: a listing
 /// may have missed it, or else the version has content.
 fn stands_alone(versions: &OwnedFd, version: u64) -> Result<bool, Errno> {
-    if is_there(versions, version.saturating_sub(1))? {
-        return Ok(true);
-    }
+    Ok(is_there(versions, version.saturating_sub(1))? || has_content(versions, version)?)
+}
+
+fn has_content(versions: &OwnedFd, version: u64) -> Result<bool, Errno> {
     match statat(versions, format!("{version}/{VALUE}"), AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => {
             let content = Metadata::from(&stat);
@@ -371,4 +385,31 @@ fn no_versions(record: &WorkspacePath) -> ToolError {
     )
     .hint("a write of the key replaces what is there")
     .in_situation(Situation::File)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_came_during_a_listing_is_not_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        for (version, value) in [(1, "1"), (2, "2"), (3, ""), (9, ""), (12, "12")] {
+            let version = directory.path().join(version.to_string());
+            std::fs::create_dir(&version).unwrap();
+            if !value.is_empty() {
+                std::fs::write(version.join(VALUE), value).unwrap();
+            }
+        }
+        let versions = OwnedFd::from(std::fs::File::open(directory.path()).unwrap());
+        let read = |mut listed: Vec<u64>| {
+            up_to_the_newest(&versions, &mut listed).unwrap();
+            listed
+        };
+        assert_eq!(read(vec![1, 3]), [1, 2, 3]);
+        assert_eq!(read(vec![1, 3, 9]), [1, 2, 3]);
+        assert_eq!(read(vec![1, 2, 3, 12]), [1, 2, 3, 12]);
+        assert_eq!(read(vec![9]), [0; 0]);
+        assert_eq!(read(vec![1]), [1]);
+    }
 }

@@ -4,3 +4,4 @@
 
 mod contracts_do_not_drift;
 mod contracts_fit_their_hosts;
+mod schemas_fit_their_clients;

@@ -200,21 +200,11 @@ fn hunks_that_lie_are_refused() {
         ("nothing", String::new()),
         ("prose", "please change two to 2\n".into()),
         ("no hunk", hunk("")),
-        ("old count", hunk("@@ -1,4 +1,3 @@\n one\n-two\n+2\n three\n")),
-        ("new count", hunk("@@ -1,3 +1,4 @@\n one\n-two\n+2\n three\n")),
-        ("counts too small", hunk("@@ -1,2 +1,2 @@\n one\n-two\n+2\n three\n")),
-        ("huge count", hunk("@@ -1,99999999999999999999 +1,3 @@\n one\n-two\n+2\n three\n")),
-        ("line 0", hunk("@@ -0,3 +0,3 @@\n one\n-two\n+2\n three\n")),
-        ("cut off in a line", hunk("@@ -1,3 +1,3 @@\n one\n-two\n+2\n three")),
+        ("cut off in a line", hunk("@@ -1,3 +1,3 @@\n one\n-two\n+2\n thr")),
+        ("cut off in an added line", hunk("@@ -1,3 +1,4 @@\n one\n-two\n+2\n+th")),
         ("cut off after a line", hunk("@@ -1,3 +1,3 @@\n one\n-two\n+2\n")),
-        ("garbage after", hunk(&format!("{HUNK}rm -rf /\n"))),
-        ("garbage before", format!("hello\n{}", hunk(HUNK))),
-        ("signature after", hunk(&format!("{HUNK}-- \n2.47.3\n"))),
         ("open fence", format!("```diff\n{}", hunk(HUNK))),
         ("wrong context", hunk("@@ -1,3 +1,3 @@\n One\n-two\n+2\n three\n")),
-        ("white space", hunk("@@ -1,3 +1,3 @@\n one \n-two\n+2\n three\n")),
-        ("LF on CRLF", on("crlf.txt", HUNK)),
-        ("CRLF on LF", hunk("@@ -1,3 +1,3 @@\n one\r\n-two\r\n+2\r\n three\r\n")),
         ("newline that is not there", on("open.txt", "@@ -1,2 +1,2 @@\n one\n-two\n+2\n")),
         ("newline that is there", hunk("@@ -2,2 +2,2 @@\n two\n-three\n\\ No newline at end of file\n+3\n")),
         ("mark in the middle", hunk("@@ -1,3 +1,3 @@\n one\n-two\n+2\n\\ No newline at end of file\n three\n")),
@@ -239,11 +229,44 @@ fn hunks_that_lie_are_refused() {
         ("deletes and keeps", "--- a/f.txt\n+++ /dev/null\n@@ -1,3 +1 @@\n-one\n-two\n three\n".into()),
         ("deletes without content", "diff --git a/f.txt b/f.txt\ndeleted file mode 100644\n".into()),
         ("no such file", change("a/none.txt", "b/none.txt")),
-        ("two styles", format!("{}{}", change("a/f.txt", "b/f.txt"), change("g.txt", "g.txt"))),
-        ("git then plain", format!("{}{}", added("n"), change("a/f.txt", "b/f.txt"))),
         ("over 1 MiB", added("n").replace("+x", &format!("+{}", "x".repeat(1024 * 1024)))),
         ("too many files", (0..201).map(|n| added(&format!("n{n}"))).collect()),
     ]);
+}
+
+/// These were refused until the reading of what is meant. Counts and line numbers are no promise any
+/// more, nor are blanks at the ends of lines; where the lines are decides, and there is one place.
+#[test]
+fn harmless_lies_are_read_as_they_were_meant() {
+    let hunk = |hunk: &str| format!("--- a/f.txt\n+++ b/f.txt\n{hunk}");
+    let on = |file: &str, hunk: &str| format!("--- a/{file}\n+++ b/{file}\n{hunk}");
+    for (name, patch) in [
+        ("old count", hunk("@@ -1,4 +1,3 @@\n one\n-two\n+2\n three\n")),
+        ("new count", hunk("@@ -1,3 +1,4 @@\n one\n-two\n+2\n three\n")),
+        ("counts too small", hunk("@@ -1,2 +1,2 @@\n one\n-two\n+2\n three\n")),
+        ("huge count", hunk("@@ -1,99999999999999999999 +1,3 @@\n one\n-two\n+2\n three\n")),
+        ("line 0", hunk("@@ -0,3 +0,3 @@\n one\n-two\n+2\n three\n")),
+        ("no final newline", hunk("@@ -1,3 +1,3 @@\n one\n-two\n+2\n three")),
+        ("text after", hunk(&format!("{HUNK}rm -rf /\n"))),
+        ("two styles", format!("{}{}", change("a/f.txt", "b/f.txt"), change("g.txt", "g.txt"))),
+        ("git then plain", format!("{}{}", change("a/f.txt", "b/f.txt"), added("n"))),
+        ("text before", format!("hello\n{}", hunk(HUNK))),
+        ("signature after", hunk(&format!("{HUNK}-- \n2.47.3\n"))),
+        ("white space", hunk("@@ -1,3 +1,3 @@\n one \n-two\n+2\n three\n")),
+        ("LF on CRLF", on("crlf.txt", HUNK)),
+        ("CRLF on LF", hunk("@@ -1,3 +1,3 @@\n one\r\n-two\r\n+2\r\n three\r\n")),
+    ] {
+        let checkout = checkout();
+        let answer = checkout.patch(&patch).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        assert!(answer["adjusted"].is_array(), "{name}");
+        let (path, text) = match name {
+            "LF on CRLF" => ("crlf.txt", "one\r\n2\r\nthree\r\n"),
+            _ => ("f.txt", "one\n2\nthree\n"),
+        };
+        let result = version(text.as_bytes());
+        assert_eq!(answer["files"][0]["path"], path, "{name}");
+        assert_eq!(answer["files"][0]["result_version"], result, "{name}");
+    }
 }
 
 #[test]

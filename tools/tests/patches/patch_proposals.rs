@@ -264,7 +264,7 @@ fn a_moved_hunk_is_reported() {
     let patch = "--- input/main.rs\n+++ input/main.rs\n@@ -40,3 +40,3 @@\n fn main() {\n-    let \
                  a = 1;\n+    let a = 3;\n     let b = 2;\n";
     let answer = fixture.propose(json!({"title": "t", "patch": patch})).unwrap();
-    insta::assert_json_snapshot!(answer["notes"], @r#"
+    insta::assert_json_snapshot!(answer["adjusted"], @r#"
     [
       "hunk 1 of input/main.rs says line 40 and was found at line 3"
     ]
@@ -417,7 +417,7 @@ fn white_space_that_differs_is_made_visible() {
 #[test]
 fn lf_for_crlf_says_what_to_do() {
     let fixture = Fixture::new();
-    let patch = "--- a/input/windows.txt\n+++ b/input/windows.txt\n@@ -1,3 +1,3 @@\n one\n-two\n\
+    let patch = "--- a/input/windows.txt\n+++ b/input/windows.txt\n@@ -1,3 +1,3 @@\n one\n-zwei\n\
                  +2\n three\n";
     insta::assert_snapshot!(fixture.refusal_of_patch(patch), @r#"
     patch_does_not_apply: hunk 1 of 1 does not fit `input/windows.txt`: line 1 differs in white space only (· space, → tab, ␍␊ line end)
@@ -430,7 +430,7 @@ fn lf_for_crlf_says_what_to_do() {
     version of the file: 9fc4c6bdc7e5374b75e38fa9e1097577399bb74f1ccc33b1712d53a26d02c09a
     the file has CRLF line ends, and the patch has not: end its lines in `\r\n`, or give `edits` with `\r\n`
     "#);
-    insta::assert_snapshot!(fixture.refusal_of_edit(json!({"path": "input/windows.txt", "old_text": "one\ntwo", "new_text": "2"})), @r#"
+    insta::assert_snapshot!(fixture.refusal_of_edit(json!({"path": "input/windows.txt", "old_text": "one\ntwo!", "new_text": "2"})), @r#"
     patch_does_not_apply: edit 1: `old_text` is not in `input/windows.txt`; line 1 differs in white space only (· space, → tab, ␍␊ line end)
     expected: `one␊`
     found:    `one␍␊`
@@ -462,19 +462,23 @@ fn a_change_that_is_there_already_is_named() {
     "#);
 }
 
+/// A hunk that stops in its change may have been cut off; else its lines are right, and not the
+/// counts.
 #[test]
 fn wrong_counts_are_corrected_in_the_message() {
     let fixture = Fixture::new();
     let patch = "--- a/input/main.rs\n+++ b/input/main.rs\n@@ -3,5 +3,5 @@\n fn main() {\n-    let \
-                 a = 1;\n+    let a = 2;\n     let b = 2;\n";
+                 a = 1;\n+    let a = 2;\n";
     insta::assert_snapshot!(fixture.refusal_of_patch(patch), @r#"
-    invalid_argument: hunk 1 of `input/main.rs` (line 3 of the patch) says 5 old and 5 new lines, but has 3 and 3
-    if no line is missing, write `@@ -3,3 +3,3 @@`; or give `edits`, which need no counts
+    invalid_argument: hunk 1 of `input/main.rs` (line 3 of the patch) says 5 old and 5 new lines, but has 2 and 2
+    if no line is missing, write `@@ -3,2 +3,2 @@`; or give `edits`, which need no counts
     "#);
-    let more = patch.replace("-3,5 +3,5", "-3,2 +3,2");
-    insta::assert_snapshot!(fixture.refusal_of_patch(&more), @r#"
-    invalid_argument: hunk 1 of `input/main.rs` (line 3 of the patch) says 2 old and 2 new lines, but has 3 and 3
-    if no line is missing, write `@@ -3,3 +3,3 @@`; or give `edits`, which need no counts
+    let whole = format!("{patch}     let b = 2;\n");
+    let answer = fixture.propose(json!({"title": "t", "patch": whole})).unwrap();
+    insta::assert_json_snapshot!(answer["adjusted"], @r#"
+    [
+      "hunk 1 of input/main.rs says 5 old and 5 new lines and has 3 and 3"
+    ]
     "#);
 }
 
@@ -483,6 +487,18 @@ fn old_text_that_is_not_unique_names_its_lines() {
     let fixture = Fixture::new();
     insta::assert_snapshot!(fixture.refusal_of_edit(json!({"path": "input/main.rs", "old_text": "fn ", "new_text": "x"})), @r#"
     patch_does_not_apply: edit 1: `old_text` is in `input/main.rs` more than once, at lines 3, 9
+    lines of the file at line 3:
+         1	use std::io;
+         2	use std::fs;
+         3	fn main() {
+         4	    let a = 1;
+         5	    let b = 2;
+         6	    println!("{a}");
+    lines of the file at line 9:
+         6	    println!("{a}");
+         7	}
+         8
+         9	fn end() {}
     add lines before or after it until it is unique
     "#);
 }

@@ -249,6 +249,7 @@ fn a_conflict_is_found_behind_any_number_of_others() {
         // Before all ids that a hash gives.
         let mut other = model.clone();
         other["files"][0]["path"] = json!(format!("input/other-{number}.txt"));
+        other["id"] = json!(format!("00{number:030x}"));
         tree.file(&format!("output/proposals/00{number:030x}/proposal.json"), other.to_string());
     }
     let proposed = propose(&tree.root(), "other", "input/same.txt");

@@ -17,7 +17,7 @@ use mcp_workspace_tools::workspace::{Resolution, Scope, Workspace};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-const TOOLS: [&str; 7] = [
+const TOOLS: [&str; 9] = [
     "list_dir",
     "read_file",
     "grep",
@@ -25,6 +25,8 @@ const TOOLS: [&str; 7] = [
     "propose_patch",
     "read_state",
     "write_state",
+    "list_findings",
+    "list_proposals",
 ];
 
 /// `read` and `deny` of the caller's role.
@@ -147,6 +149,10 @@ fn calls(place: &str) -> Vec<(&'static str, Value)> {
         calls.push(("write_state", json!({"key": key, "value": 1, "expected_version": 0})));
     }
     calls.push(("read_state", json!({"prefix": ""})));
+    for tool in ["list_findings", "list_proposals"] {
+        calls.push((tool, json!({})));
+        calls.push((tool, json!({"path": place, "details": true, "format": "json"})));
+    }
     let whole = json!({"rule_id": "r", "severity": "low", "message": "about all"});
     calls.push(("write_finding", whole));
     let near = json!({"rule_id": "r", "severity": "low", "message": "m", "path": "input/sub/notes.md",
@@ -167,8 +173,10 @@ fn answers(tree: &Tree, policy: &Policy, mode: Resolution, calls: &[(&str, Value
         let scope = Scope::new(Arc::clone(&workspace), grant, Arc::clone(&layout));
         match tool_call::run(&scope, tool, arguments.clone()) {
             Ok(mut answer) => {
-                for entry in answer["entries"].as_array_mut().into_iter().flatten() {
-                    entry.as_object_mut().unwrap().remove("modified");
+                for (list, time) in [("entries", "modified"), ("proposals", "created")] {
+                    for entry in answer[list].as_array_mut().into_iter().flatten() {
+                        entry.as_object_mut().unwrap().remove(time);
+                    }
                 }
                 answer.to_string()
             }

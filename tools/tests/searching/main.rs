@@ -5,5 +5,6 @@
 mod grep_files;
 mod grep_paging;
 mod list_dir_paging;
+mod list_dir_text;
 mod walk_ignore;
 mod walk_order;

@@ -18,7 +18,7 @@ impl Mind for Reviewer {
         match self.turn {
             1 => Next::Ask(vec![
                 ("read_state", json!({ "key": "profile/warehouse" })),
-                ("list_dir", json!({ "path": "input/models" })),
+                ("list_dir", json!({ "path": "input/models", "format": "json" })),
                 // It is not for this agent.
                 read("input/warehouse/shipments.parquet", 1),
             ]),

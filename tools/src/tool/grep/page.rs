@@ -7,10 +7,11 @@ use serde::{Serialize, Serializer};
 
 use super::collect::{Line, Lines};
 use super::search::Searched;
-use super::{FileWithMatches, Format, Match, Mode, Output, Question, Skipped, Stopped};
+use super::{FileWithMatches, Format, Match, Mode, Output, Question, Skipped};
 use crate::call::{Call, Ended, Stop};
 use crate::error::ToolError;
 use crate::path::WorkspacePath;
+use crate::tool::page_end::Stopped;
 use crate::workspace::walk::Found;
 
 /// What the footer with its cursor, and the text or JSON around a file or a line, cost of the

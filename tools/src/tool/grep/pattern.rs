@@ -4,10 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use grep_matcher::Matcher;
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
-use ignore::types::{Types, TypesBuilder};
+use ignore::types::{FileTypeDef, Types, TypesBuilder};
+use serde_json::Value;
 
 use super::Args;
 use super::automaton::Automaton;
+use crate::call::Call;
 use crate::error::ToolError;
 
 /// Longest pattern in bytes.
@@ -53,6 +55,13 @@ impl Compiled {
     pub(super) fn bytes(&self) -> usize {
         if self.heavy { 4 * MAX_COMPILED_BYTES } else { 4 * HEAVY_BYTES }
     }
+}
+
+/// Whether the pattern has a line break, so that no line can match it by itself.
+pub(super) fn spans_lines(args: &Args) -> bool {
+    let may = args.pattern.contains('\n') || !args.literal && args.pattern.contains("\\n");
+    may && args.pattern.len() <= MAX_PATTERN_BYTES
+        && build(args, false, HEAVY_BYTES).is_err_and(|error| is_about_lines(&error))
 }
 
 /// Compiles the pattern as ripgrep would.
@@ -127,9 +136,13 @@ fn is_too_large(error: &grep_regex::Error) -> bool {
     error.to_string().contains("size limit")
 }
 
+fn is_about_lines(error: &grep_regex::Error) -> bool {
+    error.to_string().contains("\\n")
+}
+
 fn refused(args: &Args, error: &grep_regex::Error) -> ToolError {
     let text = error.to_string();
-    let hint = if text.contains("\\n") && !args.multiline {
+    let hint = if is_about_lines(error) && !args.multiline {
         "set `multiline` to true to match across lines"
     } else if is_too_large(error) {
         "the pattern is too large when compiled; use smaller repetitions"
@@ -141,12 +154,28 @@ fn refused(args: &Args, error: &grep_regex::Error) -> ToolError {
     ToolError::invalid(format!("`pattern` is not valid: {text}")).hint(hint)
 }
 
-/// The files of a type by ripgrep's names.
-pub(super) fn types(name: &str) -> Result<Types, ToolError> {
+/// The files of a type by ripgrep's names, or those with an extension that a type of it has.
+pub(super) fn types(name: &str, call: &Call) -> Result<Types, ToolError> {
     let mut builder = TypesBuilder::new();
     builder.add_defaults();
     let known = builder.definitions();
-    if !known.iter().any(|definition| definition.name() == name) {
+    let is_known = |name: &str| known.iter().any(|definition| definition.name() == name);
+    let lower = name.to_lowercase();
+    let extension = lower.strip_prefix("*.").or(lower.strip_prefix('.')).unwrap_or(&lower);
+    let glob = format!("*.{extension}");
+    let has = |definition: &FileTypeDef| definition.globs().contains(&glob);
+    let selected = if is_known(name) {
+        name
+    } else if is_known(&lower) {
+        call.adjust(format!("`type` {} as {}", Value::from(name), Value::from(&*lower)));
+        &lower
+    } else if known.iter().any(has) {
+        call.adjust(format!("`type` {} as files named `{glob}`", Value::from(name)));
+        // A name of its own that no type of ripgrep has.
+        let added = builder.add("extension", &glob);
+        added.map_err(|error| ToolError::invalid(format!("`type`: {error}")))?;
+        "extension"
+    } else {
         let nearest = known
             .iter()
             .map(|definition| (strsim::jaro_winkler(name, definition.name()), definition.name()))
@@ -157,7 +186,7 @@ pub(super) fn types(name: &str) -> Result<Types, ToolError> {
             Some((_, near)) => error.hint(format!("did you mean `{near}`? or use `glob`")),
             None => error.hint("use `glob`, such as `*.txt`"),
         });
-    }
-    builder.select(name);
+    };
+    builder.select(selected);
     builder.build().map_err(|error| ToolError::invalid(format!("`type`: {error}")))
 }

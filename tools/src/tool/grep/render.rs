@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::page::Page;
-use super::{Args, Mode, Output, Stopped};
+use super::{Args, Mode, Output};
+use crate::tool::page_end;
 
 /// The whole answer as text.
 pub(super) fn text(output: &Output, args: &Args, page: &Page) -> String {
@@ -16,7 +17,7 @@ pub(super) fn text(output: &Output, args: &Args, page: &Page) -> String {
     if page.matches == 0 {
         let _ = writeln!(text, "no matches for `{}`", args.pattern);
     }
-    let _ = footer(&mut text, output, page);
+    footer(&mut text, output, page);
     text
 }
 
@@ -49,7 +50,7 @@ fn files(text: &mut String, output: &Output) -> std::fmt::Result {
     Ok(())
 }
 
-fn footer(text: &mut String, output: &Output, page: &Page) -> std::fmt::Result {
+fn footer(text: &mut String, output: &Output, page: &Page) {
     let mut parts = Vec::new();
     if let Some(files) = &output.files {
         parts.push(format!("{} with matches", counted(files.len() as u64, "file")));
@@ -73,17 +74,10 @@ fn footer(text: &mut String, output: &Output, page: &Page) -> std::fmt::Result {
     if !reasons.is_empty() {
         parts.push(format!("skipped: {}", reasons.join(", ")));
     }
-    if let (Some(stopped), Some(cursor)) = (output.stopped, &output.next_cursor) {
-        let why = match stopped {
-            Stopped::Limit => "the limit is reached",
-            Stopped::Deadline => "time ran out",
-            Stopped::Bytes => "the answer is full",
-        };
-        parts.push(format!("{why}; to go on, repeat with cursor \"{cursor}\""));
-    } else if output.files_searched == 0 {
+    if output.files_searched == 0 && output.next_cursor.is_none() {
         parts.push("nothing was searched: check path, glob and type".to_owned());
     }
-    writeln!(text, "[{}]", parts.join(" · "))
+    page_end::last_line(text, parts, output.stopped, output.next_cursor.as_deref());
 }
 
 fn counted(count: u64, what: &str) -> String {

@@ -5,7 +5,7 @@ use mcp_workspace_data::{End, Kind, Packing, Stream, Table, TableError, Window, 
 use sha2::{Digest, Sha256};
 
 use super::compressed::{Stretch, read_stretch};
-use super::{Args, Column, Output, binary, past_end, render};
+use super::{Args, Column, Output, binary, nothing_there, render};
 use crate::answer::Format;
 use crate::call::{Call, Stop};
 use crate::error::{Code, ToolError};
@@ -89,11 +89,9 @@ impl Reading<'_> {
                 return Err(self.out_of_reach(limit, lines));
             }
             Stretch::PastEnd(lines) => {
-                let mut error = past_end(path, request.offset, lines);
-                if let Some(broken) = broken {
-                    error.message = format!("{}; {broken}", error.message);
-                }
-                return Err(error);
+                let first = Request { offset: 1, limit: 1, ..*request };
+                let reading = Reading { request: &first, ..*self };
+                return Ok(reading.unpack(packing, opened)?.past_end(request.offset, lines));
             }
             Stretch::Binary(head) => {
                 let kind = infer::get(&head).map_or("application/octet-stream", |k| k.mime_type());
@@ -153,6 +151,7 @@ impl Reading<'_> {
         let stop = self.call.stop_signal();
         let table = match read_table(kind, Box::new(file), opened.size, &window, stop) {
             Ok(table) => table,
+            Err(TableError::PastEnd(rows)) => return self.no_rows(kind, rows, opened),
             Err(why @ (TableError::Broken(_) | TableError::TooMany(..))) => {
                 return self.describe(opened, format!("not shown as {}: {why}", kind.name()));
             }
@@ -160,6 +159,33 @@ impl Reading<'_> {
         };
         let schema = if wants_schema { Some(request.room / 3) } else { None };
         self.answer(kind, table, schema, opened)
+    }
+
+    /// The answer for a table that has no row at the offset.
+    fn no_rows(&self, kind: Kind, rows: u64, opened: &mut OpenFile) -> Result<Output, ToolError> {
+        let json = self.args.format == Format::Json;
+        let last = i64::try_from(rows).unwrap_or(i64::MAX);
+        Ok(Output {
+            path: self.path.as_str().to_owned(),
+            content: String::new(),
+            encoding: kind.name().into(),
+            start_line: last.saturating_add(1),
+            end_line: last,
+            more: false,
+            next_offset: None,
+            size: opened.size,
+            version: self.version(opened)?.ok(),
+            total_lines: None,
+            lines_cut: None,
+            line_endings: None,
+            media_type: Some(kind.media_type().to_owned()),
+            schema: Some(Vec::new()),
+            rows: json.then(Vec::new),
+            row_count: Some(rows),
+            stored: None,
+            notes: vec![nothing_there(self.request.offset, rows, "row")],
+            format: self.args.format,
+        })
     }
 
     fn answer(
@@ -233,16 +259,8 @@ impl Reading<'_> {
 
     /// The error for rows that cannot be given.
     fn refused(&self, error: TableError) -> ToolError {
-        let (path, offset) = (self.path, self.request.offset);
+        let path = self.path;
         match error {
-            TableError::PastEnd(rows) => {
-                let counted = if rows == 1 { "1 row".into() } else { format!("{rows} rows") };
-                ToolError::invalid(format!("`offset` is {offset}, but `{path}` has {counted}"))
-                    .hint(format!(
-                        "give an offset from 1 to {}, or -1 for the last row",
-                        rows.max(1)
-                    ))
-            }
             TableError::NotReached(rows) => ToolError::new(
                 Code::TooLarge,
                 format!("`{path}` has at least {rows} rows; they could not all be counted"),

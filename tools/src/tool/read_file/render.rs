@@ -111,7 +111,8 @@ fn range(output: &Output) -> String {
         return output.media_type.as_deref().unwrap_or("application/octet-stream").to_owned();
     }
     if end < start {
-        return "empty file".to_owned();
+        let is_empty = output.total_lines.is_none_or(|total| total == 0);
+        return if is_empty { "empty file" } else { "no lines" }.to_owned();
     }
     let lines = match (start, end) {
         (start, end) if start == end => format!("line {start}"),

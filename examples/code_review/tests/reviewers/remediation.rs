@@ -1,4 +1,4 @@
-//! The remediation agent by script: it reads the findings and the files that they name, and
+//! The remediation agent by script: it lists the findings, reads the files that they name, and
 //! proposes one change a file.
 
 use std::collections::BTreeMap;
@@ -11,13 +11,9 @@ use mcp_workspace_test_support::model::{Play, done};
 /// What it does next.
 pub(crate) fn play(conversation: &Conversation) -> Play {
     match conversation.messages {
-        1 => {
-            let input = json!({ "path": "output/findings", "depth": 2, "limit": 5000 });
-            conversation.call(vec![("list_dir", input)])
-        }
-        3 => conversation.read(conversation.listed()),
-        5 => conversation.read(findings(conversation).into_keys()),
-        7 => conversation.call(proposals(conversation)),
+        1 => conversation.call(vec![("list_findings", json!({ "path": conversation.sources() }))]),
+        3 => conversation.read(findings(conversation).into_keys()),
+        5 => conversation.call(proposals(conversation)),
         _ => {
             let written = conversation.results("propose_patch");
             let (good, bad): (Vec<_>, Vec<_>) = written.partition(|called| called.succeeded);
@@ -27,19 +23,32 @@ pub(crate) fn play(conversation: &Conversation) -> Play {
     }
 }
 
-/// The findings of this run, by file.
-fn findings(conversation: &Conversation) -> BTreeMap<String, Vec<Value>> {
-    let mut by_file: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for called in conversation.results("read_file") {
-        let (path, lines) = called.file();
-        if !path.starts_with("output/findings/") {
+/// A line of the list of findings.
+struct Found {
+    line: usize,
+    rule: String,
+    id: String,
+}
+
+/// The findings of this run, by file, as the one answer shows them.
+fn findings(conversation: &Conversation) -> BTreeMap<String, Vec<Found>> {
+    let mut by_file: BTreeMap<String, Vec<Found>> = BTreeMap::new();
+    let listed = conversation.results("list_findings").next().unwrap();
+    assert!(listed.succeeded && !listed.text.contains("cursor"), "{}", listed.text);
+    let mut path = "";
+    for line in listed.text.lines().filter(|line| !line.starts_with('[')) {
+        let Some(finding) = line.strip_prefix(' ') else {
+            path = line;
             continue;
-        }
-        let finding: Value = serde_json::from_str(&lines.join("\n")).unwrap();
-        let place = finding["location"]["path"].as_str().unwrap().to_owned();
-        if place.starts_with(&format!("{}/", conversation.sources())) {
-            by_file.entry(place).or_default().push(finding);
-        }
+        };
+        let mut words = finding.split(' ');
+        let mut word = || words.next().unwrap();
+        let (lines, _, rule, id) = (word(), word(), word(), word());
+        by_file.entry(path.to_owned()).or_default().push(Found {
+            line: lines.split('-').next().unwrap().parse().unwrap(),
+            rule: rule.to_owned(),
+            id: id.trim_end_matches(':').to_owned(),
+        });
     }
     by_file
 }
@@ -54,17 +63,15 @@ fn proposals(conversation: &Conversation) -> Vec<(&'static str, Value)> {
         let mut edits: BTreeMap<usize, Value> = BTreeMap::new();
         let mut rules = Vec::new();
         for finding in findings {
-            let rule = finding["rule_id"].as_str().unwrap();
-            let at = finding["location"]["start_line"].as_u64().unwrap() as usize - 1;
-            let Some((count, new)) = fix(rule, &lines[at..]) else { continue };
+            let at = finding.line - 1;
+            let Some((count, new)) = fix(&finding.rule, &lines[at..]) else { continue };
             let old = lines[at..at + count].join("\n");
             edits.insert(at, json!({ "path": path, "old_text": old, "new_text": new }));
-            rules.push(rule.to_owned());
+            rules.push(finding.rule.clone());
         }
         rules.sort();
         rules.dedup();
-        let mut ids: Vec<&Value> = findings.iter().map(|finding| &finding["id"]).collect();
-        ids.sort_by_key(|id| id.to_string());
+        let ids: Vec<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
         let input = json!({
             "title": format!("Fix {} in {}", rules.join(", "), path.rsplit('/').next().unwrap()),
             "rationale": "What the findings recommend, and nothing else.",

@@ -17,8 +17,9 @@ fn counted(bytes: u64) -> u64 {
     bytes / 4 * 3
 }
 
-/// The budget: `mebibytes`, else a half of the limit of the function or of the control group.
-pub(super) fn budget(mebibytes: Option<u64>) -> Memory {
+/// The budget of a process: `mebibytes`, else a half of the limit of the function or of its control
+/// group, and [`Memory::DEFAULT_BYTES`] where nobody limits it.
+pub fn budget(mebibytes: Option<u64>) -> Memory {
     let bytes = match mebibytes {
         Some(mebibytes) => Some(mebibytes.saturating_mul(MIB)),
         None => limit().map(|limit| (limit / 2).clamp(LEAST, MOST)),

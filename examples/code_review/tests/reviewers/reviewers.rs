@@ -63,7 +63,10 @@ pub(crate) fn play(conversation: &Conversation) -> Play {
             let patterns: Vec<&str> = rules.iter().map(|rule| rule.pattern).collect();
             let sources = conversation.sources();
             conversation.call(vec![
-                ("list_dir", json!({ "path": sources, "depth": 10, "limit": 5000 })),
+                (
+                    "list_dir",
+                    json!({ "path": sources, "depth": 10, "limit": 5000, "format": "json" }),
+                ),
                 (
                     "grep",
                     json!({ "path": sources, "pattern": patterns.join("|"), "mode": "files", "format": "json" }),

@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value, json};
 
 /// A type that every host can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     String,
     Number,
     Integer,
@@ -15,7 +15,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// The name in JSON Schema and in every host's form.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Kind::String => "string",
             Kind::Number => "number",
@@ -35,33 +35,42 @@ impl Kind {
 
 /// A value's type and meaning: no references, no alternatives.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Shape {
-    pub(super) kind: Kind,
+pub(crate) struct Shape {
+    pub(crate) kind: Kind,
     /// One line.
-    pub(super) description: Option<String>,
+    pub(crate) description: Option<String>,
     /// The only values that a string may have; empty when any may be.
-    pub(super) choices: Vec<String>,
-    pub(super) minimum: Option<Number>,
-    pub(super) maximum: Option<Number>,
+    pub(crate) choices: Vec<String>,
+    pub(crate) minimum: Option<Number>,
+    pub(crate) maximum: Option<Number>,
     /// The fields of an object; empty for one with free names.
-    pub(super) properties: Vec<Property>,
+    pub(crate) properties: Vec<Property>,
     /// What an array holds.
-    pub(super) items: Option<Box<Shape>>,
+    pub(crate) items: Option<Box<Shape>>,
+    /// Whether any JSON is taken as it is, whatever `kind` tells a model to send.
+    pub(crate) any: bool,
+    /// Whether a list of strings is taken where `kind` tells a model to send one.
+    pub(crate) several: bool,
 }
+
+/// Words in the schema of a type that say what is taken beyond what a model is told; they are not
+/// published.
+pub(crate) const ANY: &str = "x-any";
+pub(crate) const SEVERAL: &str = "x-several";
 
 /// A field of an object.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Property {
-    pub(super) name: String,
-    pub(super) required: bool,
-    pub(super) shape: Shape,
+pub(crate) struct Property {
+    pub(crate) name: String,
+    pub(crate) required: bool,
+    pub(crate) shape: Shape,
 }
 
 impl Shape {
-    /// Reads a JSON Schema as [`Entry`](crate::tool::Entry) gives it, with subschemas inlined.
+    /// Reads the JSON Schema of a type, with subschemas inlined.
     /// Alternatives become one shape that admits each of them; a value of any type becomes a
     /// string, whose text the tool takes as it is.
-    pub(super) fn read(schema: &Value) -> Shape {
+    pub(crate) fn read(schema: &Value) -> Shape {
         let description = schema.get("description").and_then(Value::as_str);
         let mut shape = match alternatives(schema) {
             Some(alternatives) => merged(alternatives.iter().map(Shape::read).collect()),
@@ -73,6 +82,8 @@ impl Shape {
                 maximum: number(schema, "maximum"),
                 properties: properties(schema),
                 items: schema.get("items").map(|items| Box::new(Shape::read(items))),
+                any: schema.get(ANY).is_some(),
+                several: schema.get(SEVERAL).is_some(),
             },
         };
         shape.description = description.map(one_line);
@@ -80,13 +91,13 @@ impl Shape {
     }
 
     /// A field by its name.
-    pub(super) fn property(&self, name: &str) -> Option<&Property> {
+    pub(crate) fn property(&self, name: &str) -> Option<&Property> {
         self.properties.iter().find(|property| property.name == name)
     }
 
     /// `type`, `description`, `properties`, `required` and `items` alone. What other words say
     /// goes into the description.
-    pub(super) fn to_plain_schema(&self) -> Value {
+    pub(crate) fn to_plain_schema(&self) -> Value {
         let mut schema = self.frame(Shape::to_plain_schema);
         if let Some(description) = self.full_description() {
             schema.insert("description".to_owned(), Value::from(description));
@@ -95,7 +106,7 @@ impl Shape {
     }
 
     /// JSON Schema with choices and bounds of numbers.
-    pub(super) fn to_schema(&self) -> Value {
+    pub(crate) fn to_schema(&self) -> Value {
         let mut schema = self.frame(Shape::to_schema);
         if let Some(description) = &self.description {
             schema.insert("description".to_owned(), Value::from(description.as_str()));
@@ -112,7 +123,7 @@ impl Shape {
     }
 
     /// The description with choices and bounds in words.
-    pub(super) fn full_description(&self) -> Option<String> {
+    pub(crate) fn full_description(&self) -> Option<String> {
         let mut sentences: Vec<String> = self.description.iter().cloned().collect();
         if !self.choices.is_empty() {
             sentences.push(format!("One of: {}.", self.choices.join(", ")));
