@@ -42,6 +42,11 @@ bench corpus other:
     cargo run --release --locked -p delayed-mount --example compare -- {{corpus}} target/release/mcp-workspace
     for mode in buffered streaming; do python3 tests/interop/emulator/cold_start.py target/release/mcp-workspace "$mode" 30 --against {{other}}; done
 
+# the server for so many minutes over a mount that fails, under mixed and hostile calls; then what it has left behind
+soak minutes *arguments:
+    cargo build --locked -p mcp-workspace
+    cargo run --locked -p delayed-mount --example soak -- target/debug/mcp-workspace {{minutes}} {{arguments}}
+
 # what the server is made of, as CycloneDX 1.5 in target/mcp-workspace.cdx.json
 sbom:
     cargo install --quiet --locked --root target/tools cargo-cyclonedx --version 0.5.9

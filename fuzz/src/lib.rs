@@ -8,11 +8,15 @@
 )]
 
 pub mod arguments;
+pub mod cursors;
+pub mod events;
 pub mod json;
 pub mod patch;
 pub mod path;
 pub mod policy;
 pub mod records;
+pub mod session;
 pub mod stream;
 pub mod table;
 pub mod text;
+pub mod tokens;

@@ -6,10 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What one input may take, in a build without optimisations on a busy machine.
 const TIME: Duration = Duration::from_secs(60);
+/// How many sessions are drawn, and how long at most.
+const SESSIONS: usize = 200;
+const TIME_FOR_SESSIONS: Duration = Duration::from_secs(10);
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -61,4 +64,27 @@ macro_rules! targets {
     };
 }
 
-targets! { arguments json patch path policy records stream table text }
+targets! { arguments cursors events json patch path policy records session stream table text tokens }
+
+/// Sessions that are drawn anew, the same in every run: on stable Rust, without a fuzzer.
+#[test]
+fn drawn_sessions_agree_with_their_model() {
+    let begun = Instant::now();
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for number in 1..=SESSIONS {
+        let bytes: Vec<u8> = std::iter::repeat_with(|| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[4]
+        })
+        .take(240)
+        .collect();
+        let ended = std::panic::catch_unwind(|| mcp_workspace_fuzz::session::run(&bytes));
+        assert!(ended.is_ok(), "session {number}: {bytes:?}");
+        // On a machine that is slow today the first ones must do.
+        if begun.elapsed() > TIME_FOR_SESSIONS {
+            break;
+        }
+    }
+}

@@ -18,7 +18,7 @@ use super::resource::Resource;
 use crate::caller::bearer;
 use crate::caller::delegation::Delegation;
 use crate::caller::jwt::Jwt;
-use crate::caller::{Caller, Proof};
+use crate::caller::{Caller, Proof, Signed};
 use crate::dispatch::Dispatcher;
 
 /// Names of bearer tokens by the SHA-256 of the token, in lower-case hex.
@@ -36,11 +36,6 @@ pub(crate) enum Proving {
     /// By IAM alone, which has checked a request before it comes here: see [`Signed`].
     Iam,
 }
-
-/// Who signed a request that IAM has authorized. It is beside the request. When it is there,
-/// nothing else proves a caller, even if the signer cannot be one.
-#[derive(Debug, Clone)]
-pub(crate) struct Signed(pub Option<Caller>);
 
 /// What proves callers.
 pub(crate) struct Identity {

@@ -22,6 +22,9 @@ pub const UNKNOWN_EVENT: &str = "UnknownEvent";
 /// The kind of fault of an event that is over a limit.
 pub const TOO_LARGE: &str = "EventTooLarge";
 
+/// Most of what is said of an event that cannot be read, in characters.
+const MAX_FAULT_CHARS: usize = 1_000;
+
 /// The largest event: Lambda passes on 6 MB. What of it is a message is no larger than messages
 /// are anywhere, and what is around it has few values.
 const LIMITS: Limits = Limits { bytes: 8 * 1024 * 1024, ..Limits::MESSAGE };
@@ -79,8 +82,11 @@ pub fn deadline(context: &Context) -> Instant {
     now.checked_add(left).unwrap_or(now + SHORTEST_TIMEOUT)
 }
 
-fn unknown(what: String) -> Diagnostic {
-    Diagnostic { error_type: UNKNOWN_EVENT.to_owned(), error_message: what }
+/// The fault of an event that cannot be read. What is wrong with it may quote the event, and is
+/// cut.
+pub(crate) fn unknown(what: impl AsRef<str>) -> Diagnostic {
+    let error_message = what.as_ref().chars().take(MAX_FAULT_CHARS).collect();
+    Diagnostic { error_type: UNKNOWN_EVENT.to_owned(), error_message }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! The loop of a Lambda function: it takes invocations from the Runtime API, and returns the
-//! answers to it.
+//! answers to it. [`event`] tells what kind of event an invocation is.
 //!
 //! `lambda_runtime` has such a loop, and its types are used here. Its loop is not used, because it
 //! reads the client context as text alone, before any code of a function runs. An AgentCore Gateway
@@ -7,6 +7,7 @@
 
 mod answer;
 mod connection;
+pub mod event;
 mod invocation;
 
 use std::any::Any;

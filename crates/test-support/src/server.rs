@@ -144,6 +144,11 @@ impl Server {
         self.audit.lock().unwrap().recv_timeout(Duration::from_secs(20)).expect("an audit record")
     }
 
+    /// The audit records that have come since the last question.
+    pub fn audited(&self) -> Vec<Value> {
+        self.audit.lock().unwrap().try_iter().collect()
+    }
+
     /// The next line of metrics.
     pub fn metrics(&self) -> Value {
         self.metrics
@@ -211,6 +216,11 @@ impl Server {
     /// How many threads the server has.
     pub fn threads(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap().count()
+    }
+
+    /// How many descriptors the server has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
     /// The server's memory in bytes, by the kernel's name for it: `VmRSS` now, `VmHWM` at most.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use mcp_workspace_lambda::Diagnostic;
+use mcp_workspace_lambda::event::{ActionGroupCall, TextValue};
 use mcp_workspace_tools::contract::text_arguments;
 use mcp_workspace_tools::error::Code;
 use mcp_workspace_tools::tool;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::event::{ActionGroupCall, TextValue};
 use super::invocation::Invocation;
 use crate::dispatch::Dispatcher;
 use crate::host::reply::status_of;

@@ -1,12 +1,12 @@
 //! Events of kinds that the function does not answer.
 
 use mcp_workspace_lambda::Diagnostic;
+use mcp_workspace_lambda::event::Event;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::policy::Judgement;
 use serde_json::Value;
 
-use super::event::Event;
 use super::invocation::Invocation;
 use crate::audit::Record;
 use crate::caller::{Caller, Proof};

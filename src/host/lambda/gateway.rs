@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use mcp_workspace_lambda::event::GatewayCall;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::event::GatewayCall;
 use super::invocation::Invocation;
 use crate::dispatch::Dispatcher;
 use crate::request::Request;

@@ -2,7 +2,6 @@
 
 mod action_group;
 mod closed;
-mod event;
 mod gateway;
 mod invocation;
 mod size;
@@ -11,12 +10,12 @@ mod url;
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use mcp_workspace_lambda::event::{self, Event};
 use mcp_workspace_lambda::{ApiError, FunctionResponse, LambdaEvent, Outcome, RuntimeApi};
 use serde_json::Value;
 
 use crate::dispatch::Dispatcher;
 use crate::event::OpenEvents;
-use event::Event;
 use invocation::Invocation;
 use size::within_limit;
 use url::Streamed;

@@ -7,11 +7,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use axum::http::header::{HOST, HeaderValue};
-use axum::http::{StatusCode, Uri};
+use axum::http::StatusCode;
+use axum::http::header::HOST;
 use axum::response::Response;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use http_body_util::{BodyExt, Full};
@@ -19,17 +17,18 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::ServiceExt;
 use lambda_http::{Adapter, LambdaEvent, Service, StreamAdapter, service_fn};
+use mcp_workspace_lambda::event::{Line, UrlRequest};
 use mcp_workspace_lambda::{Context, Diagnostic, FunctionResponse, Outcome, StreamResponse};
 use mcp_workspace_tools::error::ToolError;
 use tokio_util::sync::CancellationToken;
 
-use super::event::UrlRequest;
 use super::invocation::Invocation;
 use super::size::within_limit;
+use crate::caller::Signed;
 use crate::caller::delegation::Delegation;
 use crate::caller::jwt::Jwt;
 use crate::dispatch::{Deadline, Dispatcher};
-use crate::host::identity::{Identity, Proving, Signed};
+use crate::host::identity::{Identity, Proving};
 use crate::host::names::{Names, Own};
 use crate::host::reply::{failure, refusal};
 use crate::host::router::router;
@@ -67,14 +66,6 @@ struct Beside {
     own: Own,
     signed: Option<Signed>,
     invocation: Invocation,
-}
-
-/// What is asked for and of whom, as the client wrote it: `lambda_http` would resolve `..` in the
-/// path, and it panics at a path, a query, a host or base64 that is none.
-#[derive(Clone)]
-struct Line {
-    target: Uri,
-    host: Option<HeaderValue>,
 }
 
 impl Url {
@@ -124,7 +115,7 @@ impl Url {
                 match (refused, beside) {
                     (Some(error), _) => Ok(failure(&error)),
                     (None, Ok(beside)) => routes.oneshot(beside.with(request)).await,
-                    (None, Err(wrong)) => Ok(refusal(StatusCode::BAD_REQUEST, &wrong)),
+                    (None, Err(wrong)) => Ok(refusal(StatusCode::BAD_REQUEST, &wrong.to_string())),
                 }
             }
         });
@@ -166,25 +157,6 @@ impl Beside {
             beside.insert(trace);
         }
         request
-    }
-}
-
-impl Line {
-    /// Leaves an event of which `lambda_http` can make a request.
-    fn taken_from(event: &mut ApiGatewayV2httpRequest) -> Result<Line, String> {
-        let path = event.raw_path.take().unwrap_or_default();
-        let query = event.raw_query_string.take().filter(|query| !query.is_empty());
-        let text = query.map_or(path.clone(), |query| format!("{path}?{query}"));
-        let host = event.headers.remove(HOST);
-        event.request_context.domain_name = None;
-        let base64 = event.body.as_deref().filter(|_| event.is_base64_encoded);
-        if base64.is_some_and(|body| STANDARD.decode(body).is_err()) {
-            event.is_base64_encoded = false;
-            return Err("the body is not the base64 it is said to be".to_owned());
-        }
-        let target = text.starts_with('/').then(|| Uri::try_from(text)).and_then(Result::ok);
-        let target = target.ok_or("the request line is not one of HTTP")?;
-        Ok(Line { target, host })
     }
 }
 
@@ -276,9 +248,10 @@ mod tests {
     fn asked(path: &str, query: &str, host: &str) -> Option<String> {
         let event = serde_json::json!({
             "rawPath": path, "rawQueryString": query, "headers": { "host": host, "x-forwarded-proto": host },
-            "requestContext": { "domainName": host, "stage": "prod", "http": { "method": "GET" } },
+            "requestContext": { "domainName": host, "http": { "method": "GET" } },
         });
         let mut event: ApiGatewayV2httpRequest = serde_json::from_value(event).unwrap();
+        event.request_context.stage = Some("s".repeat(70_000));
         let line = Line::taken_from(&mut event).ok();
         let request = lambda_http::Request::from(LambdaRequest::ApiGatewayV2(event));
         assert_eq!(request.method(), "GET");

@@ -2,6 +2,11 @@
 
 use super::{Caller, Proof};
 
+/// Who signed a request that IAM has authorized. It is beside the request. When it is there,
+/// nothing else proves a caller, even if the signer cannot be one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed(pub Option<Caller>);
+
 impl Caller {
     /// The caller of a request that IAM has authorized, by the ARN of who signed it.
     ///

@@ -5,6 +5,8 @@ pub mod delegation;
 mod iam;
 pub mod jwt;
 
+pub use iam::Signed;
+
 use std::sync::Arc;
 
 use mcp_workspace_tools::policy::Subject;

@@ -20,6 +20,9 @@ use crate::call::Call;
 const FIRST_SLICE: usize = 8 * 1024;
 const LEAST_SLICE: usize = 512;
 const LARGEST_SLICE: usize = 128 * 1024;
+/// The largest slice of a heavy pattern. Text that costs it nothing makes slices grow, and the next
+/// byte can cost it everything.
+const LARGEST_OF_HEAVY: usize = 8 * 1024;
 /// A slice that takes less than this is followed by one of twice the size, and a slice that takes
 /// more than that by a shorter one.
 const SHORT: Duration = Duration::from_millis(1);
@@ -50,6 +53,8 @@ pub(super) struct Finder {
     /// What the last slice took for each byte.
     nanos_a_byte: u64,
     walk: Option<(Arc<Automaton>, Walk)>,
+    #[cfg(test)]
+    unlooked: tests::Unlooked,
 }
 
 impl Finder {
@@ -61,6 +66,8 @@ impl Finder {
             slice: if pattern.heavy { LEAST_SLICE } else { FIRST_SLICE },
             nanos_a_byte: 0,
             walk: None,
+            #[cfg(test)]
+            unlooked: tests::Unlooked::default(),
         }
     }
 
@@ -202,15 +209,25 @@ impl Finder {
 
     fn is_cheap(&self, bytes: usize) -> bool {
         let nanos = self.nanos_a_byte.saturating_mul(bytes as u64);
-        bytes <= LARGEST_SLICE && Duration::from_nanos(nanos) <= AT_ONCE
+        bytes <= self.largest() && Duration::from_nanos(nanos) <= AT_ONCE
     }
 
-    fn check(&self) -> Result<(), Halt> {
+    /// The most that is searched between two looks at the call, beside what a window reaches
+    /// beyond its end.
+    fn largest(&self) -> usize {
+        if self.pattern.heavy { LARGEST_OF_HEAVY } else { LARGEST_SLICE }
+    }
+
+    fn check(&mut self) -> Result<(), Halt> {
+        #[cfg(test)]
+        self.unlooked.looked();
         self.call.check().map_err(|_| Halt::Stopped)
     }
 
     /// Searches a slice, and learns from the time that it took how long the next one may be.
     fn timed<T>(&mut self, bytes: usize, search: impl FnOnce(&RegexMatcher) -> T) -> T {
+        #[cfg(test)]
+        self.unlooked.searched(bytes);
         let begun = Instant::now();
         let found = search(&self.matcher);
         let took = begun.elapsed();
@@ -219,7 +236,7 @@ impl Finder {
         if took > LONG {
             self.slice = (self.slice / 4).max(LEAST_SLICE);
         } else if took < SHORT && bytes >= self.slice / 2 {
-            self.slice = (self.slice * 2).min(LARGEST_SLICE);
+            self.slice = (self.slice * 2).min(self.largest());
         }
         found
     }
@@ -268,4 +285,66 @@ fn line_of_slice(matcher: &RegexMatcher, slice: &[u8]) -> Option<Range<usize>> {
 fn find_at(matcher: &RegexMatcher, text: &[u8], from: usize) -> Option<(usize, usize)> {
     let found = matcher.find_at(text, from).ok().flatten();
     found.map(|found| (found.start(), found.end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::pattern;
+    use super::*;
+
+    /// Bytes that were searched since the last look at the call, and the most that there were.
+    #[derive(Debug, Default)]
+    pub(super) struct Unlooked {
+        now: usize,
+        most: usize,
+    }
+
+    impl Unlooked {
+        pub(super) fn looked(&mut self) {
+            self.now = 0;
+        }
+
+        pub(super) fn searched(&mut self, bytes: usize) {
+            self.now += bytes;
+            self.most = self.most.max(self.now);
+        }
+    }
+
+    /// The most that is searched of a text between two looks.
+    fn most_unlooked(pattern: &str, text: &str) -> (usize, bool) {
+        let arguments = json!({ "pattern": pattern });
+        let compiled = pattern::compile(&serde_json::from_value(arguments).unwrap()).unwrap();
+        let call = Call::new("test", Duration::from_secs(600));
+        let mut finder = Finder::new(&compiled, &call);
+        let mut at = 0;
+        while let Ok(Some(line)) = finder.next_line(&text.as_bytes()[at..]) {
+            at += line.end;
+        }
+        let _ = finder.find(text.as_bytes(), 0);
+        (finder.unlooked.most, compiled.heavy)
+    }
+
+    #[test]
+    fn between_two_looks_at_the_call_lies_one_slice_however_it_has_grown() {
+        const HEAVY: &str = "(?:[a-m].{0,900}[n-z]){2}[0-9]";
+        let letters = "the quick brown fox jumps over the lazy dog ".repeat(200);
+        let cheap = "\n".repeat(100_000);
+        let texts = [
+            // Slices grow, and then a line is long.
+            format!("{cheap}{letters}\n{letters}"),
+            // No line ends, with and without characters that stop an automaton.
+            " ".repeat(300_000) + &letters,
+            format!("\u{e9}{}{letters}", " ".repeat(150_000)),
+        ];
+        for pattern in ["zzz", "z[0-9]{3}", "o.*0", r"\bo.*0", r"\bo\w*0", HEAVY] {
+            for text in &texts {
+                let (most, heavy) = most_unlooked(pattern, text);
+                assert_eq!(heavy, pattern == HEAVY);
+                let largest = if heavy { LARGEST_OF_HEAVY } else { LARGEST_SLICE };
+                assert!(most <= largest + LONGEST_IN_WINDOWS + LOOK_AHEAD, "{pattern} {most}");
+            }
+        }
+    }
 }
