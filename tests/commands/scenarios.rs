@@ -71,8 +71,8 @@ scenarios! {
     s071_proposal_that_does_not_fit_shows_what_is_there
     s072_proposal_outside_the_propose_rights_is_denied
     s073_proposal_on_a_hidden_file_is_not_found
-    s074_proposals_are_listed_with_how_they_stand
     s074_patch_that_is_nearly_right_is_stored_exactly
+    s074_proposals_are_listed_with_how_they_stand
     s080_unknown_argument_names_the_nearest
     s081_missing_argument_is_named
     s082_wrong_type_names_the_argument
