@@ -16,7 +16,6 @@ fn a_thousand_names_cost_little_more_than_their_letters() {
     assert_eq!(text.matches("file_").count(), 1_000, "all names are in one answer");
     // 13,000 letters, and a new line for each, which JSON writes as two.
     let bytes = answer["result"].to_string().len();
-    println!("{bytes} bytes");
     assert!(bytes <= 15_400, "{bytes} bytes");
     // What is asked for as JSON is there once.
     let answer = server.call("list_dir", json!({ "path": "names", "format": "json" })).json();

@@ -107,7 +107,6 @@ fn fingerprints(page: &Value) -> Vec<String> {
 fn five_hundred_findings_of_ten_agents_are_one_call() {
     let (tree, all) = many();
     let text = text_of(&tree.root(), "local", json!({ "run": "monday" }));
-    println!("{} bytes", text.len());
     assert!(text.len() <= 48_000, "{} bytes", text.len());
     let last = text.lines().last().unwrap();
     assert!(last.starts_with("[500 findings in 40 files · messages cut to "), "{last}");
