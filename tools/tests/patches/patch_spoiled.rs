@@ -333,8 +333,8 @@ const FAULTS: [Fault; 19] = [
                 return false;
             }
             above.clear();
-            *old = format!("/mnt/workspace/{}", &old[2..]);
-            *new = format!("/mnt/workspace/{}", &new[2..]);
+            *old = format!("/mnt/workspace/{}", old.trim_start_matches("a/"));
+            *new = format!("/mnt/workspace/{}", new.trim_start_matches("b/"));
         }
         true
     }),
@@ -516,7 +516,8 @@ fn what_is_never_guessed_is_refused() {
             // Only a part of what must be there.
             let hunk = &mut hunks[0];
             let inside = hunk.lines.iter().rposition(|line| !line.starts_with('+')).unwrap();
-            hunk.lines[inside] = format!("{}lost\n", &hunk.lines[inside][..1]);
+            let mark = hunk.lines[inside].chars().next().unwrap();
+            hunk.lines[inside] = format!("{mark}lost\n");
         }
         if bare {
             hunks.iter_mut().for_each(|hunk| hunk.header = Some("@@".to_owned()));

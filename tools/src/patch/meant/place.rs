@@ -376,7 +376,7 @@ fn describe(
     let old = meant.hunk.old_side();
     match &meant.header {
         Header::Missing => said.push(format!("has no line numbers and was found at line {line}")),
-        _ if meant.hunk.old_start != line => {
+        _ if meant.hunk.old_start != line && !old.is_empty() => {
             said.push(format!("says line {} and was found at line {line}", meant.hunk.old_start));
         }
         _ => {}
