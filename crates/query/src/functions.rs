@@ -135,8 +135,11 @@ pub(crate) fn replace(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// A function of a number, by its name in SQL.
+type Numeric = (&'static CStr, fn(f64) -> f64);
+
 /// Functions of a number that SQLite has only where it is compiled for them.
-const NUMERIC: &[(&CStr, fn(f64) -> f64)] = &[
+const NUMERIC: &[Numeric] = &[
     (c"sqrt", f64::sqrt),
     (c"exp", f64::exp),
     (c"ln", f64::ln),

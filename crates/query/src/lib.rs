@@ -147,7 +147,7 @@ pub fn run(
     let mut working = || work(sql, &shared, bounds, &failure, &mut take);
     // SQLite's interface panics where SQLite has no memory for a text that it is asked for.
     let result = catch_unwind(AssertUnwindSafe(&mut working))
-        .unwrap_or_else(|_| Err(QueryError::Memory(bounds.heap)));
+        .unwrap_or(Err(QueryError::Memory(bounds.heap)));
     match result {
         Ok(Ended { columns, complete, stopped }) => {
             let mut notes: Vec<String> = Vec::new();
@@ -200,7 +200,7 @@ fn work(
             "parameters (`?`, `:name`) have no value here; write the values themselves".to_owned(),
         ));
     }
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     match rows(&mut statement, columns.len(), take).map_err(told) {
         Ok(complete) => Ok(Ended { columns, complete, stopped: None }),
         // What was given until then is worth having.
