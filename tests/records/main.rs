@@ -380,7 +380,7 @@ fn lines(fixture: &Fixture, of_each: usize) {
                     Ok(Err(error)) if error.starts_with("conflict") => {
                         conflicts.fetch_add(1, Ordering::Relaxed);
                         let (_, version) = error.split_once("with version ").expect(&error);
-                        known = version[..64].into();
+                        known = version.split(' ').next().into();
                         tries += 1;
                         let wait = random.below(tries.min(8) * 10);
                         std::thread::sleep(Duration::from_millis(wait as u64));
