@@ -25,15 +25,16 @@ version = 1
 [[role]]
 name    = "wide"
 callers = ["wide"]
-tools   = ["list_dir", "grep", "read_state", "write_state"]
+tools   = ["list_dir", "grep", "read_state", "write_state", "write_finding", "propose_patch", "list_findings", "list_proposals"]
 read    = ["**"]
-write   = ["state/**"]
+write   = ["state/**", "output/**"]
+propose = ["a/**", "b/**"]
 
 [[role]]
 name    = "narrow"
 callers = ["narrow"]
-tools   = ["list_dir", "grep", "read_state"]
-read    = ["a/**", "state/a/**"]
+tools   = ["list_dir", "grep", "read_state", "list_findings", "list_proposals"]
+read    = ["a/**", "state/a/**", "output/**"]
 deny    = ["**/*unseen*", "**/*unseen*/**"]
 "#;
 const CALLERS: [&str; 2] = ["narrow", "wide"];
@@ -60,6 +61,8 @@ static QUESTIONS: LazyLock<Vec<Question>> = LazyLock::new(|| {
         ask("read_state", json!({ "prefix": "" }), "keys", &["key"]),
         ask("read_state", json!({ "prefix": "a/" }), "keys", &["key"]),
         ask("read_state", json!({ "prefix": "a/b" }), "keys", &["key"]),
+        ask("list_findings", json!({ "format": "json" }), "findings", &["fingerprint"]),
+        ask("list_proposals", json!({ "format": "json" }), "proposals", &["id"]),
     ]
 });
 
@@ -88,6 +91,15 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
     for key in ["a", "a/b", "a/b/c", "a/bc", "a/unseen", "a/z", "b", "unseen/a"] {
         let arguments = json!({ "key": key, "value": key });
         site.run("wide", "write_state", arguments).unwrap();
+    }
+    for path in ["a/b.txt", "a/b/c.txt", "a/unseen.txt", "b/a.txt"] {
+        let finding = json!({ "rule_id": "r", "severity": "low", "message": "m", "path": path });
+        site.run("wide", "write_finding", finding).unwrap();
+        if path != "a/unseen.txt" {
+            let edit = json!({ "path": path, "old_text": "two", "new_text": "2" });
+            let arguments = json!({ "title": "t", "edits": [edit] });
+            site.run("wide", "propose_patch", arguments).unwrap();
+        }
     }
     site
 });
@@ -163,7 +175,12 @@ impl Question {
     fn of(&self, answer: &Value) -> Vec<Value> {
         let items = answer[self.list].as_array().unwrap();
         let parts = |item: &Value| self.parts.iter().map(|part| item[*part].clone()).collect();
-        items.iter().map(parts).collect()
+        let mut items: Vec<_> = items.iter().map(parts).collect();
+        // The only list whose pages have an order of their own.
+        if self.list == "findings" {
+            items.sort_by_key(Value::to_string);
+        }
+        items
     }
 }
 

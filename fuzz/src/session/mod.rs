@@ -95,7 +95,7 @@ pub fn run(bytes: &[u8]) {
 
 fn step(site: &Site, model: &mut Model<'_>, draw: &mut Draw<'_>) {
     let others = Others(site);
-    match draw.below(24) {
+    match draw.below(26) {
         0..4 => {
             let (caller, key, expected) = (draw.caller(), draw.of(&KEYS), draw.byte());
             let value = match draw.below(4) {
@@ -135,6 +135,8 @@ fn step(site: &Site, model: &mut Model<'_>, draw: &mut Draw<'_>) {
             2 => model.lose_finding(draw.byte()),
             _ => model.lose_proposal(draw.byte()),
         },
-        _ => others.litter(draw.below(6), draw.byte()),
+        23 => others.litter(draw.below(6), draw.byte()),
+        24 => model.list_findings(draw.caller()),
+        _ => model.list_proposals(draw.caller()),
     }
 }

@@ -10,6 +10,8 @@ use super::site::{CALLERS, Caller, Node, Site, UNSEEN};
 
 /// Versions that are never pruned.
 const KEPT: u64 = 16;
+/// What a finding is about that names no file.
+const WORKSPACE: &str = "the workspace";
 
 /// The versions of a key; none stands for one that somebody has damaged.
 #[derive(Default)]
@@ -155,7 +157,7 @@ impl<'s> Model<'s> {
     pub(super) fn write_finding(&mut self, caller: Caller, rule: &str, path: &str, line: usize) {
         let mut arguments = json!({ "rule_id": rule, "severity": "low", "message": "m" });
         let about = if line == 7 {
-            Some("the workspace".to_owned())
+            Some(WORKSPACE.to_owned())
         } else {
             arguments["path"] = path.into();
             if line > 0 {
@@ -200,6 +202,30 @@ impl<'s> Model<'s> {
     fn record_of(&self, finding: &(Caller, String)) -> std::path::PathBuf {
         let id = self.id_of(finding).replace(':', "/");
         self.site.at(&format!("output/findings/{id}.json"))
+    }
+
+    /// Each thing that was found is listed once, whoever has found it, to whom may read its file.
+    pub(super) fn list_findings(&self, caller: Caller) {
+        let answer = self.site.call(caller, "list_findings", &json!({ "format": "json" })).unwrap();
+        let listed = answer["findings"].as_array().unwrap().iter();
+        let listed: Vec<_> = listed.map(|one| one["fingerprint"].as_str().unwrap()).collect();
+        let once: BTreeSet<_> = listed.iter().copied().collect();
+        assert_eq!(listed.len(), once.len(), "{listed:?}");
+        let path = |about: &str| about.split(": ").nth(1).unwrap().to_owned();
+        let may_see = |about: &str| path(about) == WORKSPACE || caller.reads(&path(about));
+        let there = self.findings.iter().filter(|(_, about)| may_see(about));
+        assert_eq!(once, there.map(|(_, about)| self.fingerprints[about].as_str()).collect());
+    }
+
+    /// Each proposal that is there is listed to whom may read its file.
+    pub(super) fn list_proposals(&self, caller: Caller) {
+        let answer =
+            self.site.call(caller, "list_proposals", &json!({ "format": "json" })).unwrap();
+        let listed = answer["proposals"].as_array().unwrap().iter();
+        let listed: BTreeSet<_> = listed.map(|one| one["id"].as_str().unwrap()).collect();
+        let there = self.proposals.values().filter(|one| self.live.contains(&one.id));
+        let there = there.filter(|one| caller.reads(&one.path)).map(|one| one.id.as_str());
+        assert_eq!(listed, there.collect());
     }
 
     /// Somebody removes one of the findings.

@@ -25,7 +25,7 @@ version = 1
 [[role]]
 name    = "one"
 callers = ["one"]
-tools   = ["list_dir", "read_file", "grep", "write_finding", "propose_patch", "read_state", "write_state"]
+tools   = ["list_dir", "read_file", "grep", "write_finding", "propose_patch", "read_state", "write_state", "list_findings", "list_proposals"]
 read    = ["input/**", "output/**", "state/**"]
 write   = ["output/findings/one/**", "output/proposals/**", "state/**"]
 propose = ["input/**"]
@@ -34,7 +34,7 @@ deny    = ["**/*unseen*", "**/*unseen*/**", "input/dark", "input/dark/**"]
 [[role]]
 name    = "two"
 callers = ["two"]
-tools   = ["list_dir", "read_file", "grep", "write_finding", "propose_patch", "read_state", "write_state"]
+tools   = ["list_dir", "read_file", "grep", "write_finding", "propose_patch", "read_state", "write_state", "list_findings", "list_proposals"]
 read    = ["input/d/**", "output/**", "state/**"]
 write   = ["output/findings/two/**", "output/proposals/**", "state/**"]
 propose = ["input/d/**"]
@@ -50,13 +50,15 @@ pub(super) struct Caller(pub &'static str);
 pub(super) const CALLERS: [Caller; 2] = [Caller("one"), Caller("two")];
 
 impl Caller {
-    /// Whether the policy shows what lies at a path below `input`; told without the policy's code.
+    /// Whether the policy lets it read a file at a path; told without the policy's code.
+    pub(super) fn reads(self, path: &str) -> bool {
+        let directory = if self.0 == "one" { "input/" } else { "input/d/" };
+        !is_hidden(path) && path.starts_with(directory)
+    }
+
+    /// Whether the policy shows what lies at a path below `input`.
     pub(super) fn sees(self, path: &str, tree: &Tree) -> bool {
-        let below = |directory: &str| {
-            path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
-        };
-        let is_way = path == "input/d" && tree.get(path) == Some(&Node::Directory);
-        !is_hidden(path) && (self.0 == "one" && below("input") || below("input/d") || is_way)
+        self.reads(path) || path == "input/d" && tree.get(path) == Some(&Node::Directory)
     }
 }
 
