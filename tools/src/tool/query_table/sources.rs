@@ -14,7 +14,7 @@ use crate::call::{Call, Ended};
 use crate::error::{Code, ToolError};
 use crate::hex::hex;
 use crate::path::WorkspacePath;
-use crate::tool::selection::PathGlob;
+use crate::tool::selection::{Globs, PathGlob};
 use crate::workspace::walk::{Entry, Found, Options, Selection, Visitor, walk};
 use crate::workspace::{Kind, OpenFile, Scope, read_error};
 
@@ -67,7 +67,7 @@ impl<'a> Sources<'a> {
         let start = literal.rsplit_once('/').map_or("", |(directory, _)| directory);
         let start = WorkspacePath::parse(start)?;
         // The whole is the pattern, as for list_dir: relative to the root.
-        let pattern = PathGlob::new(glob, &WorkspacePath::default())?;
+        let pattern = PathGlob::of(&Globs::One(glob.to_owned()), &WorkspacePath::default())?;
         let options = Options { start, ..Options::default() };
         let mut paths = Vec::new();
         let ended = walk(self.scope, &options, Files(pattern), self.call, &mut |found| {
