@@ -229,6 +229,9 @@ pub trait Tool {
     }
 }
 
+/// A tool's work, on arguments that were read by its shape.
+type Run = fn(&Entry, &Scope, Map<String, Value>, &Call) -> Result<Answer, ToolError>;
+
 /// A tool without its types, as hosts and the dispatcher see it.
 pub struct Entry {
     /// The name.
@@ -256,7 +259,7 @@ pub struct Entry {
     input: OnceLock<Value>,
     output: OnceLock<Value>,
     folders: fn(&Scope) -> Result<Vec<WorkspacePath>, ToolError>,
-    run: fn(&Entry, &Scope, Map<String, Value>, &Call) -> Result<Answer, ToolError>,
+    run: Run,
 }
 
 impl Entry {
