@@ -229,7 +229,10 @@ impl Workspace {
             Err(Errno::NOENT | Errno::STALE) => return Ok(()),
             other => other.map_err(Failed::Before)?,
         };
-        let listed = entries::read(&inside).map_err(Failed::Before)?;
+        let listed = match entries::read(&inside) {
+            Err(Errno::NOENT | Errno::STALE) => return Ok(()),
+            other => other.map_err(Failed::Before)?,
+        };
         let Some(there) = listed.entries.first().or(listed.undecodable.first()) else {
             return Ok(());
         };

@@ -129,13 +129,18 @@ impl Scope {
         self.may_create(write.path)?;
         fits(write.path, LONGEST_BESIDE)?;
         let _drawn = self.memory().draw(2 * BLOCK_BYTES, call)?;
-        let mut stale = false;
+        let mut gone = 0;
         for _ in 0..ATTEMPTS {
             match self.attempt(write, call) {
                 Ok(done) => return Ok(done),
                 Err(Unwritten::Changed) => {}
                 Err(Unwritten::Told(error)) => return Err(error),
-                Err(Unwritten::Failed(Failed::Before(Errno::STALE))) if !stale => stale = true,
+                // A mount has gone by what it remembered of names that others have taken away.
+                Err(Unwritten::Failed(Failed::Before(Errno::STALE | Errno::NOENT)))
+                    if gone + 1 < ATTEMPTS =>
+                {
+                    gone += 1;
+                }
                 Err(Unwritten::Failed(failed)) => return Err(failed.told(write.path)),
             }
         }

@@ -42,7 +42,8 @@ impl Mind for Profiler {
         }
         if self.tests.is_empty() {
             assert!(
-                answers[0].text.contains("input/warehouse/shipments.parquet"),
+                answers[0].text.contains("input/warehouse:\n")
+                    && answers[0].text.contains("\nshipments.parquet\n"),
                 "{}",
                 answers[0].text
             );

@@ -11,7 +11,7 @@ fn wrong_arguments_come_back_as_errors_and_the_model_recovers() {
     let setting = Setting::new();
     let model = Model::playing(|number, request| match number {
         0 => calls(&[
-            ("a", "read_file", json!({ "file_path": "input/src/auth.py", "length": 3 })),
+            ("a", "read_file", json!({ "path": "input/src/auth.py", "words": 3 })),
             ("b", "read_file", json!("input/src/auth.py")),
             ("c", "read file", json!({ "path": "input/src/auth.py" })),
             ("d", "write_finding", json!({ "rule_id": "x" })),

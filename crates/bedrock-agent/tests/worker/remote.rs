@@ -106,7 +106,7 @@ fn wrong_arguments_come_back_as_errors_and_the_model_recovers() {
     let proxy = ScriptedProxy::before(&server, |_, _, _| Turn::Through);
     let model = Model::playing(|number, request| match number {
         0 => calls(&[
-            ("a", "read_file", json!({ "file_path": "input/src/auth.py", "length": 3 })),
+            ("a", "read_file", json!({ "path": "input/src/auth.py", "words": 3 })),
             ("b", "read_file", json!("input/src/auth.py")),
             ("c", "read file", json!({ "path": "input/src/auth.py" })),
             ("d", "write_finding", json!({ "rule_id": "x" })),
@@ -115,7 +115,7 @@ fn wrong_arguments_come_back_as_errors_and_the_model_recovers() {
             for (id, status, text) in results(request) {
                 assert_eq!(status, "error", "{id}: {text}");
             }
-            assert!(results(request)[0].2.contains("file_path"));
+            assert!(results(request)[0].2.contains("words"));
             calls(&[("e", "write_finding", finding(3))])
         }
         _ => done("ok"),
