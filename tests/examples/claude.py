@@ -12,6 +12,8 @@ import messages
 import reviewer
 from harness import BINARY, EXAMPLES, HERE, PYTHON, ROOT, TOOLS, interop, run, succeeded
 
+# The tools that the example's reviewer is not given.
+NOT_OFFERED = {"read_state", "write_state", "write_file"}
 CLAUDE = HERE / f"node_modules/@anthropic-ai/claude-code-{interop.machine()}/claude"
 
 
@@ -106,7 +108,7 @@ def reviews(report, how, place, settings, options, workspace=None, caller="local
         assert answer["result"] == "One injection in etl/load.py." and answer["permission_denials"] == [], answer
     with report.check(f"claude_code {how}: the agent has the workspace's tools and no others"):
         offered = {tool["name"] for tool in requests[0]["tools"] if not tool["name"].startswith("DeferredTool")}
-        assert offered == {f"mcp__mcp-workspace__{tool}" for tool in TOOLS if not tool.endswith(("_state", "_file")) or tool == "read_file"}, offered
+        assert offered == {f"mcp__mcp-workspace__{tool}" for tool in set(TOOLS) - NOT_OFFERED}, offered
     with report.check(f"claude_code {how}: the model reads answers and errors"):
         reviewer.answers_are_right(*map(given_back, requests[1:4]))
     with report.check(f"claude_code {how}: the finding is stored for {caller}"):

@@ -6,6 +6,8 @@ mod names;
 mod paths;
 mod values;
 
+use std::fmt::Display;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -115,6 +117,21 @@ pub(super) fn typed<T: DeserializeOwned>(
         let error = ToolError::invalid(format!("argument `{at}`: {}", error.inner()));
         if name == "." || name.is_empty() { error } else { error.hint(describe(shape, &name)) }
     })
+}
+
+/// How many items a page may have: what the argument `limit` says, from 1 to `most`.
+///
+/// # Errors
+/// [`Code::InvalidArgument`](crate::error::Code::InvalidArgument), with the value and the range.
+pub(super) fn limit<N>(given: Option<N>, default: N, most: N) -> Result<N, ToolError>
+where
+    N: Copy + PartialOrd + From<u8> + Display,
+{
+    let limit = given.unwrap_or(default);
+    if limit < N::from(1) || limit > most {
+        return Err(ToolError::invalid(format!("`limit` is {limit}; it goes from 1 to {most}")));
+    }
+    Ok(limit)
 }
 
 /// A flag, also as text.

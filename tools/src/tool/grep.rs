@@ -293,10 +293,7 @@ impl Question {
     fn new(scope: &Scope, args: &Args, call: &Call) -> Result<Question, ToolError> {
         let start = WorkspacePath::parse(&args.path)?;
         let default = if args.mode == Mode::Content { DEFAULT_MATCHES } else { DEFAULT_FILES };
-        let limit = args.limit.unwrap_or(default);
-        if limit == 0 || limit > MAX_LIMIT {
-            return Err(ToolError::invalid(format!("`limit` is {limit}; it goes from 1 to 5000")));
-        }
+        let limit = arguments::limit(args.limit, default, MAX_LIMIT)?;
         let before = args.before.or(args.context).unwrap_or(0);
         let after = args.after.or(args.context).unwrap_or(0);
         if before.max(after) > MAX_CONTEXT {

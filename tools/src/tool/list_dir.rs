@@ -167,10 +167,7 @@ impl Tool for ListDir {
             call.adjust("`depth` 0 as 1".to_owned());
         }
         let start = WorkspacePath::parse(&args.path)?;
-        let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
-        if limit == 0 || limit > MAX_LIMIT {
-            return Err(ToolError::invalid(format!("`limit` is {limit}; it goes from 1 to 5000")));
-        }
+        let limit = arguments::limit(args.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
         let glob = args.glob.as_ref().map(|globs| PathGlob::of(globs, &start)).transpose()?;
         let depth = args.depth.or(if glob.is_some() { None } else { Some(1) });
         let glob_text = args.glob.as_ref().map(Globs::text).unwrap_or_default();

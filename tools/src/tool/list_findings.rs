@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::cursor::Binding;
 use super::page_end::Stopped;
 use super::selection::place_globs;
-use super::{Alias, Effect, Synonym, Tool, write_finding};
+use super::{Alias, Effect, Synonym, Tool, arguments, write_finding};
 use crate::answer::{Format, Shown};
 use crate::call::{Call, Stop};
 use crate::error::{Code, ToolError};
@@ -181,10 +181,7 @@ impl Tool for ListFindings {
     }
 
     fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
-        let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
-        if limit == 0 || limit > MAX_LIMIT {
-            return Err(ToolError::invalid(format!("`limit` is {limit}; it goes from 1 to 5000")));
-        }
+        let limit = arguments::limit(args.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
         let wanted = wanted(&args)?;
         let filter = Filter::new(&wanted)?;
         let binding =

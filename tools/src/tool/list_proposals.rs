@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::cursor::Binding;
 use super::page_end::{self, Stopped};
 use super::selection::place_globs;
-use super::{Alias, Effect, Tool};
+use super::{Alias, Effect, Tool, arguments};
 use crate::answer::{Format, Shown};
 use crate::call::Call;
 use crate::error::{Code, ToolError};
@@ -174,10 +174,7 @@ impl Tool for ListProposals {
     }
 
     fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
-        let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
-        if limit == 0 || limit > MAX_LIMIT {
-            return Err(ToolError::invalid(format!("`limit` is {limit}; it goes from 1 to 5000")));
-        }
+        let limit = arguments::limit(args.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
         let paths = args.path.as_deref().map(place_globs).transpose()?.unwrap_or_default();
         let question =
             format!("{paths:?} {:?} {:?} {:?} {}", args.state, args.run, args.agent, args.details);

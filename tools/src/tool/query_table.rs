@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cursor::Binding;
-use super::{Effect, Tool};
+use super::{Effect, Tool, arguments};
 use crate::answer::{Format, Shown};
 use crate::call::{Call, Stop};
 use crate::error::{Code, ToolError};
@@ -126,10 +126,7 @@ impl Tool for QueryTable {
     }
 
     fn run(scope: &Scope, args: Args, call: &Call) -> Result<Output, ToolError> {
-        let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
-        if limit == 0 || limit > MAX_LIMIT {
-            return Err(ToolError::invalid(format!("`limit` is {limit}; it goes from 1 to 5000")));
-        }
+        let limit = arguments::limit(args.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
         check_tables(&args.tables)?;
         let binding = binding(&args, call);
         let cursor = args.cursor.as_deref().map(|cursor| binding.read(cursor)).transpose()?;

@@ -248,10 +248,7 @@ fn request(args: &Args, scope: &Scope, call: &Call) -> Result<Request, ToolError
         return Err(ToolError::invalid("`offset` is 0; lines count from 1")
             .hint("1 is the first line, -1 the last"));
     }
-    let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
-    if limit == 0 || limit > MAX_LIMIT {
-        return Err(ToolError::invalid(format!("`limit` is {limit}; it goes from 1 to 100000")));
-    }
+    let limit = arguments::limit(args.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
     Ok(Request {
         offset,
         limit,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cursor::Binding;
-use super::{Alias, Effect, Tool};
+use super::{Alias, Effect, Tool, arguments};
 use crate::call::{Call, Ended, Stop};
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
@@ -177,12 +177,7 @@ fn keys(scope: &Scope, prefix: &str, args: &Args, call: &Call) -> Result<Output,
     if args.version.is_some() {
         return Err(ToolError::invalid("`version` belongs to one `key`, not to a list"));
     }
-    let limit = args.limit.unwrap_or(DEFAULT_LIMIT);
-    if limit == 0 || limit > MAX_LIMIT {
-        return Err(ToolError::invalid(format!(
-            "`limit` is {limit}; it goes from 1 to {MAX_LIMIT}"
-        )));
-    }
+    let limit = arguments::limit(args.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
     let binding = Binding::new(&call.caller, &["read_state", prefix]);
     let after = args.cursor.as_deref().map(|cursor| binding.read(cursor)).transpose()?;
     let mut keys: Vec<ListedKey> = Vec::new();

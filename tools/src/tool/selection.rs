@@ -17,6 +17,9 @@ const MAX_GLOB_BYTES: usize = 1_024;
 /// Most globs of one call.
 const MAX_GLOBS: usize = 64;
 
+/// What a path may have that is a glob.
+pub(super) const GLOB: [char; 4] = ['*', '?', '[', '{'];
+
 /// A glob, as the schema says, or a list of them.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "invalid type: expected a glob or a list of globs")]
@@ -157,7 +160,7 @@ pub(super) fn place_globs(path: &str) -> Result<Vec<String>, ToolError> {
     let text = path.as_str();
     let itself = globset::escape(text);
     let mut globs = vec![format!("{itself}/**"), itself];
-    if text.contains(['*', '?', '[', '{']) {
+    if text.contains(GLOB) {
         // Without `/` it is about names at any depth.
         let glob = if text.contains('/') { text.to_owned() } else { format!("**/{text}") };
         // A name with such characters need be no glob.

@@ -14,7 +14,7 @@ use crate::call::{Call, Ended};
 use crate::error::{Code, ToolError};
 use crate::hex::hex;
 use crate::path::WorkspacePath;
-use crate::tool::selection::{Globs, PathGlob};
+use crate::tool::selection::{GLOB, Globs, PathGlob};
 use crate::workspace::walk::{Entry, Found, Options, Selection, Visitor, walk};
 use crate::workspace::{Kind, OpenFile, Scope, read_error};
 
@@ -22,8 +22,6 @@ use crate::workspace::{Kind, OpenFile, Scope, read_error};
 const MAX_FILES: usize = 1_000;
 /// Bytes that show what a file is.
 const HEAD_BYTES: u64 = 16;
-/// What makes a path a glob.
-const GLOB: [char; 4] = ['*', '?', '[', '{'];
 
 /// Opens the files of a query.
 pub(super) struct Sources<'a> {
