@@ -14,3 +14,4 @@ mod queries;
 mod querying;
 mod reading;
 mod tables;
+mod unpacked;
