@@ -1,6 +1,7 @@
 //! Translates between the Model Context Protocol and the dispatcher.
 
 mod completion;
+mod instructions;
 mod prompts;
 mod resources;
 
@@ -15,10 +16,11 @@ use rmcp::ErrorData;
 use rmcp::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-    CompleteResult, ContentBlock, GetPromptRequestParams, GetPromptResponse, Implementation,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams,
-    ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
+    CompleteResult, ContentBlock, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
+    Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, Tool,
 };
 use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::Value;
@@ -33,9 +35,6 @@ use crate::trace::Trace;
 const LIST_FRESH_MS: u64 = 60_000;
 /// How long the last progress reports may take before the result is sent without them.
 const REPORTS_GRACE: Duration = Duration::from_millis(250);
-
-/// How to work with the tools, for the model.
-const INSTRUCTIONS: &str = include_str!("instructions.md");
 
 /// One connection's (stdio) or one request's (HTTP) view of the dispatcher.
 #[derive(Clone)]
@@ -64,6 +63,11 @@ impl Handler {
                 None,
             )
         })
+    }
+
+    /// How to work with the tools that this caller has, for its model.
+    fn instructions(&self, context: &RequestContext<RoleServer>) -> Result<String, ErrorData> {
+        Ok(instructions::of(&self.dispatcher.tools_for(&self.caller(context)?)))
     }
 
     /// Runs a tool for a request that is no tool call, such as the read of a resource.
@@ -107,7 +111,28 @@ impl ServerHandler for Handler {
             .enable_prompts()
             .enable_completions()
             .build();
-        ServerConfig::new(capabilities).with_server_info(server).with_instructions(INSTRUCTIONS)
+        ServerConfig::new(capabilities).with_server_info(server)
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        let mut info = self.negotiate_initialize(&request)?;
+        info.instructions = Some(self.instructions(&context)?);
+        Ok(info)
+    }
+
+    async fn discover(
+        &self,
+        context: RequestContext<RoleServer>,
+    ) -> Result<DiscoverResult, ErrorData> {
+        let mut info = self.get_info();
+        info.instructions = Some(self.instructions(&context)?);
+        let versions = self.supported_protocol_versions().into_owned();
+        Ok(DiscoverResult::from_server_info(versions, info))
     }
 
     async fn list_tools(
@@ -297,12 +322,5 @@ mod tests {
             let tool = describe(entry).unwrap();
             assert_eq!(serde_json::to_value(tool).unwrap(), contract::mcp::tool(entry));
         }
-    }
-
-    #[test]
-    fn instructions_are_not_cut_by_clients() {
-        // Claude Code cuts them at 2,048 characters.
-        let length = INSTRUCTIONS.chars().count();
-        assert!(length < 2_000, "instructions.md has {length} characters");
     }
 }

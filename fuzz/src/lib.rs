@@ -14,6 +14,7 @@ pub mod json;
 pub mod patch;
 pub mod path;
 pub mod policy;
+pub mod query;
 pub mod records;
 pub mod session;
 pub mod stream;

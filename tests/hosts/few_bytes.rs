@@ -23,3 +23,17 @@ fn a_thousand_names_cost_little_more_than_their_letters() {
     assert_eq!(whole.matches("file_0007.txt").count(), 1);
     assert!(answer["result"].get("structuredContent").is_none());
 }
+
+#[test]
+fn a_file_costs_its_lines_their_numbers_and_one_line_about_it() {
+    let workspace = tempfile::tempdir().unwrap();
+    let text: String = (0..300).map(|line| format!("    let value_{line} = {line};\n")).collect();
+    std::fs::write(workspace.path().join("a.rs"), &text).unwrap();
+    let server = Server::over(workspace.path());
+    let answer = server.call("read_file", json!({ "path": "a.rs" })).json();
+    let shown = answer["result"]["content"][0]["text"].as_str().unwrap();
+    let numbers: usize = (1..=300).map(|line: i32| line.to_string().len() + 1).sum();
+    let around = shown.len() - text.len() - numbers;
+    assert!(around <= 80, "{around} bytes about the file: {:?}", shown.lines().last());
+    assert!(answer["result"].get("structuredContent").is_none());
+}

@@ -22,4 +22,5 @@ mod schema;
 pub mod storage;
 pub mod text;
 pub mod tool;
+mod version;
 pub mod workspace;

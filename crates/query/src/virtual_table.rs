@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mcp_workspace_data::TableError;
-use mcp_workspace_data::scan::{self, Affinity, Scan, Value};
+use mcp_workspace_data::scan::{self, Affinity, Compare, Condition, Scan, Value};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::vtab::{
-    Context, Filters, IndexInfo, Module, VTab, VTabConfig, VTabConnection, VTabCursor,
-    sqlite3_vtab, sqlite3_vtab_cursor,
+    Context, Filters, IndexConstraintOp, IndexInfo, Module, VTab, VTabConfig, VTabConnection,
+    VTabCursor, sqlite3_vtab, sqlite3_vtab_cursor,
 };
 use rusqlite::{Connection, Result, ffi};
 
@@ -116,8 +116,55 @@ pub(crate) fn add(connection: &Connection, table: &Arc<Shared>) -> Result<()> {
 struct Files {
     base: sqlite3_vtab,
     shared: Arc<Shared>,
-    /// The columns that each plan uses, by the plan's number.
-    plans: Rc<RefCell<Vec<u64>>>,
+    /// The plans that SQLite has been given, by number.
+    plans: Rc<RefCell<Vec<Plan>>>,
+}
+
+/// What a plan needs of the table.
+#[derive(Clone)]
+struct Plan {
+    /// The columns that it uses, a bit for each.
+    mask: u64,
+    /// What each row that it needs meets; the column is the table's.
+    conditions: Vec<Condition>,
+}
+
+impl Plan {
+    /// What SQLite asks for. Of its conditions those that compare a column with a value that is
+    /// written in the statement; SQLite checks each of them once more.
+    fn of(info: &IndexInfo, columns: usize) -> Plan {
+        let mut conditions = Vec::new();
+        for (at, constraint) in info.constraints().enumerate() {
+            let Some(column) = usize::try_from(constraint.column()).ok().filter(|at| *at < columns)
+            else {
+                continue;
+            };
+            let compare = match constraint.operator() {
+                IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_EQ => Compare::Equal,
+                IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_LT => Compare::Less,
+                IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_LE => Compare::AtMost,
+                IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_GT => Compare::Greater,
+                IndexConstraintOp::SQLITE_INDEX_CONSTRAINT_GE => Compare::AtLeast,
+                _ => continue,
+            };
+            // Another collation finds other texts to be equal.
+            let bytes = info.collation(at).is_ok_and(|name| name.eq_ignore_ascii_case("BINARY"));
+            if !constraint.is_usable() || !bytes {
+                continue;
+            }
+            let to = match info.rhs_value(at) {
+                Ok(Some(ValueRef::Integer(value))) => Value::Integer(value),
+                Ok(Some(ValueRef::Real(value))) => Value::Real(value),
+                Ok(Some(ValueRef::Text(text))) => match std::str::from_utf8(text) {
+                    Ok(text) => Value::Text(text.to_owned().into()),
+                    Err(_) => continue,
+                },
+                _ => continue,
+            };
+            conditions.push(Condition { column, compare, to });
+        }
+        Plan { mask: info.col_used(), conditions }
+    }
 }
 
 // SAFETY: the struct is `repr(C)` and begins with the `sqlite3_vtab` that SQLite writes to, and
@@ -157,7 +204,7 @@ unsafe impl<'vtab> VTab<'vtab> for Files {
         let mut plans = self.plans.borrow_mut();
         // A number, since SQLite's interface ends the process where there is no memory for a text.
         info.set_idx_num(c_int::try_from(plans.len()).unwrap_or(c_int::MAX));
-        plans.push(info.col_used());
+        plans.push(Plan::of(info, self.shared.table.columns.len()));
         info.set_estimated_rows(ROWS);
         info.set_estimated_cost(ROWS as f64);
         Ok(true)
@@ -169,6 +216,7 @@ unsafe impl<'vtab> VTab<'vtab> for Files {
             shared: Arc::clone(&self.shared),
             plans: Rc::clone(&self.plans),
             used: Vec::new(),
+            conditions: Vec::new(),
             places: Vec::new(),
             file: 0,
             scan: RefCell::new(None),
@@ -183,9 +231,11 @@ unsafe impl<'vtab> VTab<'vtab> for Files {
 struct Cursor {
     base: sqlite3_vtab_cursor,
     shared: Arc<Shared>,
-    plans: Rc<RefCell<Vec<u64>>>,
+    plans: Rc<RefCell<Vec<Plan>>>,
     /// The places of the columns that are used.
     used: Vec<usize>,
+    /// What each row that is needed meets; the column is its place among those that are used.
+    conditions: Vec<Condition>,
     /// For each column its place in the scan.
     places: Vec<Option<usize>>,
     file: usize,
@@ -208,8 +258,10 @@ impl Cursor {
             .collect();
         let bounds =
             scan::Bounds { room: shared.bounds.room.clone(), stop: shared.bounds.stop.clone() };
-        Scan::open(file.format, input, size, &wanted, &bounds)
-            .map_err(|error| shared.broken(file, error))
+        let mut scan = Scan::open(file.format, input, size, &wanted, &bounds)
+            .map_err(|error| shared.broken(file, error))?;
+        scan.leave_out(&self.conditions);
+        Ok(scan)
     }
 
     fn go_on(&mut self) -> Result<()> {
@@ -238,8 +290,9 @@ impl Cursor {
 #[allow(unsafe_code)]
 unsafe impl VTabCursor for Cursor {
     fn filter(&mut self, plan: c_int, _text: Option<&str>, _values: &Filters<'_>) -> Result<()> {
-        let mask = usize::try_from(plan).ok().and_then(|at| self.plans.borrow().get(at).copied());
-        let mask = mask.unwrap_or(u64::MAX);
+        let plan = usize::try_from(plan).ok().and_then(|at| self.plans.borrow().get(at).cloned());
+        let Plan { mask, conditions } =
+            plan.unwrap_or(Plan { mask: u64::MAX, conditions: Vec::new() });
         let columns = self.shared.table.columns.len();
         self.used = (0..columns).filter(|at| mask >> (*at).min(LAST_BIT) & 1 == 1).collect();
         self.places = vec![None; columns];
@@ -248,6 +301,12 @@ unsafe impl VTabCursor for Cursor {
                 *slot = Some(place);
             }
         }
+        // One whose column is not used cannot be looked at, and leaves nothing out.
+        let placed = conditions.into_iter().filter_map(|condition| {
+            let column = self.places.get(condition.column).copied().flatten()?;
+            Some(Condition { column, ..condition })
+        });
+        self.conditions = placed.collect();
         self.scan = RefCell::new(None);
         (self.file, self.row, self.ended) = (0, 0, false);
         self.go_on()

@@ -7,6 +7,8 @@ expectations are worked out here from the workspace itself, never from an answer
 """
 
 import base64
+import collections
+import csv
 import functools
 import json
 import os
@@ -378,6 +380,46 @@ class Steps:
         same(answer.is_error, True, "is an error")
         contains(answer.text, "token ${token} seen", "the line that is there")
 
+    async def leaves_a_report(self):
+        """leaves a report, replaces it by its version, adds to it, and is told when it is another's"""
+        path = f"{RECORDS}/output/reports/{self.label}.md"
+        report = {"path": path, "content": "# Review\n"}
+        made = (await self.client.call("write_file", report)).data()
+        same((made["status"], made["size"]), ("created", 9), "status and size")
+        same((await self.client.call("write_file", report)).data()["status"], "unchanged", "the same call again")
+        taken = await self.client.call("write_file", report | {"content": "Something else\n"})
+        same(taken.is_error, True, "another content is an error")
+        # A model gives the version as read_file and errors show it, a program the whole of it.
+        read = (await self.client.call("read_file", {"path": path})).text
+        shown = re.search(r"version ([0-9a-f]+)", read).group(1)
+        contains(taken.text, shown, "the version in the error")
+        grown = report | {"content": "- nothing found\n", "append": True, "expected_version": shown}
+        added = (await self.client.call("write_file", grown)).data()
+        same((added["status"], self.local(path).read_text()), ("appended", "# Review\n- nothing found\n"), "the longer report")
+        whole = {"path": path, "content": "# Done\n", "expected_version": added["version"]}
+        same((await self.client.call("write_file", whole)).data()["status"], "replaced", "status")
+        same(self.local(path).read_text(), "# Done\n", "the new report")
+        source = await self.client.call("write_file", {"path": "etl/new.py", "content": "x"})
+        same((source.is_error, self.local("etl/new.py").exists()), (True, False), "a source is no place for a report")
+
+    async def queries_a_table(self):
+        """counts the rows of a table by SQL"""
+        rows = list(csv.DictReader(self.local("data/shipments.csv").open(newline="")))
+        expected = collections.Counter(row["carrier"] for row in rows)
+        query = {
+            "sql": "SELECT carrier, count(*) AS n FROM shipments GROUP BY carrier ORDER BY carrier",
+            "tables": [{"name": "shipments", "path": "data/shipments.csv"}],
+        }
+        told = (await self.client.call("query_table", query | {"format": "json"})).data()
+        same(told["rows"], [list(pair) for pair in sorted(expected.items())], "rows")
+        answer = await self.client.call("query_table", query)
+        holds(not answer.is_error, answer.text)
+        same(answer.structured, None, "structured content beside the text")
+        lines = [f"{name}\t{count}" for name, count in sorted(expected.items())]
+        same(answer.text.splitlines()[:-1], ["carrier\tn", *lines], "the answer as text")
+        refused = await self.client.call("query_table", query | {"sql": "ATTACH 'x' AS y"})
+        same(refused.is_error, True, "what is no SELECT is an error")
+
     async def explains_errors(self):
         """explains a missing file and an unknown argument"""
         answer = await self.client.call("read_file", {"path": "etl/tranform.py"})
@@ -458,6 +500,7 @@ STEPS = [
     Steps.refuses_a_finding_past_the_end,
     Steps.proposes_a_patch,
     Steps.proposes_a_unified_diff,
+    Steps.leaves_a_report,
     Steps.explains_errors,
 ]
 
@@ -468,6 +511,8 @@ async def run(client, workspace):
     # Proxies hand on tools; templates of resources and completion do not pass through all of them.
     beyond = hasattr(client, "complete") and not os.environ.get("INTEROP_TOOLS_ONLY")
     todo = [functools.partial(step, steps) for step in STEPS + (BEYOND_TOOLS if beyond else [])]
+    if os.environ.get("INTEROP_DATA"):
+        todo = [functools.partial(Steps.queries_a_table, steps)]
     if caller := os.environ.get("INTEROP_CALLER"):
         import rights  # which stands on this module
 

@@ -21,23 +21,39 @@ pub fn tool(entry: &Entry) -> Value {
     tool.insert("description".to_owned(), super::description(entry));
     tool.insert("inputSchema".to_owned(), entry.input_schema().clone());
     if let Some(schema) = entry.output_schema() {
-        tool.insert("outputSchema".to_owned(), unnamed(schema.clone()));
+        tool.insert("outputSchema".to_owned(), types_alone(schema));
     }
-    let annotations = json!({
-        "readOnlyHint": entry.effect == Effect::Reads,
-        "destructiveHint": false,
-        "idempotentHint": entry.idempotent,
-        "openWorldHint": false,
-    });
+    // What only reads needs no more hints, and is what has long answers.
+    let annotations = match entry.effect {
+        Effect::Reads => json!({ "readOnlyHint": true, "openWorldHint": false }),
+        Effect::Records => json!({
+            "readOnlyHint": false,
+            "destructiveHint": false,
+            "idempotentHint": entry.idempotent,
+            "openWorldHint": false,
+        }),
+    };
     tool.insert("annotations".to_owned(), annotations);
-    tool.insert("_meta".to_owned(), json!({ "anthropic/maxResultSizeChars": MAX_RESULT_CHARS }));
+    if entry.effect == Effect::Reads {
+        let meta = json!({ "anthropic/maxResultSizeChars": MAX_RESULT_CHARS });
+        tool.insert("_meta".to_owned(), meta);
+    }
     Value::Object(tool)
 }
 
-/// The tool's own description says what the type's would say again.
-fn unnamed(mut schema: Value) -> Value {
-    if let Some(schema) = schema.as_object_mut() {
-        schema.remove("description");
+/// A schema without its descriptions: programs check answers by it, and models are not shown it.
+/// docs/tools.md has the words.
+fn types_alone(schema: &Value) -> Value {
+    match schema {
+        Value::Object(words) => {
+            // A field that is named so is a schema; a description is a text.
+            let kept = words
+                .iter()
+                .filter(|(name, value)| *name != "description" || !value.is_string())
+                .map(|(name, value)| (name.clone(), types_alone(value)));
+            Value::Object(kept.collect())
+        }
+        Value::Array(all) => all.iter().map(types_alone).collect(),
+        other => other.clone(),
     }
-    schema
 }

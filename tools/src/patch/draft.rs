@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
+use crate::version::shown;
 
 use super::meant::Meant;
 use super::meant::place::{self, Unplaced};
@@ -232,7 +233,7 @@ impl<'a> Draft<'a> {
             let version = super::version(&file.content.bytes);
             return Err(ToolError::new(
                 Code::Conflict,
-                format!("`{path}` exists already; its version is {version}"),
+                format!("`{path}` exists already; its version is {}", shown(&version)),
             )
             .hint("change the file that is there, or choose another name"));
         }

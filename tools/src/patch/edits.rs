@@ -6,22 +6,23 @@ use serde::Deserialize;
 
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
+use crate::version::shown;
 
 use super::meant::edit::{self as meant, Reading};
 use super::mismatch::{around, has_crlf, numbered, same_but_blanks, visible};
 use super::{Base, Draft, lines, version};
 
-/// One edit. Edits are done in order, each on the text that the ones before it left.
+/// One edit, on the text that the ones before it left.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
-    /// The file, relative to the workspace root.
+    /// The file.
     #[serde(alias = "file_path", alias = "filename", alias = "file")]
     pub path: String,
-    /// The text to replace, exactly as it is in the file. It must be there once.
+    /// What is replaced.
     #[serde(alias = "old_string", alias = "old_str", alias = "oldText", alias = "old")]
     pub old_text: Option<String>,
-    /// The text instead of it; with `create` the whole file.
+    /// What comes instead; with `create` the whole file.
     #[serde(alias = "new_string", alias = "new_str", alias = "newText", alias = "new")]
     pub new_text: Option<String>,
     /// Moves the file to this path.
@@ -204,7 +205,7 @@ fn not_there(number: usize, path: &WorkspacePath, base: &[u8], old: &str, new: &
         message.push_str("\nlines of the file as it is:");
         message.push_str(&numbered(&around(base, at)));
     }
-    message.push_str(&format!("\nversion of the file: {}", version(base)));
+    message.push_str(&format!("\nversion of the file: {}", shown(&version(base))));
     ToolError::new(Code::PatchDoesNotApply, message).hint(hint)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::error::{Code, ToolError};
 use crate::path::WorkspacePath;
+use crate::version::shown;
 
 use super::{Hunk, lines, version};
 
@@ -171,7 +172,7 @@ impl From<Box<Mismatch>> for ToolError {
             message.push_str("\nlines of the file as it is:");
             message.push_str(&numbered(&nearby));
         }
-        message.push_str(&format!("\nversion of the file: {version}"));
+        message.push_str(&format!("\nversion of the file: {}", shown(&version)));
         if crlf {
             hint =
                 "the file has CRLF line ends, and the patch has not: end its lines in `\\r\\n`, \

@@ -47,42 +47,42 @@ pub struct Grep;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// What to search for: a regular expression in Rust's syntax, or plain text with `literal`.
+    /// What to search for.
     pattern: String,
-    /// The directory or file to search, relative to the workspace root. Default: the root.
+    /// The directory or file. Default: the root.
     #[serde(default)]
     path: String,
-    /// Only files that match, such as `*.rs` (names at any depth) or `src/**/*.py`; `!` negates.
+    /// Only files that match, such as `*.rs` or `src/**/*.py`; `!` negates.
     glob: Option<Globs>,
-    /// Only files of this type, by ripgrep's names: `rust`, `py`, `ts`, `md`, ...
+    /// Only files of this type, by ripgrep's names, such as `py`.
     #[serde(rename = "type")]
     file_type: Option<String>,
-    /// What to return. Default: content.
+    /// Default: content.
     #[serde(default)]
     mode: Mode,
-    /// Lines of context before and after each match, up to 50.
+    /// Lines before and after each match, up to 50.
     context: Option<usize>,
-    /// Lines of context before each match; overrides `context`.
+    /// Lines before each match.
     before: Option<usize>,
-    /// Lines of context after each match; overrides `context`.
+    /// Lines after each match.
     after: Option<usize>,
-    /// Match letters of either case. Default: false.
+    /// Default: false.
     #[serde(default)]
     ignore_case: bool,
-    /// Take the pattern as plain text. Default: false.
+    /// The pattern is plain text. Default: false.
     #[serde(default)]
     literal: bool,
-    /// Let the pattern span lines. Default: false.
+    /// Default: false.
     #[serde(default)]
     multiline: bool,
-    /// Leave out what .gitignore and .ignore files name; it is counted as `ignored`. Default: false.
+    /// Leave out what .gitignore and .ignore name. Default: false.
     #[serde(default)]
     respect_ignore_files: bool,
-    /// Most matches (or files) to return, up to 5000. Default: 200 matches or 1000 files.
+    /// Most matches or files, up to 5000. Default: 200 matches, 1000 files.
     limit: Option<usize>,
-    /// `next_cursor` of the page before, with the other arguments unchanged.
+    /// Where the page before ended; keep the other arguments.
     cursor: Option<String>,
-    /// `text` for reading, `json` for programs. Default: text.
+    /// `json` for programs. Default: text.
     #[serde(default)]
     format: Format,
 }
@@ -167,6 +167,7 @@ impl Tool for Grep {
     const NAME: &'static str = "grep";
     const TITLE: &'static str = "Search file contents";
     const DESCRIPTION: &'static str = include_str!("grep.md");
+    const GUIDE: &'static str = "`grep` finds text in all files at once.";
     const EFFECT: Effect = Effect::Reads;
     const ACCESS: Access = Access::Enter;
     const IDEMPOTENT: bool = true;

@@ -39,21 +39,21 @@ pub struct ListDir;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// The directory, relative to the workspace root. Default: the root.
+    /// Default: the root.
     #[serde(default)]
     path: String,
-    /// How deep to go: 1 is the directory's own entries. Default: 1, or the whole tree with `glob`.
+    /// How deep to go. Default: 1, the whole tree with `glob`.
     depth: Option<usize>,
-    /// Only entries that match, such as `*.rs` (names at any depth) or `src/**/*.py`; `!` negates.
+    /// Only entries that match, such as `*.rs` or `src/**/*.py`; `!` negates.
     glob: Option<Globs>,
-    /// Add size in bytes and time of the last change. Default: false.
+    /// Add sizes and times. Default: false.
     #[serde(default)]
     details: bool,
-    /// Most entries to return, up to 5000. Default: 1000.
+    /// Most entries, up to 5000. Default: 1000.
     limit: Option<usize>,
-    /// `next_cursor` of the page before, with the other arguments unchanged.
+    /// Where the page before ended; keep the other arguments.
     cursor: Option<String>,
-    /// `text` for reading, `json` for programs. Default: text.
+    /// `json` for programs. Default: text.
     #[serde(default)]
     format: Format,
 }
@@ -127,6 +127,7 @@ impl Tool for ListDir {
     const NAME: &'static str = "list_dir";
     const TITLE: &'static str = "List a directory";
     const DESCRIPTION: &'static str = include_str!("list_dir.md");
+    const GUIDE: &'static str = "`list_dir` shows what is there.";
     const EFFECT: Effect = Effect::Reads;
     const ACCESS: Access = Access::Enter;
     const IDEMPOTENT: bool = true;

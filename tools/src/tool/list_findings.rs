@@ -45,24 +45,24 @@ pub struct ListFindings;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// Only what was found in this run.
+    /// Only of this run.
     run: Option<String>,
-    /// Only findings on this file, below this directory, or on files that match this glob.
+    /// Only on this file, below this directory, or matching this glob.
     path: Option<String>,
-    /// Only findings of at least this severity: `high` gives critical and high.
+    /// Only of at least this severity.
     severity: Option<Severity>,
-    /// Only findings of this rule; a glob such as `CWE-*` names several.
+    /// Only of this rule, or of a glob such as `CWE-*`.
     rule: Option<String>,
-    /// Only what this agent saw, by the name of its role.
+    /// Only what this agent saw.
     agent: Option<String>,
-    /// Give every text whole, and who saw it. Default: false.
+    /// Every text whole, evidence, and who saw it. Default: false.
     #[serde(default)]
     details: bool,
-    /// Most findings to return, up to 5000. Default: 1000.
+    /// Most findings, up to 5000. Default: 1000.
     limit: Option<usize>,
-    /// `next_cursor` of the page before, with the other arguments unchanged.
+    /// Where the page before ended; keep the other arguments.
     cursor: Option<String>,
-    /// `text` for reading, `json` for programs. Default: text.
+    /// `json` for programs. Default: text.
     #[serde(default)]
     format: Format,
 }
@@ -153,6 +153,7 @@ impl Tool for ListFindings {
     const NAME: &'static str = "list_findings";
     const TITLE: &'static str = "List findings";
     const DESCRIPTION: &'static str = include_str!("list_findings.md");
+    const GUIDE: &'static str = "`list_findings` shows what all agents found, in one answer.";
     const EFFECT: Effect = Effect::Reads;
     const ACCESS: Access = Access::Enter;
     const SUBJECT: Option<&'static str> = None;

@@ -43,23 +43,22 @@ pub struct ListProposals;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// Only proposals that stand so; `open` ones may still be applied.
+    /// Only these; `open` may still be applied.
     state: Option<Standing>,
-    /// Only proposals of this run.
+    /// Only of this run.
     run: Option<String>,
-    /// Only proposals that touch this file, a file below this directory or one that matches this
-    /// glob.
+    /// Only on this file, below this directory, or matching this glob.
     path: Option<String>,
-    /// Only proposals of this agent, by the name of its role.
+    /// Only of this agent.
     agent: Option<String>,
-    /// Add why each change is right. Default: false.
+    /// Add the rationale. Default: false.
     #[serde(default)]
     details: bool,
-    /// Most proposals to return, up to 5000. Default: 500.
+    /// Most proposals, up to 5000. Default: 500.
     limit: Option<usize>,
-    /// `next_cursor` of the page before, with the other arguments unchanged.
+    /// Where the page before ended; keep the other arguments.
     cursor: Option<String>,
-    /// `text` for reading, `json` for programs. Default: text.
+    /// `json` for programs. Default: text.
     #[serde(default)]
     format: Format,
 }
@@ -148,6 +147,7 @@ impl Tool for ListProposals {
     const NAME: &'static str = "list_proposals";
     const TITLE: &'static str = "List proposals";
     const DESCRIPTION: &'static str = include_str!("list_proposals.md");
+    const GUIDE: &'static str = "`list_proposals` shows what was proposed and how it stands.";
     const EFFECT: Effect = Effect::Reads;
     const ACCESS: Access = Access::Enter;
     const SUBJECT: Option<&'static str> = None;

@@ -159,6 +159,9 @@ pub trait Tool {
     const TITLE: &'static str;
     /// What the model reads about it.
     const DESCRIPTION: &'static str;
+    /// What a model is told of it before its first call, in the server's instructions: one or two
+    /// sentences that name the tool and no other.
+    const GUIDE: &'static str;
     /// Whether it reads or records.
     const EFFECT: Effect;
     /// What it does with the path that it is about: what a call of it is judged by.
@@ -240,6 +243,8 @@ pub struct Entry {
     pub title: &'static str,
     /// What the model reads about it.
     pub description: &'static str,
+    /// What a model is told of it before its first call.
+    pub guide: &'static str,
     /// Whether it reads or records.
     pub effect: Effect,
     /// What a call of it is judged by.
@@ -269,6 +274,7 @@ impl Entry {
             name: T::NAME,
             title: T::TITLE,
             description: T::DESCRIPTION,
+            guide: T::GUIDE,
             effect: T::EFFECT,
             access: T::ACCESS,
             idempotent: T::IDEMPOTENT,

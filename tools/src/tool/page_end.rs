@@ -39,11 +39,11 @@ pub(super) fn last_line(
 ) {
     if let (Some(stopped), Some(cursor)) = (stopped, next_cursor) {
         let why = match stopped {
-            Stopped::Limit => "the limit is reached",
-            Stopped::Deadline => "time ran out",
-            Stopped::Bytes => "the answer is full",
+            Stopped::Limit => "more",
+            Stopped::Deadline => "time ran out, more",
+            Stopped::Bytes => "the answer is full, more",
         };
-        parts.push(format!("{why}; to go on, repeat with cursor \"{cursor}\""));
+        parts.push(format!("{why}: cursor \"{cursor}\""));
     }
     let _ = writeln!(text, "[{}]", parts.join(" · "));
 }

@@ -20,6 +20,7 @@ use crate::path::WorkspacePath;
 use crate::policy::Access;
 use crate::records::proposal::{FORMAT, PATCH, Proposal, ProposedFile, RECORD, id_of};
 use crate::storage::{findings, proposals};
+use crate::version;
 use crate::workspace::{Kind, Published, Quota, Scope};
 
 /// Longest texts in characters.
@@ -47,23 +48,22 @@ pub struct ProposePatch;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// What the change does, in one line of at most 200 characters.
+    /// One line of at most 200 characters.
     title: String,
-    /// A unified diff, as `git diff` prints it. Give this or `edits`.
+    /// A unified diff.
     patch: Option<String>,
-    /// Exact edits, done in order. Give this or `patch`.
+    /// Exact edits.
     edits: Option<Vec<Edit>>,
-    /// The versions that you have read, as read_file gives them. The proposal is refused if a file
-    /// has changed.
+    /// What read_file gave; refused if a file has changed since.
     #[serde(default, deserialize_with = "versions_by_path")]
     #[schemars(with = "Vec<ReadVersion>")]
     expected_versions: BTreeMap<String, String>,
-    /// Why the change is right, for the people who review it.
+    /// Why the change is right.
     rationale: Option<String>,
-    /// Ids of the findings that it answers, as list_findings or write_finding gives them.
+    /// The findings that it answers.
     #[serde(default)]
     finding_ids: Vec<String>,
-    /// The name of the run that this belongs to.
+    /// The run that it belongs to.
     run: Option<String>,
 }
 
@@ -159,6 +159,7 @@ impl Tool for ProposePatch {
     const NAME: &'static str = "propose_patch";
     const TITLE: &'static str = "Propose a change";
     const DESCRIPTION: &'static str = include_str!("propose_patch.md");
+    const GUIDE: &'static str = "Propose changes with `propose_patch`, giving `expected_versions` from what you read. Nothing is applied: a person decides.";
     const EFFECT: Effect = Effect::Records;
     const ACCESS: Access = Access::Propose;
     const SUBJECT: Option<&'static str> = None;
@@ -539,12 +540,16 @@ impl<'a> Sources<'a> {
     fn compare(&mut self, path: &WorkspacePath, bytes: &[u8]) -> Result<(), ToolError> {
         let Some(expected) = self.expected.remove(path) else { return Ok(()) };
         let current = patch::version(bytes);
-        if expected.eq_ignore_ascii_case(&current) {
+        if version::is(&expected.trim_ascii().to_ascii_lowercase(), &current) {
             return Ok(());
         }
         Err(ToolError::new(
             Code::Conflict,
-            format!("`{path}` has changed: its version is {current}, {expected} was expected"),
+            format!(
+                "`{path}` has changed: its version is {}, {} was expected",
+                version::shown(&current),
+                version::shown(&expected)
+            ),
         )
         .hint("read the file again and make the change from what is there"))
     }

@@ -46,15 +46,15 @@ pub struct QueryTable;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// One SELECT statement in SQLite's dialect; WITH, window and JSON functions included.
+    /// One SELECT; WITH, window and JSON functions included.
     sql: String,
     /// The tables that the statement names.
     tables: Vec<TableArg>,
-    /// Most rows to return, up to 5000. Default: 100.
+    /// Most rows, up to 5000. Default: 100.
     limit: Option<usize>,
-    /// `next_cursor` of the page before, with the other arguments unchanged.
+    /// Where the page before ended; keep the other arguments.
     cursor: Option<String>,
-    /// `text` for a table of lines with tabs, `json` for exact values. Default: text.
+    /// `json` for exact values. Default: text.
     #[serde(default)]
     format: Format,
 }
@@ -97,6 +97,8 @@ impl Tool for QueryTable {
     const NAME: &'static str = "query_table";
     const TITLE: &'static str = "Query tables";
     const DESCRIPTION: &'static str = include_str!("query_table.md");
+    const GUIDE: &'static str =
+        "`query_table` counts, groups and joins tables by SQL, however large they are.";
     const EFFECT: Effect = Effect::Reads;
     const ACCESS: Access = Access::Read;
     const SUBJECT: Option<&'static str> = None;

@@ -44,13 +44,13 @@ pub struct ReadFile;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// The file, relative to the workspace root.
+    /// The file.
     path: String,
-    /// The first line, from 1; a negative number counts from the end (-20: the last 20 lines). Default: 1.
+    /// The first line, from 1; -20: the last 20 lines. Default: 1.
     offset: Option<i64>,
-    /// Most lines to return, up to 100000. Default: 2000.
+    /// Most lines, up to 100000. Default: 2000.
     limit: Option<u64>,
-    /// `text` for reading, with line numbers; `json` for the exact text. Default: text.
+    /// `json` for the exact text. Default: text.
     #[serde(default)]
     format: Format,
 }
@@ -129,6 +129,7 @@ impl Tool for ReadFile {
     const NAME: &'static str = "read_file";
     const TITLE: &'static str = "Read a file";
     const DESCRIPTION: &'static str = include_str!("read_file.md");
+    const GUIDE: &'static str = "`read_file` gives numbered lines and the file's `version`.";
     const EFFECT: Effect = Effect::Reads;
     const ACCESS: Access = Access::Read;
     const IDEMPOTENT: bool = true;

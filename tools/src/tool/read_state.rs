@@ -31,15 +31,15 @@ pub struct ReadState;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// The key, such as `tasks/review-auth`. Without it keys are listed.
+    /// Such as `tasks/review-auth`.
     key: Option<String>,
-    /// An older version, if it is still kept. Default: the newest.
+    /// Default: the newest.
     version: Option<u64>,
-    /// List the keys that begin with this, such as `tasks/`. Default: all keys.
+    /// Such as `tasks/`. Default: all keys.
     prefix: Option<String>,
-    /// Most keys to list, up to 1000. Default: 100.
+    /// Most keys, up to 1000. Default: 100.
     limit: Option<usize>,
-    /// `next_cursor` of the page before, with the same `prefix`.
+    /// Where the page before ended; keep `prefix`.
     cursor: Option<String>,
 }
 
@@ -102,6 +102,7 @@ impl Tool for ReadState {
     const NAME: &'static str = "read_state";
     const TITLE: &'static str = "Read shared state";
     const DESCRIPTION: &'static str = include_str!("read_state.md");
+    const GUIDE: &'static str = "`read_state` gives the notes and tasks that agents share.";
     const EFFECT: Effect = Effect::Reads;
     const ACCESS: Access = Access::Read;
     const SUBJECT: Option<&'static str> = Some("key");

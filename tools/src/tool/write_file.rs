@@ -12,6 +12,7 @@ use crate::memory::Drawn;
 use crate::name;
 use crate::path::WorkspacePath;
 use crate::policy::Access;
+use crate::version;
 use crate::workspace::{FileContent, FileWrite, Kind, Scope, Standing, WroteHow};
 
 /// The tool.
@@ -30,18 +31,20 @@ enum Encoding {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// The file, relative to the workspace root. Directories on the way are made.
+    /// The file. Directories on the way are made.
     path: String,
-    /// What the file is to contain, exactly.
+    /// The exact content.
     content: Option<String>,
-    /// `text` for UTF-8 text, `base64` for other bytes. Default: text.
+    /// Of `content`. Default: text.
     #[serde(default)]
     encoding: Encoding,
-    /// Instead of content: the path of a file that you may read, whose content is copied.
+    /// A file to copy, instead of `content`.
     from: Option<String>,
-    /// The version that you have read and replace. Without it no file may stand there.
+    /// Write what is in a compressed `from`. Default: false.
+    decompress: Option<bool>,
+    /// The version that you have read and replace.
     expected_version: Option<String>,
-    /// Whether the content goes at the end of the expected version instead of in its place. Default: false.
+    /// Add at the end of the expected version. Default: false.
     append: Option<bool>,
 }
 
@@ -82,6 +85,7 @@ impl Tool for WriteFile {
     const NAME: &'static str = "write_file";
     const TITLE: &'static str = "Write a file";
     const DESCRIPTION: &'static str = include_str!("write_file.md");
+    const GUIDE: &'static str = "Leave results (a report, extracted text, CSV) with `write_file`; a file that stands there is replaced only by its `expected_version`.";
     const EFFECT: Effect = Effect::Records;
     const ACCESS: Access = Access::Create;
     const IDEMPOTENT: bool = true;
@@ -99,7 +103,7 @@ impl Tool for WriteFile {
         let path = WorkspacePath::parse(&args.path)?;
         scope.judge(Access::Create, &path);
         name::must_be_seen("path", path.as_str())?;
-        let expected = args.expected_version.as_deref().map(version).transpose()?;
+        let expected = args.expected_version.as_deref().map(self::expected).transpose()?;
         let from = args.from.as_deref().map(WorkspacePath::parse).transpose()?;
         let given = Given::of(scope, args.content, args.encoding, call)?;
         let content = match (&given.bytes, &from) {
@@ -112,7 +116,13 @@ impl Tool for WriteFile {
             (Some(bytes), None) => Some(FileContent::Bytes(bytes)),
             (None, _) => None,
         };
-        let content = content.or(from.as_ref().map(FileContent::File)).ok_or_else(|| {
+        let unpack = args.decompress.unwrap_or_default();
+        if unpack && content.is_some() {
+            return Err(ToolError::invalid("`decompress` is about a file that is copied")
+                .hint("give its path as `from`, without `content`"));
+        }
+        let copied = if unpack { FileContent::Packed } else { FileContent::File };
+        let content = content.or(from.as_ref().map(copied)).ok_or_else(|| {
             ToolError::invalid("there is nothing to write")
                 .hint("give `content`, or the path of a file that it is copied `from`")
         })?;
@@ -156,16 +166,14 @@ impl Given {
     }
 }
 
-/// A version as it is written: 64 hex digits.
-fn version(text: &str) -> Result<String, ToolError> {
-    let text = text.trim_ascii();
-    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(text.to_ascii_lowercase());
-    }
-    let shown: String = text.chars().take(80).collect();
-    Err(ToolError::invalid(format!("`expected_version` is `{shown}`, which is no version")).hint(
-        "give the 64 hex digits that read_file or write_file gave; leave it out for a new file",
-    ))
+/// The version that the caller expects.
+fn expected(text: &str) -> Result<String, ToolError> {
+    version::given(text).ok_or_else(|| {
+        let shown: String = text.chars().take(80).collect();
+        ToolError::invalid(format!("`expected_version` is `{shown}`, which is no version")).hint(
+            "give the hex digits that read_file or write_file gave; leave it out for a new file",
+        )
+    })
 }
 
 /// Why nothing was written: what stands there.
@@ -173,7 +181,7 @@ fn conflict(scope: &Scope, write: &FileWrite<'_>, standing: Standing) -> ToolErr
     let FileWrite { path, expected, .. } = write;
     let told = |message: String| ToolError::new(Code::Conflict, message);
     let wanted = match expected {
-        Some(expected) => format!("version {expected} was expected"),
+        Some(expected) => format!("version {} was expected", version::shown(expected)),
         None => "a file is new unless expected_version says what it replaces".to_owned(),
     };
     match standing {
@@ -182,17 +190,15 @@ fn conflict(scope: &Scope, write: &FileWrite<'_>, standing: Standing) -> ToolErr
                 .hint("leave expected_version out to make it")
         }
         Standing::File(version, size) if scope.grant().may(Access::Read, path) => told(format!(
-            "`{path}` is there, with version {version} and {size} bytes; {wanted}. Nothing was \
-             written"
+            "`{path}` is there, with version {} and {size} bytes; {wanted}. Nothing was written",
+            version::shown(&version)
         ))
         .hint(match expected {
-            Some(_) => format!(
-                "read_file it, make your change of that, and give expected_version {version}"
-            ),
-            None => format!(
-                "to replace it or to append to it, read_file it and give expected_version \
-                 {version}; else choose another path"
-            ),
+            Some(_) => "read_file it, make your change of that, and give its version",
+            None => {
+                "to replace it or to append to it, read_file it and give its version as \
+                 expected_version; else choose another path"
+            }
         }),
         Standing::File(..) => told(format!(
             "`{path}` is there, and this caller may not read it; {wanted}. Nothing was written"

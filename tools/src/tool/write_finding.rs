@@ -53,39 +53,37 @@ pub struct WriteFinding;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// The rule that is broken, such as `sql-injection` or `CWE-89/sql-injection`. Use the same
-    /// id for the same kind of problem.
+    /// Such as `CWE-89/sql-injection`; the same for the same kind of problem.
     rule_id: String,
-    /// How bad it is: `critical` to be fixed before anything else, `high` a serious fault, `medium`
-    /// a fault, `low` a small one, `info` worth knowing.
+    /// `critical` to be fixed first, `high` a serious fault, `low` a small one.
     severity: Severity,
-    /// What is wrong, so that somebody who did not see the code understands it.
+    /// What is wrong, for somebody who did not see the code.
     message: String,
-    /// The file, relative to the workspace root. Leave it out only for the workspace as a whole.
+    /// The file. Leave it out only for the workspace as a whole.
     path: Option<String>,
-    /// The first line of the region, from 1.
+    /// The first line.
     start_line: Option<u64>,
-    /// The last line of the region. Default: `start_line`.
+    /// The last line. Default: `start_line`.
     end_line: Option<u64>,
     /// A title of at most 120 characters.
     short_summary: Option<String>,
-    /// What goes wrong: the input or the state, and the result.
+    /// The input or state, and what goes wrong.
     failure_scenario: Option<String>,
     /// What to do about it.
     recommendation: Option<String>,
-    /// A kebab-case category, such as `injection`.
+    /// Such as `injection`.
     category: Option<String>,
-    /// `confirmed` if you have shown that it is so, else `plausible`.
+    /// `confirmed` if you have shown it.
     verdict: Option<Verdict>,
-    /// What supports it: rows, log lines, commands and their output.
+    /// Rows, log lines, commands and their output.
     #[serde(default)]
     evidence: Vec<String>,
-    /// How sure you are, from 0 to 1.
+    /// From 0 to 1.
     confidence: Option<f64>,
     /// Free labels.
     #[serde(default)]
     tags: Vec<String>,
-    /// The name of the run that this belongs to.
+    /// The run that it belongs to.
     run: Option<String>,
 }
 
@@ -123,6 +121,7 @@ impl Tool for WriteFinding {
     const NAME: &'static str = "write_finding";
     const TITLE: &'static str = "Record a finding";
     const DESCRIPTION: &'static str = include_str!("write_finding.md");
+    const GUIDE: &'static str = "Report each problem with `write_finding`, naming path and lines; the same again does no harm.";
     const EFFECT: Effect = Effect::Records;
     const ACCESS: Access = Access::Write;
     const IDEMPOTENT: bool = true;

@@ -25,15 +25,14 @@ pub struct WriteState;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// The key, such as `tasks/review-auth`. Names are separated by `/` and begin neither with
-    /// `.` nor with `@`.
+    /// Such as `tasks/review-auth`.
     key: String,
-    /// The value: text such as a note in Markdown, or any JSON. At most 40,000 bytes as JSON.
+    /// Text or any JSON, at most 40,000 bytes as JSON.
     // Clients refuse a server for one argument without a type, and others for one with several: a
     // model is told to send text, and any JSON is stored as it comes.
     #[schemars(with = "String", extend("x-any" = true))]
     value: Value,
-    /// The version that you have read; 0 if the key must not exist. Without it the value is
+    /// The version that read_state gave; 0 if the key must not exist. Without it the value is
     /// written whatever stands there.
     expected_version: Option<u64>,
 }
@@ -51,6 +50,7 @@ impl Tool for WriteState {
     const NAME: &'static str = "write_state";
     const TITLE: &'static str = "Write shared state";
     const DESCRIPTION: &'static str = include_str!("write_state.md");
+    const GUIDE: &'static str = "Leave a note or claim a task with `write_state`.";
     const EFFECT: Effect = Effect::Records;
     const ACCESS: Access = Access::Write;
     const SUBJECT: Option<&'static str> = Some("key");

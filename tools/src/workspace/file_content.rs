@@ -1,4 +1,5 @@
-//! What a file is to contain: bytes of the caller, or another file, read block by block.
+//! What a file is to contain: bytes of the caller, or another file, read block by block, and
+//! decompressed on the way where that is asked for.
 
 use std::fs::File;
 use std::io::Read;
@@ -21,6 +22,8 @@ pub enum FileContent<'c> {
     Bytes(&'c [u8]),
     /// What this file contains, of whatever size; it is judged as one that is read.
     File(&'c WorkspacePath),
+    /// What this compressed file contains (feature `data`).
+    Packed(&'c WorkspacePath),
 }
 
 /// Where a content comes from, from its start.
@@ -34,6 +37,8 @@ pub(super) struct Source<'c> {
 pub(super) enum Reader<'c> {
     Bytes(&'c [u8]),
     File(File),
+    #[cfg(feature = "data")]
+    Packed(Box<super::packed_content::Packed>),
 }
 
 impl Read for Reader<'_> {
@@ -41,6 +46,8 @@ impl Read for Reader<'_> {
         match self {
             Reader::Bytes(bytes) => bytes.read(buffer),
             Reader::File(file) => file.read(buffer),
+            #[cfg(feature = "data")]
+            Reader::Packed(packed) => packed.read(buffer),
         }
     }
 }
@@ -88,6 +95,15 @@ impl Scope {
                 let opened = self.open_file(path, call)?;
                 Source { path: Some(path), size: opened.size, reader: Reader::File(opened.file) }
             }
+            #[cfg(feature = "data")]
+            FileContent::Packed(path) => self.packed_content(path, call)?,
+            #[cfg(not(feature = "data"))]
+            FileContent::Packed(_) => {
+                return Err(ToolError::invalid(
+                    "`decompress` is not possible here: this server is built without formats of data",
+                )
+                .hint("copy the file as it is, or ask the operator for a build with the feature `data`"));
+            }
         })
     }
 }
@@ -113,6 +129,12 @@ pub(super) fn each_block<E: From<ToolError>>(
                 each(block.get(..read).unwrap_or_default())?;
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            // What a decoder refuses.
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                return Err(ToolError::new(Code::Io, format!("`{path}`: {error}"))
+                    .hint("nothing was written; copy it without `decompress` to keep it as it is")
+                    .into());
+            }
             Err(error) => return Err(read_error(path, &error).into()),
         }
     }

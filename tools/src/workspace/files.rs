@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::Seek;
+use std::time::{Duration, Instant};
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, fstat, openat};
@@ -19,11 +20,14 @@ use crate::error::{Code, ToolError};
 use crate::hex::hex;
 use crate::path::WorkspacePath;
 use crate::policy::Access;
+use crate::version;
 
 /// What a claim and unfinished names beside a file take of a path.
 const LONGEST_BESIDE: usize = 96;
 /// How often a file is written anew because what stood there was touched and not changed.
 const ATTEMPTS: usize = 4;
+/// How often progress is told.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// A file that is to be written.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +36,8 @@ pub struct FileWrite<'w> {
     pub path: &'w WorkspacePath,
     /// What.
     pub content: FileContent<'w>,
-    /// The version that is replaced; none where nothing may stand there.
+    /// The version that is replaced, whole or its first digits, in lower case; none where nothing may
+    /// stand there.
     pub expected: Option<&'w str>,
     /// Whether the content goes behind what stands there.
     pub append: bool,
@@ -110,6 +115,30 @@ impl From<ToolError> for Unwritten {
 /// Before the last step nothing has happened.
 fn before(errno: Errno) -> Unwritten {
     Unwritten::Failed(Failed::Before(errno))
+}
+
+/// Tells the client how far a long copy is.
+struct Progress<'c> {
+    call: &'c Call,
+    size: u64,
+    done: u64,
+    told: Option<Instant>,
+}
+
+impl<'c> Progress<'c> {
+    fn new(call: &'c Call, size: u64) -> Progress<'c> {
+        Progress { call, size, done: 0, told: None }
+    }
+
+    fn add(&mut self, block: &[u8]) {
+        self.done = self.done.saturating_add(block.len() as u64);
+        let is_due = self.told.is_none_or(|told| told.elapsed() >= PROGRESS_EVERY);
+        if is_due && self.done < self.size && self.call.reports_progress() {
+            self.told = Some(Instant::now());
+            let Progress { done, size, .. } = self;
+            self.call.report(*done, &format!("{done} of {size} bytes written"));
+        }
+    }
 }
 
 impl Scope {
@@ -195,7 +224,7 @@ impl Scope {
                     let Seen { version, size, .. } = seen;
                     return Ok(Ok(Wrote { how: WroteHow::Unchanged, version, size }));
                 }
-                if write.expected != Some(seen.version.as_str()) {
+                if !write.expected.is_some_and(|expected| version::is(expected, &seen.version)) {
                     return Ok(Err(Standing::File(seen.version, seen.size)));
                 }
                 Some(seen)
@@ -290,9 +319,12 @@ impl Scope {
             }
         }
         let (from, size) = (content.path.unwrap_or(path), content.size);
+        let mut progress = Progress::new(call, size);
         let copied = each_block(&mut content.reader, size, from, call, |block| {
             hash.update(block);
-            disk.write_content(&mut file, block).map_err(before)
+            disk.write_content(&mut file, block).map_err(before)?;
+            progress.add(block);
+            Ok::<(), Unwritten>(())
         })?;
         content.ends_after(copied)?;
         disk.sync_file(&file).map_err(before)?;
@@ -344,7 +376,7 @@ impl Scope {
         let Some(expected) = write.expected.filter(|_| write.append) else {
             return Ok(first == 0 && content.digest(write.path, call)? == seen.version);
         };
-        if expected == seen.version {
+        if version::is(expected, &seen.version) {
             return Ok(content.size == 0);
         }
         // What was expected may stand before the content, which then is at the end already.
@@ -355,7 +387,7 @@ impl Scope {
             hash.update(block);
             Ok::<(), ToolError>(())
         })?;
-        if hex(&hash.finalize_reset()) != expected {
+        if !version::is(expected, &hex(&hash.finalize_reset())) {
             return Ok(false);
         }
         each_block(&mut seen.file, u64::MAX, write.path, call, |block| {

@@ -16,6 +16,8 @@ mod files;
 mod metadata;
 mod names;
 mod operations;
+#[cfg(feature = "data")]
+mod packed_content;
 pub mod probe;
 mod publish;
 mod quota;

@@ -98,7 +98,7 @@ fn the_last_line_of_the_text_says_how_it_is_stored() {
         last.starts_with(&format!("[line 1 of 3 · gzip+utf-8 · {} bytes · version ", bytes.len())),
         "{last}"
     );
-    assert!(last.ends_with(" · more: continue with offset 2]"), "{last}");
+    assert!(last.ends_with(" · more: offset 2]"), "{last}");
 }
 
 #[test]

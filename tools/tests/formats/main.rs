@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests make their trees with the standard library")]
 
 mod compressed;
+mod conditions;
 mod data_quality;
 mod hostile;
 mod hostile_queries;
@@ -13,3 +14,4 @@ mod queries;
 mod querying;
 mod reading;
 mod tables;
+mod unpacked;

@@ -42,7 +42,7 @@ fn delimited(delimiter: &str) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn json_lines() -> Vec<u8> {
+pub(crate) fn json_lines() -> Vec<u8> {
     let mut text = String::new();
     for row in 1..=ROWS {
         let line = json!({ "id": row, "name": name(row), "amount": amount(row), "day": day(row) });
@@ -58,7 +58,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Several row groups, so that columns go on over their ends.
-fn parquet() -> Vec<u8> {
+pub(crate) fn parquet() -> Vec<u8> {
     let schema = "message t { required int64 id; optional binary name (UTF8); required double \
                   amount; required binary day (UTF8); }";
     let schema = Arc::new(parse_message_type(schema).unwrap());
@@ -334,7 +334,7 @@ fn the_text_is_a_table_with_one_last_line() {
     let wide = "a\n".to_owned() + &format!("{}\n", "x".repeat(900)).repeat(200);
     let tables = Tables::new(&[("t.csv", wide.as_bytes())]);
     let text = tables.text("t.csv", "SELECT a FROM t");
-    assert!(text.chars().count() <= 48_000 && text.contains(" · more: continue with cursor "));
+    assert!(text.chars().count() <= 48_000 && text.contains(" · more: cursor "));
 }
 
 #[test]

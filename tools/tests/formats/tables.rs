@@ -101,7 +101,7 @@ fn the_text_begins_with_the_schema_and_ends_with_how_to_go_on() {
         last.starts_with("[rows 1-2 of 36 · parquet · 2 row groups · snappy · written by parquet-"),
         "{last}"
     );
-    assert!(last.ends_with(" · more: continue with offset 3]"), "{last}");
+    assert!(last.ends_with(" · more: offset 3]"), "{last}");
     // Who reads on has seen the schema.
     let text = Setting::with(&bytes).text(json!({"offset": 3, "limit": 2}));
     assert!(text.starts_with("3\t{"), "{text}");

@@ -280,7 +280,7 @@ fn an_expected_version_that_differs_is_a_conflict() {
     );
     assert_eq!(error.code, Code::Conflict);
     insta::assert_snapshot!(error.to_text(), @r#"
-    conflict: `input/main.rs` has changed: its version is 16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600, 00 was expected
+    conflict: `input/main.rs` has changed: its version is 16e8dad76c32de9c5e46, 00 was expected
     read the file again and make the change from what is there
     "#);
     let current = error.message.split("version is ").nth(1).unwrap().split(',').next().unwrap();
@@ -351,7 +351,7 @@ fn links_and_directories_are_no_files() {
 fn what_is_there_is_not_created() {
     let fixture = Fixture::new();
     insta::assert_snapshot!(fixture.refusal_of_edit(json!({"path": "input/main.rs", "create": true})), @r#"
-    conflict: `input/main.rs` exists already; its version is 16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600
+    conflict: `input/main.rs` exists already; its version is 16e8dad76c32de9c5e46
     change the file that is there, or choose another name
     "#);
 }
@@ -386,7 +386,7 @@ fn a_line_that_differs_is_shown_with_its_neighbours() {
          5	    let b = 2;
          6	    println!("{a}");
          7	}
-    version of the file: 16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600
+    version of the file: 16e8dad76c32de9c5e46
     make the patch again from the lines above; nothing was stored
     "#);
 }
@@ -409,7 +409,7 @@ fn white_space_that_differs_is_made_visible() {
          5	    let b = 2;
          6	    println!("{a}");
          7	}
-    version of the file: 16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600
+    version of the file: 16e8dad76c32de9c5e46
     make the patch again from the lines above; nothing was stored
     "#);
 }
@@ -427,7 +427,7 @@ fn lf_for_crlf_says_what_to_do() {
          1	one
          2	two
          3	three
-    version of the file: 9fc4c6bdc7e5374b75e38fa9e1097577399bb74f1ccc33b1712d53a26d02c09a
+    version of the file: 9fc4c6bdc7e5374b75e3
     the file has CRLF line ends, and the patch has not: end its lines in `\r\n`, or give `edits` with `\r\n`
     "#);
     insta::assert_snapshot!(fixture.refusal_of_edit(json!({"path": "input/windows.txt", "old_text": "one\ntwo!", "new_text": "2"})), @r#"
@@ -438,7 +438,7 @@ fn lf_for_crlf_says_what_to_do() {
          1	one
          2	two
          3	three
-    version of the file: 9fc4c6bdc7e5374b75e38fa9e1097577399bb74f1ccc33b1712d53a26d02c09a
+    version of the file: 9fc4c6bdc7e5374b75e3
     the file has CRLF line ends: write `\r\n` in `old_text` and `new_text`
     "#);
 }
@@ -457,7 +457,7 @@ fn a_change_that_is_there_already_is_named() {
          4	    let a = 1;
          5	    let b = 2;
          6	    println!("{a}");
-    version of the file: 16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600
+    version of the file: 16e8dad76c32de9c5e46
     leave the hunk out if the change is done; nothing was stored
     "#);
 }
@@ -518,7 +518,7 @@ fn old_text_that_is_not_there_names_the_nearest_place() {
          5	    let b = 2;
          6	    println!("{a}");
          7	}
-    version of the file: 16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600
+    version of the file: 16e8dad76c32de9c5e46
     read the file again and copy the text exactly; nothing was stored
     "#);
     insta::assert_snapshot!(fixture.refusal_of_edit(json!({"path": "input/main.rs", "old_text": "    let c = 1;\n", "new_text": "x"})), @r#"
@@ -531,7 +531,7 @@ fn old_text_that_is_not_there_names_the_nearest_place() {
          5	    let b = 2;
          6	    println!("{a}");
          7	}
-    version of the file: 16e8dad76c32de9c5e46c575dd9491c247684665a772d2614570d596944d6600
+    version of the file: 16e8dad76c32de9c5e46
     read the file again and copy the text exactly; nothing was stored
     "#);
 }

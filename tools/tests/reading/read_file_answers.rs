@@ -71,20 +71,20 @@ fn lines_have_numbers_and_a_last_line_about_the_file() {
     let text: String = (1..=12).map(|line| format!("line {line}\n")).collect();
     let fixture = one(text.as_bytes());
     assert_snapshot!(fixture.text(json!({"path": "f", "offset": 9})), @r#"
-     9	line 9
+    9	line 9
     10	line 10
     11	line 11
     12	line 12
-    [lines 9-12 of 12 · utf-8 · 87 bytes · version 1538fe25978bc3982a9d3542c7abb5efe54c71d1f96cdbe3f4b58e9432a98a07]
+    [lines 9-12 of 12 · 87 bytes · version 1538fe25978bc3982a9d]
     "#);
     assert_snapshot!(fixture.text(json!({"path": "f", "limit": 2})), @r#"
     1	line 1
     2	line 2
-    [lines 1-2 of 12 · utf-8 · 87 bytes · version 1538fe25978bc3982a9d3542c7abb5efe54c71d1f96cdbe3f4b58e9432a98a07 · more: continue with offset 3]
+    [lines 1-2 of 12 · 87 bytes · version 1538fe25978bc3982a9d · more: offset 3]
     "#);
     assert_snapshot!(fixture.text(json!({"path": "f", "offset": -3, "limit": 1})), @r#"
     10	line 10
-    [line 10 of 12 · utf-8 · 87 bytes · version 1538fe25978bc3982a9d3542c7abb5efe54c71d1f96cdbe3f4b58e9432a98a07 · more: continue with offset 11]
+    [line 10 of 12 · 87 bytes · version 1538fe25978bc3982a9d · more: offset 11]
     "#);
 }
 
@@ -95,11 +95,11 @@ fn control_characters_and_line_ends_are_visible() {
     2	␛[31mred␡␍a
     3	
     4	end
-    [lines 1-4 of 4 · utf-8 · LF and CRLF mixed · 21 bytes · no newline at end of file · version 0ec155dca8862a8cdcb7a9e3e351d91b47861579e7b42efc7283fea8d025910a]
+    [lines 1-4 of 4 · LF and CRLF mixed · 21 bytes · no newline at end of file · version 0ec155dca8862a8cdcb7]
     "#);
     assert_snapshot!(one(b"a\r\n").text(json!({"path": "f"})), @r#"
     1	a
-    [line 1 of 1 · utf-8 · CRLF · 3 bytes · version 8e4621379786ef42a4fec155cd525c291dd7db3c1fde3478522f4f61c03fd1bd]
+    [line 1 of 1 · CRLF · 3 bytes · version 8e4621379786ef42a4fe]
     "#);
 }
 
@@ -107,13 +107,13 @@ fn control_characters_and_line_ends_are_visible() {
 fn an_empty_file_is_empty() {
     let fixture = one(b"");
     assert_snapshot!(fixture.text(json!({"path": "f"})), @r#"
-    [empty file · utf-8 · 0 bytes · version e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855]
+    [empty file · 0 bytes · version e3b0c44298fc1c149afb]
     "#);
     assert_snapshot!(fixture.text(json!({"path": "f", "offset": -5})), @r#"
-    [empty file · utf-8 · 0 bytes · version e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855]
+    [empty file · 0 bytes · version e3b0c44298fc1c149afb]
     "#);
     assert_snapshot!(fixture.text(json!({"path": "f", "offset": 2})), @r#"
-    [empty file · utf-8 · 0 bytes · version e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 · nothing at offset 2: the file has no lines]
+    [empty file · 0 bytes · version e3b0c44298fc1c149afb · nothing at offset 2: the file has no lines]
     "#);
 }
 
@@ -121,15 +121,15 @@ fn an_empty_file_is_empty() {
 fn other_encodings_are_named() {
     assert_snapshot!(one(b"caf\xe9 \x80\n").text(json!({"path": "f"})), @r#"
     1	café €
-    [line 1 of 1 · windows-1252 · 7 bytes · version 279b2e00b6bce308c0e164c3de47b48db7cb2546519332baba3973853edae1e9]
+    [line 1 of 1 · windows-1252 · 7 bytes · version 279b2e00b6bce308c0e1]
     "#);
     assert_snapshot!(one(b"\xff\xfeh\0i\0\r\0\n\0").text(json!({"path": "f"})), @r#"
     1	hi
-    [line 1 of 1 · utf-16le · CRLF · 10 bytes · version 73253e1bb32ae0be82342fa1cea0a653cc84097cd65d6de9c83dcbbca5522082]
+    [line 1 of 1 · utf-16le · CRLF · 10 bytes · version 73253e1bb32ae0be8234]
     "#);
     assert_snapshot!(one(b"\xef\xbb\xbfhi\n").text(json!({"path": "f"})), @r#"
     1	hi
-    [line 1 of 1 · utf-8-bom · 6 bytes · version 6f6dd753736cf20980444f88ca28e2539375957c93f3bb357fc897e12b20e39f]
+    [line 1 of 1 · utf-8-bom · 6 bytes · version 6f6dd753736cf2098044]
     "#);
 }
 
@@ -160,12 +160,12 @@ fn a_file_over_the_limit_has_no_version_and_says_so() {
     let fixture = one("0123456789\n".repeat(100_000).as_bytes());
     assert_snapshot!(fixture.text(json!({"path": "f", "limit": 1})), @r#"
     1	0123456789
-    [line 1 · utf-8 · 1100000 bytes · no version: the file is over 1000000 bytes (max_file_bytes) · more: continue with offset 2]
+    [line 1 · 1100000 bytes · no version: the file is over 1000000 bytes (max_file_bytes) · more: offset 2]
     "#);
     assert_snapshot!(fixture.text(json!({"path": "f", "offset": -2})), @r#"
     -2	0123456789
     -1	0123456789
-    [lines -2 to -1, counted from the end · utf-8 · 1100000 bytes · no version: the file is over 1000000 bytes (max_file_bytes)]
+    [lines -2 to -1, counted from the end · 1100000 bytes · no version: the file is over 1000000 bytes (max_file_bytes)]
     "#);
 }
 
@@ -197,7 +197,7 @@ fn images_and_sounds_come_as_such() {
     };
     assert_eq!((data.len(), media_type.as_str()), (40, "image/png"));
     assert_snapshot!(note, @r#"
-    [a.png · image/png · 29 bytes · version 71fde3856a298a052c6edb5155638d8422114e55bf0e28374d90dea8be99ef6c]
+    [a.png · image/png · 29 bytes · version 71fde3856a298a052c6e]
     "#);
     let sound = fixture.try_read(json!({"path": "b"})).unwrap().shown;
     assert!(matches!(sound, Shown::Audio { media_type, .. } if media_type == "audio/wav"));
@@ -221,10 +221,10 @@ fn images_and_sounds_come_as_such() {
 fn other_binary_files_are_described() {
     let zip = [b"PK\x03\x04".as_slice(), &[0; 40]].concat();
     assert_snapshot!(one(&zip).text(json!({"path": "f"})), @r#"
-    [application/zip · binary · 44 bytes · version 2de6da6b40d823e317cc45163880b2edb1eb62304a75b21766227c4e8a51d118]
+    [application/zip · binary · 44 bytes · version 2de6da6b40d823e317cc]
     "#);
     assert_snapshot!(one(b"ab\0").text(json!({"path": "f"})), @r#"
-    [application/octet-stream · binary · 3 bytes · version 969caaeb3626c0d5695eefa6aea53305b312b33d505272adc6cb24450650c243]
+    [application/octet-stream · binary · 3 bytes · version 969caaeb3626c0d5695e]
     "#);
     let large = [PNG, &vec![0; 1_000_000]].concat();
     assert_snapshot!(one(&large).text(json!({"path": "f"})), @r#"
@@ -236,11 +236,11 @@ fn other_binary_files_are_described() {
 fn a_text_that_begins_like_an_image_is_text() {
     assert_snapshot!(one(b"GIF is a format\n").text(json!({"path": "f"})), @r#"
     1	GIF is a format
-    [line 1 of 1 · utf-8 · 16 bytes · version 3cf1a84fe28976aef8abd09e8c34cc63dcb642e9510f9900fd4fce7c154daa45]
+    [line 1 of 1 · 16 bytes · version 3cf1a84fe28976aef8ab]
     "#);
     assert_snapshot!(one(b"ID3 tags\n").text(json!({"path": "f"})), @r#"
     1	ID3 tags
-    [line 1 of 1 · utf-8 · 9 bytes · version add502a583700a65123b0d3651d68415435c4b0d945fd5d1642be8c2da1277ff]
+    [line 1 of 1 · 9 bytes · version add502a583700a65123b]
     "#);
 }
 
@@ -267,7 +267,7 @@ fn wrong_arguments_say_what_to_do() {
 fn an_offset_after_the_last_line_gives_nothing_and_the_number_of_lines() {
     let fixture = Fixture::new(&[("main.rs", b"one\ntwo\n"), ("wide.txt", b"caf\xe9\n")]);
     assert_snapshot!(fixture.text(json!({"path": "main.rs", "offset": 3})), @r#"
-    [no lines · utf-8 · 8 bytes · version c3f9c8c283a2b1f2f1896f27a01cbe3cddc0c9d93f752e4639035a0f5b36f6e8 · nothing at offset 3: the file has 2 lines, the last at offset 2]
+    [no lines · 8 bytes · version c3f9c8c283a2b1f2f189 · nothing at offset 3: the file has 2 lines, the last at offset 2]
     "#);
     let answer = fixture
         .try_read(json!({"path": "wide.txt", "offset": i64::MAX, "format": "json"}))

@@ -84,7 +84,7 @@ fn who_comes_first_stays_where_files_are_new() {
         });
         let error = write(disk, new("ours")).unwrap_err();
         assert_eq!(error.code, Code::Conflict, "{number}: {error}");
-        assert!(error.message.contains(&version(b"theirs")), "{error}");
+        assert!(error.message.contains(&version(b"theirs")[..20]), "{error}");
         assert_eq!(there(&root), "theirs", "{number}");
         assert_eq!(beside(&root), [""; 0], "{number}");
     }
@@ -111,7 +111,7 @@ fn what_was_replaced_in_between_stays() {
     });
     let error = write(disk, replacing("old", "ours")).unwrap_err();
     assert_eq!(error.code, Code::Conflict);
-    assert!(error.message.contains(&version(b"theirs")), "{error}");
+    assert!(error.message.contains(&version(b"theirs")[..20]), "{error}");
     assert_eq!((there(&root), beside(&root)), ("theirs".to_owned(), vec![]));
 }
 
@@ -146,7 +146,7 @@ fn a_slow_writer_whose_claim_is_taken_away_goes_on_or_learns_what_is_there() {
         if same {
             let error = done.unwrap_err();
             assert_eq!(error.code, Code::Conflict, "{error}");
-            assert!(error.message.contains(&version(b"other")), "{error}");
+            assert!(error.message.contains(&version(b"other")[..20]), "{error}");
             assert_eq!(there(&root), "other");
         } else {
             assert_eq!(done.unwrap()["status"], "replaced");

@@ -1,15 +1,17 @@
-//! Claims the night, reads log and events, and puts together what the others have handed over.
+//! Claims the night, reads log and events, asks the scans by SQL, puts together what the others have
+//! handed over, and leaves a report.
 
 use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use crate::talk::{Answer, Mind, Next, finding, read};
+use crate::talk::{Answer, Mind, Next, finding, query, read};
 
 const LOG: &str = "input/logs/nightly.log.zst";
 const PARTNER: &str = "input/events/partner.jsonl.gz";
 const SCANS: &str = "input/events/scans.avro";
 const CLAIM: &str = "claims/nightly";
+pub(crate) const REPORT: &str = "output/reports/nightly.md";
 
 #[derive(Default)]
 enum Phase {
@@ -18,7 +20,9 @@ enum Phase {
     Claimed,
     Informed,
     Reading,
+    Asked,
     Reported,
+    Listed,
 }
 
 #[derive(Default)]
@@ -29,7 +33,7 @@ pub(crate) struct Investigator {
     to_read: VecDeque<&'static str>,
     log: Vec<(u64, String)>,
     partner: Vec<(u64, String)>,
-    scans: Vec<Value>,
+    scans: Vec<(u64, String)>,
 }
 
 impl Mind for Investigator {
@@ -54,7 +58,7 @@ impl Mind for Investigator {
                 self.phase = Phase::Reading;
                 self.profile = answers[0].json()["value"].clone();
                 self.models = answers[1].json()["value"].clone();
-                self.to_read = [LOG, PARTNER, SCANS].into();
+                self.to_read = [LOG, PARTNER].into();
                 Next::Ask(vec![read(LOG, 1)])
             }
             Phase::Reading => {
@@ -67,13 +71,28 @@ impl Mind for Investigator {
                 match (self.to_read.front(), next) {
                     (Some(path), Some(offset)) => Next::Ask(vec![read(path, offset)]),
                     _ => {
-                        self.phase = Phase::Reported;
-                        Next::Ask(self.report())
+                        self.phase = Phase::Asked;
+                        Next::Ask(vec![self.unknown_shipments()])
                     }
                 }
             }
+            Phase::Asked => {
+                self.scans = answers[0].rows();
+                self.phase = Phase::Reported;
+                Next::Ask(self.report())
+            }
             Phase::Reported => {
                 assert!(answers.iter().all(|answer| answer.succeeded), "{}", answers[0].text);
+                self.phase = Phase::Listed;
+                Next::Ask(vec![("list_findings", json!({ "run": "night" }))])
+            }
+            Phase::Listed if answers[0].text.starts_with("input/") => {
+                let content =
+                    format!("# Last night's load\n\nNot to be trusted:\n\n{}\n", answers[0].text);
+                Next::Ask(vec![("write_file", json!({ "path": REPORT, "content": content }))])
+            }
+            Phase::Listed => {
+                assert_eq!(answers[0].json()["status"], "created");
                 Next::Say("The load cannot be trusted.".to_owned())
             }
         }
@@ -83,10 +102,20 @@ impl Mind for Investigator {
 impl Investigator {
     fn keep(&mut self, answer: &Answer) {
         match self.to_read.front() {
-            Some(&SCANS) => self.scans.extend(answer.json()["rows"].as_array().unwrap().clone()),
             Some(&PARTNER) => self.partner.extend(answer.lines()),
             _ => self.log.extend(answer.lines()),
         }
+    }
+
+    /// Asks for scans of shipments that are not in the warehouse, by the keys of the profile.
+    fn unknown_shipments(&self) -> (&'static str, Value) {
+        let keys = self.profile["tables"]["shipments"]["keys"].as_array().unwrap().iter();
+        let keys: Vec<String> = keys.map(|key| format!("'{}'", key.as_str().unwrap())).collect();
+        let sql = format!(
+            "SELECT _line, * FROM scans WHERE shipment_id NOT IN ({}) ORDER BY _line",
+            keys.join(", ")
+        );
+        query(&sql, &[("scans", SCANS)])
     }
 
     fn report(&self) -> Vec<(&'static str, Value)> {
@@ -112,14 +141,11 @@ impl Investigator {
         let no_json =
             self.partner.iter().filter(|(_, line)| serde_json::from_str::<Value>(line).is_err());
         report("events/malformed-json", PARTNER, "lines are no JSON", no_json.cloned().collect());
-        let known = tables["shipments"]["keys"].as_array().unwrap();
-        let unknown =
-            (1..).zip(&self.scans).filter(|(_, scan)| !known.contains(&scan["shipment_id"]));
         report(
             "events/unknown-shipment",
             SCANS,
             "scans of shipments that are not in the warehouse",
-            unknown.map(|(number, scan)| (number, scan.to_string())).collect(),
+            self.scans.clone(),
         );
         let found = asked.len();
         let in_doubt = self.models["in_doubt"].as_object().unwrap().iter();

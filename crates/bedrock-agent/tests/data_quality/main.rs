@@ -39,6 +39,12 @@ fn the_agents_find_the_seeded_defects_with_their_rows_and_nothing_else() {
         serde_json::json!(["shipments.weight_kg is null and input/models/billing.sql hides it"])
     );
     assert_eq!(night.state("claims/nightly")["done"], true);
+    let report = night.file(investigator::REPORT);
+    for rule in ["load/count-mismatch", "events/malformed-json", "events/unknown-shipment"] {
+        assert!(report.contains(rule), "{report}");
+    }
+    // What it may not read of stays with those who may.
+    assert!(!report.contains("warehouse"), "{report}");
 }
 
 /// A finding as it stands in `defects.json`; rows are those that its evidence shows.

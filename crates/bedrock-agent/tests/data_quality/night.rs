@@ -28,6 +28,11 @@ impl Night {
         std::fs::read_to_string(self.example.join(name)).unwrap()
     }
 
+    /// A file of the workspace.
+    pub(crate) fn file(&self, path: &str) -> String {
+        std::fs::read_to_string(self.workspace().join(path)).unwrap()
+    }
+
     fn workspace(&self) -> PathBuf {
         self.directory.path().join("workspace")
     }

@@ -1,20 +1,20 @@
-//! Reads the tables window by window and runs the tests of `schema.yml` on their rows.
+//! Asks the tables by SQL: what they have, and which rows break the tests of `schema.yml`. No row that
+//! is right goes through its context.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::talk::{Answer, Mind, Next, finding, read};
+use crate::talk::{Answer, Mind, Next, finding, query, read};
 
 pub(crate) const SCHEMA: &str = "input/models/schema.yml";
 
 #[derive(Default)]
 pub(crate) struct Profiler {
-    began: bool,
+    turn: usize,
     tests: Vec<Test>,
-    to_read: VecDeque<String>,
-    tables: BTreeMap<String, Table>,
-    reported: bool,
+    tables: Vec<String>,
+    profile: Value,
 }
 
 /// A test of a column, as `schema.yml` says it.
@@ -25,62 +25,65 @@ pub(crate) struct Test {
     values: Vec<String>,
 }
 
-#[derive(Default)]
-struct Table {
-    columns: Vec<String>,
-    rows: Vec<Value>,
-}
-
 impl Mind for Profiler {
     fn think(&mut self, answers: &[Answer]) -> Next {
-        if !self.began {
-            self.began = true;
-            return Next::Ask(vec![
+        self.turn += 1;
+        match self.turn {
+            1 => Next::Ask(vec![
                 ("list_dir", json!({ "path": "input", "depth": 3 })),
                 read(SCHEMA, 1),
-            ]);
-        }
-        if self.tests.is_empty() {
-            assert!(
-                answers[0].text.contains("input/warehouse:\n")
-                    && answers[0].text.contains("\nshipments.parquet\n"),
-                "{}",
-                answers[0].text
-            );
-            self.tests = tests(&answers[1]);
-            let tables: BTreeSet<&String> = self.tests.iter().map(|test| &test.table).collect();
-            self.to_read = tables.into_iter().cloned().collect();
-        } else if let Some(name) = self.to_read.front().cloned() {
-            let page = answers[0].json();
-            let table = self.tables.entry(name).or_default();
-            let columns = page["schema"].as_array().unwrap().iter();
-            table.columns =
-                columns.map(|column| column["name"].as_str().unwrap().to_owned()).collect();
-            table.rows.extend(page["rows"].as_array().unwrap().clone());
-            if let Some(next) = page["next_offset"].as_u64() {
-                return Next::Ask(vec![read(&path(self.to_read.front().unwrap()), next)]);
+            ]),
+            2 => {
+                assert!(
+                    answers[0].text.contains("input/warehouse:\n")
+                        && answers[0].text.contains("\nshipments.parquet\n"),
+                    "{}",
+                    answers[0].text
+                );
+                self.tests = tests(&answers[1]);
+                let tables: BTreeSet<&String> = self.tests.iter().map(|test| &test.table).collect();
+                self.tables = tables.into_iter().cloned().collect();
+                let first = self
+                    .tables
+                    .iter()
+                    .map(|name| query("SELECT * FROM t LIMIT 1", &[("t", path(name).as_str())]));
+                Next::Ask(first.collect())
             }
-            assert_eq!(page["row_count"], table.rows.len());
-            self.to_read.pop_front();
+            3 => {
+                let mut asked = Vec::new();
+                for (name, answer) in self.tables.iter().zip(answers) {
+                    let columns = answer.json()["columns"].clone();
+                    let key = columns[0].as_str().unwrap();
+                    let keys = format!("SELECT {key} FROM t ORDER BY _line");
+                    asked.push(query(&keys, &[("t", path(name).as_str())]));
+                    self.profile["tables"][name] = json!({ "columns": columns });
+                }
+                Next::Ask(asked)
+            }
+            4 => {
+                for (name, answer) in self.tables.iter().zip(answers) {
+                    let answer = answer.json();
+                    let keys = answer["rows"].as_array().unwrap().iter();
+                    let keys: Vec<Value> = keys.map(|row| row[0].clone()).collect();
+                    let table = &mut self.profile["tables"][name];
+                    (table["rows"], table["keys"]) = (keys.len().into(), keys.into());
+                }
+                Next::Ask(self.tests.iter().map(Test::question).collect())
+            }
+            5 => Next::Ask(self.report(answers)),
+            _ => {
+                assert!(answers.iter().all(|answer| answer.succeeded), "{}", answers[0].text);
+                Next::Say(format!("{} tests were run.", self.tests.len()))
+            }
         }
-        if let Some(name) = self.to_read.front() {
-            return Next::Ask(vec![read(&path(name), 1)]);
-        }
-        if !self.reported {
-            self.reported = true;
-            return Next::Ask(self.report());
-        }
-        assert!(answers.iter().all(|answer| answer.succeeded), "{}", answers[0].text);
-        Next::Say(format!("{} tests were run.", self.tests.len()))
     }
 }
 
 impl Profiler {
-    fn report(&self) -> Vec<(&'static str, Value)> {
-        let mut asked = Vec::new();
-        let mut failed = Vec::new();
-        for test in &self.tests {
-            let broken = self.broken(test);
+    fn report(&mut self, answers: &[Answer]) -> Vec<(&'static str, Value)> {
+        let (mut asked, mut failed) = (Vec::new(), Vec::new());
+        for (test, answer) in self.tests.iter().zip(answers) {
+            let broken = answer.rows();
             if broken.is_empty() {
                 continue;
             }
@@ -89,36 +92,39 @@ impl Profiler {
             failed.push(json!({ "table": test.table, "column": test.column, "test": test.name }));
             asked.push(finding(&rule, &path(&test.table), &message, &broken));
         }
-        let mut profile = json!({ "failed": failed, "tables": {} });
-        for (name, table) in &self.tables {
-            let key = &table.columns[0];
-            let keys: Vec<&Value> = table.rows.iter().map(|row| &row[key]).collect();
-            profile["tables"][name] =
-                json!({ "columns": table.columns, "rows": table.rows.len(), "keys": keys });
-        }
-        asked.push(("write_state", json!({ "key": "profile/warehouse", "value": profile })));
+        self.profile["failed"] = failed.into();
+        asked.push(("write_state", json!({ "key": "profile/warehouse", "value": self.profile })));
         asked
     }
+}
 
-    /// The rows that break a test.
-    fn broken(&self, test: &Test) -> Vec<(u64, String)> {
-        let table = &self.tables[&test.table];
-        let value = |row: &Value| row[&test.column].clone();
-        let known: Vec<Value> = match test.name.as_str() {
-            "relationships" => {
-                let [to, field] = test.values.as_slice() else { panic!("{:?}", test.values) };
-                self.tables[to].rows.iter().map(|row| row[field].clone()).collect()
+impl Test {
+    /// Asks for the rows that break it.
+    fn question(&self) -> (&'static str, Value) {
+        let column = &self.column;
+        let own = path(&self.table);
+        let rows = |breaks: String| format!("SELECT _line, * FROM t WHERE {breaks} ORDER BY _line");
+        let sql = match self.name.as_str() {
+            "not_null" => rows(format!("{column} IS NULL")),
+            "unique" => {
+                let twice = format!("SELECT {column} FROM t GROUP BY 1 HAVING count(*) > 1");
+                let rows = rows(format!("{column} IN (SELECT {column} FROM twice)"));
+                format!("WITH twice AS MATERIALIZED ({twice}) {rows}")
             }
-            _ => test.values.iter().map(|value| json!(value)).collect(),
-        };
-        let breaks = |row: &Value| match test.name.as_str() {
-            "not_null" => value(row).is_null(),
-            "unique" => table.rows.iter().filter(|other| value(other) == value(row)).count() > 1,
-            "accepted_values" | "relationships" => !known.contains(&value(row)),
+            "accepted_values" => {
+                let values: Vec<String> =
+                    self.values.iter().map(|value| format!("'{value}'")).collect();
+                rows(format!("{column} NOT IN ({})", values.join(", ")))
+            }
+            "relationships" => {
+                let [to, field] = self.values.as_slice() else { panic!("{:?}", self.values) };
+                let rows = rows(format!("{column} NOT IN (SELECT {field} FROM known)"));
+                let sql = format!("WITH known AS MATERIALIZED (SELECT {field} FROM other) {rows}");
+                return query(&sql, &[("t", own.as_str()), ("other", path(to).as_str())]);
+            }
             other => panic!("no such test: {other}"),
         };
-        let numbered = (1..).zip(&table.rows).filter(|(_, row)| breaks(row));
-        numbered.map(|(number, row)| (number, row.to_string())).collect()
+        query(&sql, &[("t", own.as_str())])
     }
 }
 

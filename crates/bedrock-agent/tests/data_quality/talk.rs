@@ -31,6 +31,19 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
     }
 
+    /// The rows of a query whose first column is `_line`, each with its number.
+    pub(crate) fn rows(&self) -> Vec<(u64, String)> {
+        let json = self.json();
+        let columns = json["columns"].as_array().unwrap();
+        let row = |row: &Value| {
+            let named = columns.iter().zip(row.as_array().unwrap()).skip(1);
+            let named =
+                named.map(|(name, value)| (name.as_str().unwrap().to_owned(), value.clone()));
+            (row[0].as_u64().unwrap(), Value::Object(named.collect()).to_string())
+        };
+        json["rows"].as_array().unwrap().iter().map(row).collect()
+    }
+
     /// The exact lines of a text that was read as JSON, numbered from `start_line` on.
     pub(crate) fn lines(&self) -> Vec<(u64, String)> {
         let json = self.json();
@@ -72,6 +85,13 @@ fn inside(text: &str) -> String {
 /// Reads a file from a line or row on, as JSON.
 pub(crate) fn read(path: &str, offset: u64) -> (&'static str, Value) {
     ("read_file", json!({ "path": path, "offset": offset, "limit": 100, "format": "json" }))
+}
+
+/// Asks a question of tables of the example, by the names of their files.
+pub(crate) fn query(sql: &str, tables: &[(&str, &str)]) -> (&'static str, Value) {
+    let tables: Vec<Value> =
+        tables.iter().map(|(name, path)| json!({ "name": name, "path": path })).collect();
+    ("query_table", json!({ "sql": sql, "tables": tables, "limit": 5_000, "format": "json" }))
 }
 
 /// A finding with the rows that show it.

@@ -39,6 +39,7 @@ impl Tool for CountBytes {
     const NAME: &'static str = "count_bytes";
     const TITLE: &'static str = "Count bytes";
     const DESCRIPTION: &'static str = "Counts the bytes of a file.";
+    const GUIDE: &'static str = "`count_bytes` counts the bytes of a file.";
     const EFFECT: Effect = Effect::Reads;
     const ACCESS: Access = Access::Read;
     const IDEMPOTENT: bool = true;

@@ -139,7 +139,7 @@ impl dyn Chunk {
         let skip_step = if pages.chained() { SMALL_STEP } else { SKIP_STEP };
         let skip = skip_pages(&mut pages, skip)?;
         let record = pages.record_values();
-        let kind = Value::of(&descriptor);
+        let kind = Meaning::of(&descriptor);
         let reader = get_column_reader(descriptor.clone(), Box::new(pages));
         let about = About { descriptor, source: source.clone(), step, skip_step, detail, record };
         let mut chunk: Box<dyn Chunk> = match reader {
@@ -310,7 +310,7 @@ fn ours(error: ParquetError) -> TableError {
 
 /// What the numbers or bytes of a column mean.
 #[derive(Clone, Copy)]
-enum Value {
+pub(super) enum Meaning {
     Plain,
     Unsigned,
     Text,
@@ -323,61 +323,61 @@ enum Value {
     Bytes,
 }
 
-impl Value {
-    fn of(descriptor: &ColumnDescPtr) -> Value {
+impl Meaning {
+    pub(super) fn of(descriptor: &ColumnDescPtr) -> Meaning {
         match descriptor.logical_type_ref() {
-            Some(LogicalType::String | LogicalType::Enum | LogicalType::Json) => Value::Text,
-            Some(LogicalType::Date) => Value::Date,
-            Some(LogicalType::Time(time)) => Value::Time(unit(&time.unit)),
+            Some(LogicalType::String | LogicalType::Enum | LogicalType::Json) => Meaning::Text,
+            Some(LogicalType::Date) => Meaning::Date,
+            Some(LogicalType::Time(time)) => Meaning::Time(unit(&time.unit)),
             Some(LogicalType::Timestamp(timestamp)) => {
-                Value::Timestamp(unit(&timestamp.unit), timestamp.is_adjusted_to_u_t_c)
+                Meaning::Timestamp(unit(&timestamp.unit), timestamp.is_adjusted_to_u_t_c)
             }
-            Some(LogicalType::Integer(int)) if !int.is_signed => Value::Unsigned,
-            Some(LogicalType::Decimal(decimal)) => Value::Decimal(decimal.scale),
-            Some(LogicalType::Uuid) => Value::Uuid,
-            Some(LogicalType::Float16) => Value::Half,
-            Some(LogicalType::Bson) => Value::Bytes,
+            Some(LogicalType::Integer(int)) if !int.is_signed => Meaning::Unsigned,
+            Some(LogicalType::Decimal(decimal)) => Meaning::Decimal(decimal.scale),
+            Some(LogicalType::Uuid) => Meaning::Uuid,
+            Some(LogicalType::Float16) => Meaning::Half,
+            Some(LogicalType::Bson) => Meaning::Bytes,
             _ => match descriptor.converted_type() {
-                ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON => Value::Text,
-                ConvertedType::DATE => Value::Date,
-                ConvertedType::TIME_MILLIS => Value::Time(Unit::Millis),
-                ConvertedType::TIME_MICROS => Value::Time(Unit::Micros),
-                ConvertedType::TIMESTAMP_MILLIS => Value::Timestamp(Unit::Millis, true),
-                ConvertedType::TIMESTAMP_MICROS => Value::Timestamp(Unit::Micros, true),
+                ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON => Meaning::Text,
+                ConvertedType::DATE => Meaning::Date,
+                ConvertedType::TIME_MILLIS => Meaning::Time(Unit::Millis),
+                ConvertedType::TIME_MICROS => Meaning::Time(Unit::Micros),
+                ConvertedType::TIMESTAMP_MILLIS => Meaning::Timestamp(Unit::Millis, true),
+                ConvertedType::TIMESTAMP_MICROS => Meaning::Timestamp(Unit::Micros, true),
                 ConvertedType::UINT_8
                 | ConvertedType::UINT_16
                 | ConvertedType::UINT_32
-                | ConvertedType::UINT_64 => Value::Unsigned,
-                ConvertedType::DECIMAL => Value::Decimal(descriptor.type_scale()),
-                _ => Value::Plain,
+                | ConvertedType::UINT_64 => Meaning::Unsigned,
+                ConvertedType::DECIMAL => Meaning::Decimal(descriptor.type_scale()),
+                _ => Meaning::Plain,
             },
         }
     }
 
     fn of_int32(self, value: i32) -> Cell {
         match self {
-            Value::Unsigned => Cell::Unsigned(value.cast_unsigned().into()),
+            Meaning::Unsigned => Cell::Unsigned(value.cast_unsigned().into()),
             other => other.of_int64(value.into()),
         }
     }
 
-    fn of_int64(self, value: i64) -> Cell {
+    pub(super) fn of_int64(self, value: i64) -> Cell {
         match self {
-            Value::Unsigned => Cell::Unsigned(value.cast_unsigned()),
-            Value::Date => time::date(value),
-            Value::Time(unit) => time::time_of_day(value, unit),
-            Value::Timestamp(unit, utc) => time::timestamp(value, unit, utc),
-            Value::Decimal(scale) => time::decimal(value.into(), scale),
+            Meaning::Unsigned => Cell::Unsigned(value.cast_unsigned()),
+            Meaning::Date => time::date(value),
+            Meaning::Time(unit) => time::time_of_day(value, unit),
+            Meaning::Timestamp(unit, utc) => time::timestamp(value, unit, utc),
+            Meaning::Decimal(scale) => time::decimal(value.into(), scale),
             _ => Cell::Int(value),
         }
     }
 
     fn of_bytes(self, bytes: &[u8], detail: Detail) -> Cell {
         match self {
-            Value::Text => detail.utf8(bytes),
-            Value::Decimal(scale) => time::decimal_of_bytes(bytes, scale),
-            Value::Uuid => time::uuid(bytes),
-            Value::Half => match bytes.first_chunk::<2>() {
+            Meaning::Text => detail.utf8(bytes),
+            Meaning::Decimal(scale) => time::decimal_of_bytes(bytes, scale),
+            Meaning::Uuid => time::uuid(bytes),
+            Meaning::Half => match bytes.first_chunk::<2>() {
                 Some(half) => Cell::single(half_to_single(u16::from_le_bytes(*half))),
                 None => Cell::Null,
             },

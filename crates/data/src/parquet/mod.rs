@@ -8,6 +8,7 @@ mod measure;
 mod pages;
 mod scan;
 mod shape;
+mod statistics;
 mod thrift;
 use std::collections::BTreeSet;
 use std::sync::Arc;

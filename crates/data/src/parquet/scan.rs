@@ -6,10 +6,11 @@ use super::assemble;
 use super::footer;
 use super::leaf::{Chunk, Leaf};
 use super::shape::{Content, Node, shape};
+use super::statistics;
 use crate::cell::{Cell, Detail};
 use crate::error::TableError;
 use crate::room::Held;
-use crate::scan::{Affinity, Column, Value};
+use crate::scan::{Affinity, Column, Condition, Value};
 use crate::source::Source;
 use crate::table::Shape;
 
@@ -21,6 +22,8 @@ pub(crate) struct Rows {
     source: Source,
     metadata: ParquetMetaData,
     wanted: Vec<Option<Wanted>>,
+    /// What each row that is needed meets.
+    conditions: Vec<Condition>,
     /// The row group, its rows, and how many of them were passed, this one included.
     group: usize,
     rows: u64,
@@ -87,6 +90,7 @@ impl Rows {
             source,
             metadata,
             wanted: found,
+            conditions: Vec::new(),
             group: 0,
             rows: 0,
             passed: 0,
@@ -102,6 +106,33 @@ impl Rows {
         group.map_or(0, |group| u64::try_from(group.num_rows()).unwrap_or(0))
     }
 
+    pub(crate) fn leave_out(&mut self, conditions: &[Condition]) {
+        self.conditions = conditions.to_vec();
+        self.pass_unless_needed();
+    }
+
+    /// Passes all rows of the group where none can meet the conditions.
+    fn pass_unless_needed(&mut self) {
+        if !self.conditions.iter().all(|condition| self.may_meet(condition)) {
+            self.passed = self.rows;
+        }
+    }
+
+    /// Whether a row of the group may meet a condition.
+    fn may_meet(&self, condition: &Condition) -> bool {
+        // What the file lacks is null, which meets none.
+        let Some(Some(wanted)) = self.wanted.get(condition.column) else { return false };
+        if wanted.node.repeated || !matches!(wanted.node.content, Content::Leaf) {
+            return true;
+        }
+        let group = self.metadata.row_groups().get(self.group);
+        let column = group.and_then(|group| group.columns().get(wanted.node.leaves.start));
+        match column.and_then(statistics::range) {
+            Some((least, most)) => condition.may_lie(&least, &most),
+            None => true,
+        }
+    }
+
     pub(crate) fn advance(&mut self) -> Result<bool, TableError> {
         while self.passed >= self.rows {
             if self.group + 1 >= self.metadata.num_row_groups() {
@@ -114,6 +145,7 @@ impl Rows {
             for wanted in self.wanted.iter_mut().flatten() {
                 wanted.open = None;
             }
+            self.pass_unless_needed();
         }
         self.passed += 1;
         Ok(true)

@@ -3,6 +3,7 @@
 //! A scan has no bound but time and the [`Room`] that it may hold at once: a page, a block or a
 //! record at a time, however large the file is. Values are whole, never cut.
 
+mod condition;
 mod delimited;
 mod json_lines;
 mod notes;
@@ -13,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mcp_workspace_stop::StopSignal;
 
+pub use self::condition::{Compare, Condition};
 use self::delimited::Delimited;
 use self::json_lines::JsonLines;
 use self::text::Packed;
@@ -187,6 +189,17 @@ impl Scan {
         };
         let reader = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| Err(failed()))?;
         Ok(Scan { reader, ended: false })
+    }
+
+    /// Leaves out rows that no query for these conditions needs, where the format tells which: of
+    /// Parquet the row groups in which, by their statistics, no row meets all of them. It is asked
+    /// for before the first row; rows that do not meet the conditions may still come.
+    pub fn leave_out(&mut self, conditions: &[Condition]) {
+        if let Reader::Parquet(rows) = &mut self.reader {
+            let done = catch_unwind(AssertUnwindSafe(|| rows.leave_out(conditions)));
+            // Its next rows say what is wrong with it.
+            done.unwrap_or_default();
+        }
     }
 
     /// Goes to the next row, the first one to begin with; false behind the last.

@@ -7,6 +7,7 @@ use crate::patch::apply::{MAX_PLACES, differs, exactly_where_it_says, signed};
 use crate::patch::mismatch::{Mismatch, Reason, around, numbered};
 use crate::patch::{Hunk, Tag, lines, version};
 use crate::path::WorkspacePath;
+use crate::version::shown;
 
 use super::index::{Budget, LineIndex, bare};
 use super::{Header, MeantHunk};
@@ -279,7 +280,7 @@ impl Places<'_> {
             message.push_str(&format!("\nlines of the file at line {}:", at + 1));
             message.push_str(&numbered(&around(self.base, at + 1)));
         }
-        message.push_str(&format!("\nversion of the file: {}", version(self.base)));
+        message.push_str(&format!("\nversion of the file: {}", shown(&version(self.base))));
         ToolError::new(Code::PatchDoesNotApply, message)
             .hint("add unchanged lines before or after the change until only one place has them")
     }

@@ -104,7 +104,7 @@ impl Page {
             parts.push("time ran out before the query's end".to_owned());
         }
         if let Some(cursor) = &output.next_cursor {
-            parts.push(format!("more: continue with cursor {cursor}"));
+            parts.push(format!("more: cursor \"{cursor}\""));
         }
         // Writing to a String cannot fail.
         let _ = write!(text, "[{}]", parts.join(" · "));

@@ -4,12 +4,13 @@
 use std::fmt::Write;
 
 use super::Output;
-use crate::text::LineEndings;
+use crate::text::{Encoding, LineEndings};
+use crate::version::shown;
 
-/// What a line costs as text, with its number and a tab. Numbers are as wide as the widest.
+/// What a line costs as text, with its number, perhaps its sign, a tab and its end.
 pub(super) fn text_cost(line: &str, number: i64) -> usize {
     let digits = number.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
-    line.chars().count() + 1 + (digits + 1).max(5)
+    line.chars().count() + digits + 3
 }
 
 /// What a line costs inside a JSON string.
@@ -26,14 +27,9 @@ pub(super) fn json_cost(line: &str, _number: i64) -> usize {
 /// The answer as text.
 pub(super) fn text(output: &Output) -> String {
     let mut text = String::with_capacity(output.content.len() * 5 / 4 + 256);
-    let width = [output.start_line, output.end_line]
-        .map(|number| number.to_string().len())
-        .into_iter()
-        .max()
-        .unwrap_or(1);
     for (line, number) in output.content.split_inclusive('\n').zip(output.start_line..) {
         // Writing to a String cannot fail.
-        let _ = write!(text, "{number:>width$}\t");
+        let _ = write!(text, "{number}\t");
         let line =
             line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
         text.extend(line.chars().map(visible));
@@ -53,9 +49,8 @@ pub(super) fn table(output: &Output) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, ": {}{null}", column.r#type);
     }
-    let width = output.end_line.to_string().len();
     for (row, number) in output.content.lines().zip(output.start_line..) {
-        let _ = write!(text, "{number:>width$}\t");
+        let _ = write!(text, "{number}\t");
         text.extend(row.chars().map(visible));
         text.push('\n');
     }
@@ -72,16 +67,15 @@ pub(super) fn table(output: &Output) -> String {
     parts.extend(output.stored.clone());
     parts.push(format!("{} bytes", output.size));
     parts.extend(about(output));
-    if let Some(next) = output.next_offset {
-        parts.push(format!("more: continue with offset {next}"));
-    }
     let _ = write!(text, "[{}]", parts.join(" · "));
     text
 }
 
-/// `[lines 1-20 of 340 · utf-8 · 12345 bytes · version … · more: continue with offset 21]`.
+/// `[lines 1-20 of 340 · 12345 bytes · version … · more: offset 21]`.
 fn last_line(output: &Output) -> String {
-    let mut parts = vec![range(output), output.encoding.to_string()];
+    let mut parts = vec![range(output)];
+    // Nearly every text has the one encoding that goes without saying.
+    parts.extend((output.encoding != Encoding::Utf8.name()).then(|| output.encoding.to_string()));
     match output.line_endings {
         Some(LineEndings::Crlf) => parts.push("CRLF".to_owned()),
         Some(LineEndings::Mixed) => parts.push("LF and CRLF mixed".to_owned()),
@@ -93,16 +87,14 @@ fn last_line(output: &Output) -> String {
         parts.push("no newline at end of file".to_owned());
     }
     parts.extend(about(output));
-    if let Some(next) = output.next_offset {
-        parts.push(format!("more: continue with offset {next}"));
-    }
     format!("[{}]", parts.join(" · "))
 }
 
-/// The version, and what is missing.
+/// The version, what is missing, and where to go on.
 pub(super) fn about(output: &Output) -> impl Iterator<Item = String> {
-    let version = output.version.iter().map(|version| format!("version {version}"));
-    version.chain(output.notes.iter().cloned())
+    let version = output.version.iter().map(|version| format!("version {}", shown(version)));
+    let more = output.next_offset.map(|next| format!("more: offset {next}"));
+    version.chain(output.notes.iter().cloned()).chain(more)
 }
 
 fn range(output: &Output) -> String {
