@@ -259,7 +259,7 @@ fn counter_with(fixture: &Fixture, passed_over: usize) {
                     Err(error) if error.starts_with("conflict") => {
                         conflicts.fetch_add(1, Ordering::Relaxed);
                         tries += 1;
-                        let wait = random.below(tries.min(8) * 20);
+                        let wait = random.below(tries.min(8) * 50);
                         std::thread::sleep(Duration::from_millis(wait as u64));
                     }
                     Err(error) => panic!("{error}"),
