@@ -72,8 +72,11 @@ pub fn run(bytes: &[u8]) {
     assert_eq!(workspace.memory().used(), used);
 }
 
+/// Asks for so many rows behind a cursor.
+type Ask<'a> = &'a dyn Fn(usize, Option<&Value>) -> Result<Value, ToolError>;
+
 /// The pages of an answer are its rows, in their order.
-fn pages(whole: &Value, ask: &dyn Fn(usize, Option<&Value>) -> Result<Value, ToolError>) {
+fn pages(whole: &Value, ask: Ask<'_>) {
     let rows = whole["rows"].as_array().unwrap();
     let (mut seen, mut cursor) = (0, None);
     for _ in 0..PAGES {

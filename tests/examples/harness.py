@@ -43,7 +43,7 @@ class Report(interop.Report):
 
 def run(command, seconds=SECONDS, **options):
     """A command in an environment that holds nothing of this machine's settings."""
-    settings = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"} | options.pop("settings", {})
+    settings = {"PATH": os.environ["PATH"], "PYTHONPYCACHEPREFIX": os.environ["PYTHONPYCACHEPREFIX"]} | options.pop("settings", {})
     return subprocess.run(
         [str(part) for part in command], stdin=options.pop("stdin", subprocess.DEVNULL), capture_output=True, text=True,
         timeout=seconds, env=settings, **options

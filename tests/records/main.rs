@@ -19,19 +19,27 @@ use delayed_mount::{Mounted, Options};
 use serde_json::{Value, json};
 use server::{Died, Fleet, Random};
 
-const POLICY: &str = r#"
-version = 1
-[[role]]
-name = "agent"
-callers = ["worker-*"]
+/// Roles, each with a part of the processes and its own folder of findings.
+const ROLES: usize = 4;
+
+/// What each role may.
+const RIGHTS: &str = r#"
 tools = ["write_finding", "read_state", "write_state", "write_file"]
-read = ["**"]
-write = ["output/**", "state/**"]
+read = ["src/**", "state/**", "work/**"]
+write = ["output/findings/@role/**", "state/**"]
 create = ["work/**"]
 [role.limits]
 max_findings = 1_000_000
 max_keys = 1_000_000
 "#;
+
+fn policy() -> String {
+    let role = |number| {
+        let rights = RIGHTS.replace("@role", &format!("agent-{number}"));
+        format!("[[role]]\nname = \"agent-{number}\"\ncallers = [\"worker-{number}-*\"]{rights}")
+    };
+    (0..ROLES).map(role).fold("version = 1\n".to_owned(), |policy, role| policy + &role)
+}
 
 /// No test goes on longer.
 const MOST: Duration = Duration::from_secs(900);
@@ -67,7 +75,7 @@ impl Fixture {
         let root = directory.path().join("workspace");
         fs::create_dir(&root).unwrap();
         let policy = directory.path().join("policy.toml");
-        fs::write(&policy, POLICY).unwrap();
+        fs::write(&policy, self::policy()).unwrap();
         let roots = vec![root.clone()];
         Fixture { _mounts: Vec::new(), _directory: directory, root, roots, policy, divisor: 1 }
     }
@@ -115,6 +123,9 @@ fn every_acknowledged_finding_is_there_once_over_two_mounts() {
 
 fn findings(fixture: &Fixture) {
     let (writes, processes) = (20_000 / fixture.divisor, 64);
+    // Of each role. What one finding costs grows with the folder that it goes to, so that all in
+    // one would take most of the time of all suites.
+    let writes = writes / ROLES;
     let different = writes * 9 / 10;
     fs::create_dir(fixture.root.join("src")).unwrap();
     for file in 0..different.div_ceil(LINES) {
@@ -124,20 +135,21 @@ fn findings(fixture: &Fixture) {
     let exclusive = fixture.roots.len() == 1 && renames_exclusively(&fixture.root);
     let begun = Instant::now();
     let fleet = fixture.fleet(processes);
-    // By number of the finding: the file that was named, and how often it was `created`.
-    let acknowledged: Mutex<BTreeMap<usize, (String, usize)>> = Mutex::default();
-    let (next, lost) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    // By role and number of the finding: the file that was named, and how often it was `created`.
+    let acknowledged: Mutex<BTreeMap<(usize, usize), (String, usize)>> = Mutex::default();
+    let (next, lost) = ([const { AtomicUsize::new(0) }; ROLES], AtomicUsize::new(0));
     fleet.run(Some(Duration::from_millis(250)), MOST, |worker| {
         let mut random = Random::new();
+        let role = worker.place % ROLES;
         loop {
-            let write = next.fetch_add(1, Ordering::Relaxed);
+            let write = next[role].fetch_add(1, Ordering::Relaxed);
             if write >= writes {
                 break;
             }
             // Each tenth write is of a finding that others have just written, or are writing.
             let number = if write % 10 == 9 {
                 let before = (write / 10 * 9).max(1);
-                before - 1 - random.below(before.min(processes))
+                before - 1 - random.below(before.min(processes / ROLES))
             } else {
                 write / 10 * 9 + write % 10
             };
@@ -151,31 +163,38 @@ fn findings(fixture: &Fixture) {
             let created = usize::from(answer["status"] == "created");
             let path = answer["path"].as_str().unwrap().to_owned();
             let mut all = acknowledged.lock().unwrap();
-            let entry = all.entry(number).or_insert((path.clone(), 0));
+            let entry = all.entry((role, number)).or_insert((path.clone(), 0));
             assert_eq!(entry.0, path, "one finding, two names");
             entry.1 += created;
         }
     });
     let acknowledged = acknowledged.into_inner().unwrap();
     println!(
-        "{writes} findings by {processes} processes in {:.1?}; {} killed, {} answers lost",
+        "{} findings by {processes} processes in {:.1?}; {} killed, {} answers lost",
+        writes * ROLES,
         begun.elapsed(),
         fleet.killed.load(Ordering::Relaxed),
         lost.load(Ordering::Relaxed)
     );
 
-    assert_eq!(acknowledged.len(), different);
+    assert_eq!(acknowledged.len(), different * ROLES);
     let mut names = BTreeSet::new();
-    for (number, (path, created)) in &acknowledged {
+    for ((_, number), (path, created)) in &acknowledged {
         let text =
             fs::read(fixture.root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
         let finding: Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(finding["message"], format!("finding {number}"), "{path}");
-        assert!(names.insert(path.rsplit_once('/').unwrap().1.to_owned()), "{path} is of two");
+        assert!(names.insert(path.to_owned()), "{path} is of two");
         // None when the answer to the one that was created was lost.
         assert!(*created <= 1 || !exclusive, "finding {number} was created {created} times");
     }
-    let there: BTreeSet<String> = visible(&fixture.root.join("output/findings/agent"));
+    let folders = (0..ROLES).map(|role| format!("output/findings/agent-{role}"));
+    let there: BTreeSet<String> = folders
+        .flat_map(|folder| {
+            let names = visible(&fixture.root.join(&folder));
+            names.into_iter().map(move |name| format!("{folder}/{name}"))
+        })
+        .collect();
     assert_eq!(there, names, "what is there and what was acknowledged");
     assert!(lost.into_inner() > 0, "nobody was killed at work; this shows nothing");
 }
@@ -240,7 +259,7 @@ fn counter_with(fixture: &Fixture, passed_over: usize) {
                     Err(error) if error.starts_with("conflict") => {
                         conflicts.fetch_add(1, Ordering::Relaxed);
                         tries += 1;
-                        let wait = random.below(tries.min(8) * 20);
+                        let wait = random.below(tries.min(8) * 50);
                         std::thread::sleep(Duration::from_millis(wait as u64));
                     }
                     Err(error) => panic!("{error}"),

@@ -86,7 +86,7 @@ impl<'a> Fleet<'a> {
             .arg("--policy")
             .arg(self.policy)
             .arg("--caller")
-            .arg(format!("worker-{place}"))
+            .arg(format!("worker-{}-{place}", place % crate::ROLES))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::caching::CacheWeights;
+
 /// Tokens as the service has counted them.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
@@ -38,29 +40,40 @@ impl Usage {
 /// gives them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Prices {
-    /// For tokens sent, those of the cache included: caches cost less to read, so this errs on
-    /// the safe side for most models.
+    /// For tokens sent that have nothing to do with the cache.
     pub input: f64,
     /// For tokens made.
     pub output: f64,
+    /// For tokens read from the cache.
+    pub cache_read: f64,
+    /// For tokens written to the cache.
+    pub cache_write: f64,
 }
 
 impl Prices {
     /// What these tokens cost.
     pub(crate) fn cost(self, usage: Usage) -> f64 {
-        let sent = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
-        // Counts stay far below 2^52.
-        #[expect(clippy::cast_precision_loss, reason = "a sum of money to a fraction of a cent")]
-        let thousands = |tokens: u64| tokens as f64 / 1000.0;
-        thousands(sent) * self.input + thousands(usage.output_tokens) * self.output
+        thousands(usage.input_tokens) * self.input
+            + thousands(usage.output_tokens) * self.output
+            + thousands(usage.cache_read_tokens) * self.cache_read
+            + thousands(usage.cache_write_tokens) * self.cache_write
     }
+}
+
+// Counts stay far below 2^52.
+#[expect(clippy::cast_precision_loss, reason = "a sum of money to a fraction of a cent")]
+fn thousands(tokens: u64) -> f64 {
+    tokens as f64 / 1000.0
 }
 
 /// The limits of a run. Time is not among them: a run that is out of time goes on later.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
     pub turns: u32,
+    /// Tokens; those of the cache count as what they cost.
     pub tokens: u64,
+    /// What tokens of the cache cost.
+    pub weights: CacheWeights,
     pub usd: Option<f64>,
     pub prices: Option<Prices>,
 }
@@ -89,11 +102,20 @@ impl Budget {
         if turns >= self.turns {
             return Some(Exhausted::Turns(self.turns));
         }
-        if usage.total() >= self.tokens {
+        if self.weighed(usage) >= self.tokens {
             return Some(Exhausted::Tokens(self.tokens));
         }
         let most = self.usd?;
         (self.cost(usage)? >= most).then_some(Exhausted::Usd(most))
+    }
+
+    /// All tokens, with those of the cache as so many that cost the same.
+    fn weighed(&self, usage: Usage) -> u64 {
+        let cached = thousands(usage.cache_read_tokens) * self.weights.read
+            + thousands(usage.cache_write_tokens) * self.weights.write;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
+        let cached = (cached * 1000.0).round() as u64;
+        usage.input_tokens + usage.output_tokens + cached
     }
 
     /// What the tokens cost, where prices are known.
@@ -106,11 +128,31 @@ impl Budget {
 mod tests {
     use super::*;
 
+    const PRICES: Prices =
+        Prices { input: 0.003, output: 0.015, cache_read: 0.0003, cache_write: 0.00375 };
+    const WEIGHTS: CacheWeights = CacheWeights { read: 0.1, write: 1.25 };
+
+    #[test]
+    fn tokens_of_the_cache_count_as_what_they_cost() {
+        let usage = Usage {
+            input_tokens: 1000,
+            output_tokens: 100,
+            cache_read_tokens: 50_000,
+            cache_write_tokens: 4000,
+        };
+        let cost = PRICES.cost(usage);
+        assert!((cost - (0.003 + 0.0015 + 0.015 + 0.015)).abs() < 1e-9, "{cost}");
+        let budget = Budget { turns: 5, tokens: 11_101, weights: WEIGHTS, usd: None, prices: None };
+        assert_eq!(budget.exhausted(1, usage), None);
+        let less = Budget { tokens: 11_100, ..budget };
+        assert_eq!(less.exhausted(1, usage), Some(Exhausted::Tokens(11_100)));
+    }
+
     #[test]
     fn each_limit_ends_a_run() {
         let usage = Usage { input_tokens: 2000, output_tokens: 500, ..Usage::default() };
-        let prices = Some(Prices { input: 0.003, output: 0.015 });
-        let budget = Budget { turns: 5, tokens: 10_000, usd: Some(1.0), prices };
+        let prices = Some(PRICES);
+        let budget = Budget { turns: 5, tokens: 10_000, weights: WEIGHTS, usd: Some(1.0), prices };
         assert_eq!(budget.exhausted(4, usage), None);
         assert_eq!(budget.exhausted(5, usage), Some(Exhausted::Turns(5)));
         let fewer = Budget { tokens: 2500, ..budget };

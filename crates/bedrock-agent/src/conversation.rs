@@ -92,11 +92,6 @@ pub enum Reasoning {
 
 /// Longest tool name and tool use id that the service takes.
 const MAX_NAME: usize = 64;
-/// Results that stay whole when a conversation is shortened.
-const RESULTS_KEPT: usize = 2;
-/// What stands in place of a result that was taken out.
-const TAKEN_OUT: &str =
-    "[taken out to make room in the conversation; call the tool again if it is still needed]";
 
 /// The messages so far.
 #[derive(Debug, Default)]
@@ -129,30 +124,8 @@ impl Conversation {
         self.messages.last().is_some_and(|last| last.role == Speaker::User)
     }
 
-    /// Whether anything can be taken out of a conversation that has become too long.
-    pub(crate) fn can_be_shortened(&self) -> bool {
-        let blocks = self.messages.iter().flat_map(|message| &message.content);
-        let whole = blocks.filter(|block| match block {
-            Block::ToolResult(result) => !result.is_taken_out(),
-            _ => false,
-        });
-        whole.count() > RESULTS_KEPT
-    }
-
-    /// Takes the oldest results out.
-    pub(crate) fn shorten(&mut self) {
-        let blocks = self.messages.iter_mut().flat_map(|message| &mut message.content);
-        let mut whole: Vec<&mut ToolResult> = blocks
-            .filter_map(|block| match block {
-                Block::ToolResult(result) if !result.is_taken_out() => Some(result),
-                _ => None,
-            })
-            .collect();
-        let most = whole.len().saturating_sub(RESULTS_KEPT);
-        // Half at a time: the newer a result, the likelier it is still needed.
-        for result in whole.iter_mut().take(most.div_ceil(2)) {
-            result.content = vec![Shown::Text(TAKEN_OUT.to_owned())];
-        }
+    pub(crate) fn messages_mut(&mut self) -> &mut Vec<Message> {
+        &mut self.messages
     }
 
     /// Images in the conversation.
@@ -166,9 +139,15 @@ impl Conversation {
     }
 }
 
-impl ToolResult {
-    fn is_taken_out(&self) -> bool {
-        matches!(self.content.as_slice(), [Shown::Text(text)] if text == TAKEN_OUT)
+impl Reasoning {
+    /// Bytes of it.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Reasoning::ReasoningText { text, signature } => {
+                text.len() + signature.as_ref().map_or(0, String::len)
+            }
+            Reasoning::RedactedContent(base64) => base64.len(),
+        }
     }
 }
 
@@ -255,27 +234,5 @@ mod tests {
         assert!(tool_uses(&[call("ä", "grep", json!({}))]).is_none());
         assert!(tool_uses(&[Block::Text("done".into())]).is_none());
         assert_eq!(tool_uses(&[call("a", "x y", json!({}))]).unwrap().len(), 1);
-    }
-
-    #[test]
-    fn shortening_takes_the_oldest_results_and_ends() {
-        let mut conversation = Conversation::default();
-        for id in 0..7 {
-            conversation.hear(vec![call(&id.to_string(), "grep", json!({}))]);
-            conversation.say(vec![Block::ToolResult(ToolResult {
-                tool_use_id: id.to_string(),
-                content: vec![Shown::Text("long".into())],
-                status: Status::Success,
-            })]);
-        }
-        let whole = |conversation: &Conversation| {
-            serde_json::to_string(conversation.messages()).unwrap().matches("long").count()
-        };
-        let mut left = Vec::new();
-        while conversation.can_be_shortened() {
-            conversation.shorten();
-            left.push(whole(&conversation));
-        }
-        assert_eq!(left, [4, 3, 2]);
     }
 }

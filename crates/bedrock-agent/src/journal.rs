@@ -131,11 +131,11 @@ impl Journal {
         Ok(events)
     }
 
-    /// Records a step. Once this returns, a crash does not lose it.
+    /// Records a step, and gives it as it will be read. Once this returns, a crash does not lose it.
     ///
     /// # Errors
     /// When it cannot be written, or another worker has written a step of that number.
-    pub(crate) fn append(&mut self, event: &Event) -> anyhow::Result<()> {
+    pub(crate) fn append(&mut self, event: &Event) -> anyhow::Result<Event> {
         let number = self.lines.len() + 1;
         let step =
             Step { step: number, at: jiff::Timestamp::now().to_string(), event: event.clone() };
@@ -143,8 +143,10 @@ impl Journal {
         let files: [(&str, &[u8]); 1] = [("step.json", line.as_bytes())];
         match self.scope.publish_directory(&self.step(number)?, &files).map_err(told)? {
             Published::Created => {
+                // A number may be written in more digits than are read.
+                let read: Step = serde_json::from_str(&line).context("a step cannot be read")?;
                 self.lines.push(line);
-                Ok(())
+                Ok(read.event)
             }
             Published::AlreadyThere => bail!(
                 "another worker is at work in `{}`: step {number} is there already. Let it end, or \

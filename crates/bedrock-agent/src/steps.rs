@@ -1,9 +1,12 @@
 //! The steps of a run, and the state that follows from them. A run is nothing but its steps: after
 //! a crash the same steps give the same conversation, the same counts and the same next action.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Usage;
+use crate::context;
 use crate::conversation::{
     Block, Conversation, Status, ToolResult, ToolUse, as_history, text_of, tool_uses,
 };
@@ -25,12 +28,22 @@ pub(crate) enum Event {
         attempts: u32,
         latency_ms: i64,
     },
-    /// The tools answered.
-    Results { results: Vec<ToolResult> },
+    /// The tools answered. The results are whole here; the model sees as much of them as fits in
+    /// so many bytes.
+    Results {
+        results: Vec<ToolResult>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<usize>,
+    },
     /// The worker told the model something.
     Remark { text: String },
-    /// Old results were taken out of the conversation.
-    Shorten,
+    /// Old results and inputs before this message were taken out of the conversation.
+    Elide { before: usize },
+    /// The results of the current turn were cut to so many bytes.
+    Fit { room: usize },
+    /// Everything between the task and the current turn gave way to a summary. Without usage, it
+    /// is not the model's.
+    Summary { text: String, usage: Option<Usage>, attempts: u32, latency_ms: i64 },
     /// The invocation ended before the run did.
     Pause { reason: String },
     /// The run ended.
@@ -43,7 +56,8 @@ pub(crate) enum Next {
     Ask,
     RunTools,
     Remark(String),
-    Shorten,
+    /// Something must give way: the model or the service says that it is too long.
+    Compact,
     End(Ending, String),
 }
 
@@ -63,6 +77,10 @@ pub(crate) struct Course {
     /// What the model said last.
     pub text: String,
     pub ended: Option<(Ending, String)>,
+    /// Results as they came, by the ids of their calls.
+    pub results: HashMap<String, ToolResult>,
+    /// What the last request was in tokens, and its conversation in bytes.
+    pub sent: Option<(u64, usize)>,
     /// Why the model stopped, until something has been done about it.
     stopped: Option<String>,
     /// Answers in a row that were cut off or not understood.
@@ -79,22 +97,49 @@ impl Course {
             Event::Answer { content, stop_reason, usage, .. } => {
                 self.turns += 1;
                 self.usage.add(*usage);
+                let bytes = context::bytes(self.conversation.messages());
+                self.sent = Some((usage.total() - usage.output_tokens, bytes));
                 self.answer(content, stop_reason);
             }
-            Event::Results { results } => {
+            Event::Results { results, room } => {
                 let failed = results.iter().filter(|result| result.status == Status::Error);
                 self.tool_errors += count(failed);
                 self.tool_calls += count(results.iter());
-                let blocks = results.iter().cloned().map(Block::ToolResult).collect();
-                self.conversation.say(blocks);
+                for result in results {
+                    self.results.insert(result.tool_use_id.clone(), result.clone());
+                }
+                let mut shown = results.clone();
+                if let Some(room) = room {
+                    context::fit(&mut shown, *room);
+                }
+                self.conversation.say(shown.into_iter().map(Block::ToolResult).collect());
                 self.pending.clear();
             }
             Event::Remark { text } => {
                 self.conversation.say(vec![Block::Text(text.clone())]);
                 self.stopped = None;
             }
-            Event::Shorten => {
-                self.conversation.shorten();
+            Event::Elide { before } => {
+                context::elide(self.conversation.messages_mut(), *before);
+                self.stopped = None;
+            }
+            Event::Fit { room } => {
+                let mut results = context::current_results(self.conversation.messages_mut());
+                // From the whole, so that the place where the rest begins is that of the whole.
+                for result in &mut results {
+                    if let Some(whole) = self.results.get(&result.tool_use_id) {
+                        result.content.clone_from(&whole.content);
+                    }
+                }
+                context::fit_each(&mut results, *room);
+                self.stopped = None;
+            }
+            Event::Summary { text, usage, .. } => {
+                if let Some(usage) = usage {
+                    self.turns += 1;
+                    self.usage.add(*usage);
+                }
+                context::summarise(self.conversation.messages_mut(), text);
                 self.stopped = None;
             }
             Event::Pause { .. } => {}
@@ -171,12 +216,7 @@ impl Course {
             "malformed_model_output" | "malformed_tool_use" => {
                 end(Ending::Malformed, "the model's answers could not be understood")
             }
-            "model_context_window_exceeded" if self.conversation.can_be_shortened() => {
-                Next::Shorten
-            }
-            "model_context_window_exceeded" => {
-                end(Ending::TooLong, "the conversation does not fit the model's context window")
-            }
+            "model_context_window_exceeded" => Next::Compact,
             "guardrail_intervened" => end(Ending::Guardrail, "a guardrail stepped in"),
             "content_filtered" => end(Ending::Filtered, "the model's answer was filtered"),
             other => Next::End(Ending::Unknown, format!("the model stopped with `{other}`")),
@@ -245,7 +285,7 @@ mod tests {
         assert!(matches!(next("malformed_tool_use", &call), Next::Remark(_)));
         assert_eq!(ending(next("guardrail_intervened", &text)), Ending::Guardrail);
         assert_eq!(ending(next("content_filtered", &text)), Ending::Filtered);
-        assert_eq!(ending(next("model_context_window_exceeded", &text)), Ending::TooLong);
+        assert_eq!(next("model_context_window_exceeded", &text), Next::Compact);
         assert_eq!(ending(next("something_new", &text)), Ending::Unknown);
     }
 

@@ -24,7 +24,8 @@ pub enum Ending {
     CutOff,
     /// Answers could not be understood again and again.
     Malformed,
-    /// The conversation does not fit the model, shortened as far as it can be.
+    /// The conversation does not fit the model, shortened as far as it can be; the same command
+    /// with a model that takes more goes on.
     TooLong,
     /// The model stopped for a reason that this version does not know.
     Unknown,
@@ -33,7 +34,7 @@ pub enum Ending {
 impl Ending {
     /// Whether the same run can go on.
     pub fn can_go_on(self) -> bool {
-        matches!(self, Ending::Paused | Ending::Budget | Ending::Failed)
+        matches!(self, Ending::Paused | Ending::Budget | Ending::Failed | Ending::TooLong)
     }
 
     /// The exit status: 0 completed, 3 paused, 1 anything else.
@@ -61,6 +62,9 @@ pub struct Summary {
     pub ending: Ending,
     /// Why, in a sentence.
     pub reason: String,
+    /// Whether the reason may pass by itself: then the same command makes sense as it is.
+    #[serde(default)]
+    pub passing: bool,
     /// Answers of the model.
     pub turns: u32,
     /// Calls of tools that it made.

@@ -2,11 +2,18 @@
 
 use mcp_workspace_tools::name::Name;
 
+use crate::question::Instructions;
+
 const INSTRUCTIONS: &str = include_str!("instructions.md");
 
-/// The system prompt of an agent.
-pub(crate) fn system_prompt(role: &Name, run: &Name) -> String {
-    INSTRUCTIONS.trim_end().replace("{{role}}", role.as_str()).replace("{{run}}", run.as_str())
+/// The instructions of an agent. What differs between agents stands behind what they share.
+pub(crate) fn instructions(role: &Name, run: &Name) -> Instructions {
+    Instructions {
+        shared: INSTRUCTIONS.trim_end().to_owned(),
+        own: format!(
+            "You are the agent `{role}` in the run `{run}`. Where a tool takes `run`, pass `{run}`."
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -14,9 +21,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_left_to_fill_in() {
-        let name = Name::parse("x").unwrap();
-        let text = system_prompt(&name, &name);
-        assert!(!text.contains("{{") && text.contains("run `x`"), "{text}");
+    fn agents_share_all_but_who_they_are() {
+        let name = |name| Name::parse(name).unwrap();
+        let (one, other) =
+            (instructions(&name("a"), &name("r")), instructions(&name("b"), &name("s")));
+        assert_eq!(one.shared, other.shared);
+        assert!(one.own.contains("agent `a` in the run `r`"), "{}", one.own);
+        assert!(!one.shared.contains("{{") && one.shared.contains("never an instruction"));
     }
 }

@@ -1,21 +1,29 @@
 //! The loop: ask the model, run its tools, record each step, until it is done, a limit is
 //! reached, or time is up.
 
+mod asking;
+mod room;
+
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff;
-use crate::bedrock::{Bedrock, Failure, Question, Reply};
+use crate::bedrock::{Bedrock, Reply};
 use crate::budget::Budget;
+use crate::caching::Caching;
+use crate::conversation::{Message, ToolResult, ToolUse};
 use crate::journal::Journal;
 use crate::progress::Progress;
+use crate::question::{InferenceConfig, Instructions, Question};
+use crate::recall;
 use crate::steps::{Course, Event, Next};
 use crate::summary::{Ending, Summary};
-use crate::task::system_prompt;
+use crate::task::instructions;
 use crate::tool_calls::{ToolRunner, Unreachable};
+use asking::{Asked, INTERRUPTED, OUT_OF_TIME};
 use mcp_workspace_tools::name::Name;
+use room::Room;
 
 /// What a worker is to do, and how far it may go.
 pub(crate) struct Orders {
@@ -24,14 +32,20 @@ pub(crate) struct Orders {
     pub run: Name,
     pub task: String,
     pub model: String,
+    /// How prompts are cached, if they are.
+    pub caching: Option<Caching>,
     pub budget: Budget,
     /// When this invocation must have ended.
     pub until: Option<Instant>,
     pub max_output_tokens: u32,
+    /// Tokens that the model takes.
+    pub window: u32,
     /// Time for one answer of the model.
     pub answer_time: Duration,
-    /// Attempts at one answer.
+    /// Attempts at one answer, when the service fails.
     pub attempts: u32,
+    /// How long to ask a service that is busy, where no time is set.
+    pub patience: Duration,
     /// The longest wait after the first failed attempt.
     pub first_wait: Duration,
 }
@@ -39,21 +53,19 @@ pub(crate) struct Orders {
 /// One agent at work.
 pub struct Worker {
     orders: Orders,
-    system: String,
+    instructions: Instructions,
     tools: Vec<serde_json::Value>,
     runner: ToolRunner,
     journal: Journal,
     course: Course,
+    /// Tokens that the model takes, as far as is known.
+    window: u64,
+    /// Bytes of tools and instructions.
+    overhead: usize,
+    /// Whether the run has stopped for a reason that may pass by itself.
+    passing: bool,
     progress: Progress,
     began: Instant,
-}
-
-/// What came of asking.
-enum Asked {
-    Answer(Reply, u32),
-    TooLong,
-    Failed(String),
-    Pause(&'static str),
 }
 
 impl Worker {
@@ -68,7 +80,7 @@ impl Worker {
         events: &[Event],
         progress: Progress,
     ) -> anyhow::Result<Worker> {
-        let tools = runner.tools();
+        let mut tools = runner.tools();
         if tools.is_empty() {
             bail!("{}", runner.without_tools());
         }
@@ -76,6 +88,7 @@ impl Worker {
             progress.line(line);
             tracing::warn!("{line}");
         }
+        tools.push(recall::tool());
         let mut course = Course::default();
         for event in events {
             course.apply(event);
@@ -91,9 +104,25 @@ impl Worker {
                 journal.directory()
             );
         }
-        let system = system_prompt(&orders.role, &orders.run);
+        let instructions = instructions(&orders.role, &orders.run);
         let began = Instant::now();
-        Ok(Worker { orders, system, tools, runner, journal, course, progress, began })
+        let window = u64::from(orders.window);
+        let overhead = instructions.shared.len()
+            + instructions.own.len()
+            + tools.iter().map(|tool| tool.to_string().len()).sum::<usize>();
+        Ok(Worker {
+            orders,
+            instructions,
+            tools,
+            runner,
+            journal,
+            course,
+            window,
+            overhead,
+            passing: false,
+            progress,
+            began,
+        })
     }
 
     /// The next request as JSON, which is the first one of a new run.
@@ -105,7 +134,15 @@ impl Worker {
             let begin = self.begin();
             self.course.apply(&begin);
         }
-        Ok(serde_json::to_string_pretty(&self.question())?)
+        #[derive(serde::Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Shown<'a> {
+            model_id: &'a str,
+            #[serde(flatten)]
+            question: Question<'a>,
+        }
+        let shown = Shown { model_id: &self.orders.model, question: self.question() };
+        Ok(serde_json::to_string_pretty(&shown)?)
     }
 
     /// Works until the run ends or pauses.
@@ -150,31 +187,39 @@ impl Worker {
                     return self.conclude(ending, reason);
                 }
                 Next::Remark(text) => self.record(Event::Remark { text })?,
-                Next::Shorten => {
-                    self.progress.line("the conversation is too long: old results are taken out");
-                    self.record(Event::Shorten)?;
+                Next::Compact => {
+                    self.was_refused();
+                    match self.make_room(bedrock, &interrupted).await? {
+                        Room::Made => {}
+                        Room::Pause(reason) => return self.pause(&reason),
+                        Room::None => {
+                            let reason = "the conversation does not fit the model's context \
+                                          window; a model that takes more goes on with it"
+                                .to_owned();
+                            self.record(Event::End { ending: Ending::TooLong, reason })?;
+                        }
+                    }
                 }
                 Next::RunTools => {
-                    let images = self.course.conversation.images();
                     let calls = std::mem::take(&mut self.course.pending);
-                    let running = self.runner.run(&calls, images, self.orders.until);
                     let results = tokio::select! {
-                        results = running => results,
-                        () = interrupted.cancelled() => return self.pause("interrupted"),
+                        results = self.run_tools(&calls) => results,
+                        () = interrupted.cancelled() => return self.pause(INTERRUPTED),
                     };
                     if self.is_late() {
                         // Their deadline was ours: what they say may be that they ran out of time.
-                        return self.pause("out of time (--max-seconds)");
+                        return self.pause(OUT_OF_TIME);
                     }
                     let results = match results {
                         Ok(results) => results,
                         Err(Unreachable(reason)) => {
+                            self.passing = true;
                             self.record(Event::End { ending: Ending::Failed, reason })?;
                             continue;
                         }
                     };
                     self.progress.calls(&calls, &results);
-                    self.record(Event::Results { results })?;
+                    self.take_results(results)?;
                 }
                 Next::Ask => {
                     let (turns, usage) = (self.course.turns, self.course.usage);
@@ -183,57 +228,42 @@ impl Worker {
                         self.record(Event::End { ending: Ending::Budget, reason })?;
                         continue;
                     }
-                    match self.ask(bedrock, &interrupted).await {
+                    if self.is_too_long() {
+                        match self.make_room(bedrock, &interrupted).await? {
+                            Room::Made => continue,
+                            Room::Pause(reason) => return self.pause(&reason),
+                            // The service may still take it.
+                            Room::None => {}
+                        }
+                    }
+                    let asked = self.ask(bedrock, &self.question(), &interrupted).await;
+                    match asked {
                         Asked::Answer(reply, attempts) => self.take(reply, attempts)?,
                         Asked::TooLong => self.course.too_long(),
-                        Asked::Failed(reason) => {
+                        Asked::NoCache(reason) => self.without_cache(reason)?,
+                        Asked::Failed(reason, passing) => {
+                            self.passing = passing;
                             self.record(Event::End { ending: Ending::Failed, reason })?;
                         }
-                        Asked::Pause(reason) => return self.pause(reason),
+                        Asked::Pause(reason) => return self.pause(&reason),
                     }
                 }
             }
         }
     }
 
-    /// Asks until there is an answer, or no use in asking.
-    async fn ask(&self, bedrock: &Bedrock, interrupted: &CancellationToken) -> Asked {
-        let question = self.question();
-        let mut failed = 0;
-        loop {
-            let time = self.time_left().unwrap_or(self.orders.answer_time);
-            if time.is_zero() {
-                return Asked::Pause("out of time (--max-seconds)");
-            }
-            let time = time.min(self.orders.answer_time);
-            let answer = tokio::select! {
-                answer = tokio::time::timeout(time, bedrock.converse(&question)) => answer,
-                () = interrupted.cancelled() => return Asked::Pause("interrupted"),
-            };
-            let reason = match answer {
-                Ok(Ok(reply)) => return Asked::Answer(reply, failed + 1),
-                Ok(Err(Failure::TooLong(_))) => return Asked::TooLong,
-                Ok(Err(Failure::Lasting(reason))) => return Asked::Failed(reason),
-                Ok(Err(Failure::Transient(reason))) => reason,
-                Err(_) => format!("no answer within {} seconds", time.as_secs()),
-            };
-            if self.is_late() {
-                return Asked::Pause("out of time (--max-seconds)");
-            }
-            failed += 1;
-            if failed >= self.orders.attempts {
-                return Asked::Failed(format!("gave up after {failed} attempts: {reason}"));
-            }
-            let wait = backoff::wait(self.orders.first_wait, failed);
-            if self.time_left().is_some_and(|left| wait >= left) {
-                return Asked::Pause("out of time (--max-seconds)");
-            }
-            self.progress.line(&format!("waits {:.1} s: {reason}", wait.as_secs_f64()));
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = interrupted.cancelled() => return Asked::Pause("interrupted"),
-            }
-        }
+    /// Runs the calls of an answer: those that only look into the journal here.
+    async fn run_tools(&self, calls: &[ToolUse]) -> Result<Vec<ToolResult>, Unreachable> {
+        let others: Vec<ToolUse> =
+            calls.iter().filter(|call| !recall::is_recall(call)).cloned().collect();
+        let images = self.course.conversation.images();
+        let made = self.runner.run(&others, images, self.orders.until).await?;
+        let mut made = made.into_iter();
+        let in_order = calls.iter().filter_map(|call| match recall::is_recall(call) {
+            true => Some(recall::answer(call, &self.course.results)),
+            false => made.next(),
+        });
+        Ok(in_order.collect())
     }
 
     fn take(&mut self, reply: Reply, attempts: u32) -> anyhow::Result<()> {
@@ -252,6 +282,7 @@ impl Worker {
     }
 
     fn pause(mut self, reason: &str) -> anyhow::Result<Summary> {
+        self.passing = true;
         self.record(Event::Pause { reason: reason.to_owned() })?;
         self.conclude(Ending::Paused, reason.to_owned())
     }
@@ -265,6 +296,7 @@ impl Worker {
             model: self.orders.model,
             ending,
             reason,
+            passing: self.passing,
             turns: self.course.turns,
             tool_calls: self.course.tool_calls,
             tool_errors: self.course.tool_errors,
@@ -280,18 +312,23 @@ impl Worker {
 
     /// Writes the step down, then counts it.
     fn record(&mut self, event: Event) -> anyhow::Result<()> {
-        tokio::task::block_in_place(|| self.journal.append(&event))?;
+        let event = tokio::task::block_in_place(|| self.journal.append(&event))?;
         self.course.apply(&event);
         Ok(())
     }
 
     fn question(&self) -> Question<'_> {
+        self.question_of(self.course.conversation.messages())
+    }
+
+    fn question_of<'a>(&'a self, messages: &'a [Message]) -> Question<'a> {
         Question::new(
             &self.orders.model,
-            &self.system,
-            self.course.conversation.messages(),
             &self.tools,
-            self.orders.max_output_tokens,
+            &self.instructions,
+            messages,
+            self.orders.caching,
+            InferenceConfig { max_tokens: self.orders.max_output_tokens },
         )
     }
 

@@ -9,6 +9,8 @@ use serde_json::Value;
 const MAX_BODY: usize = 20_000_000;
 const MAX_IMAGES: usize = 20;
 const MAX_IMAGE_BASE64: usize = 5_000_000;
+/// Most cache points of a request.
+const MAX_POINTS: usize = 4;
 
 /// All that is wrong with a request.
 pub fn violations(path: &str, authorization: &str, body: &[u8]) -> Vec<String> {
@@ -20,7 +22,10 @@ pub fn violations(path: &str, authorization: &str, body: &[u8]) -> Vec<String> {
     wrong.unless(signed, format!("authorization {authorization}"));
     wrong.unless(body.len() <= MAX_BODY, format!("body of {} bytes", body.len()));
     match serde_json::from_slice(body) {
-        Ok(request) => wrong.request(&request),
+        Ok(request) => {
+            wrong.request(&request);
+            wrong.cache_points(&request, model.unwrap_or_default());
+        }
         Err(error) => wrong.0.push(format!("body: {error}")),
     }
     wrong.0
@@ -40,7 +45,7 @@ impl Wrong {
         for key in request.as_object().into_iter().flat_map(|fields| fields.keys()) {
             self.unless(known.contains(&key.as_str()), format!("unknown member {key}"));
         }
-        for system in list(&request["system"]) {
+        for system in parts(&request["system"]) {
             self.unless(filled(&system["text"]), "blank system text");
         }
         let max_tokens = &request["inferenceConfig"]["maxTokens"];
@@ -50,9 +55,9 @@ impl Wrong {
     }
 
     fn tools(&mut self, tools: &Value) {
-        self.unless(!list(tools).is_empty(), "toolConfig without tools");
+        self.unless(parts(tools).next().is_some(), "toolConfig without tools");
         let mut names = HashSet::new();
-        for tool in list(tools) {
+        for tool in parts(tools) {
             let spec = &tool["toolSpec"];
             let name = spec["name"].as_str().unwrap_or_default();
             self.unless(is_tool_name(name) && names.insert(name), format!("tool name {name}"));
@@ -62,13 +67,38 @@ impl Wrong {
         }
     }
 
+    /// Cache points are where the model takes them, behind something, at most so many, and those of
+    /// an hour before those of five minutes.
+    fn cache_points(&mut self, request: &Value, model: &str) {
+        let tools = list(&request["toolConfig"]["tools"]);
+        let messages = list(&request["messages"]).iter().map(|message| list(&message["content"]));
+        let lists: Vec<&[Value]> =
+            [tools, list(&request["system"])].into_iter().chain(messages).collect();
+        let mut ttls = Vec::new();
+        for (number, list) in lists.into_iter().enumerate() {
+            for (index, block) in list.iter().enumerate() {
+                let Some(point) = block.get("cachePoint") else { continue };
+                let taken = model.contains("claude") || (model.contains("nova") && number > 0);
+                self.unless(taken, format!("a cache point in list {number} for {model}"));
+                let behind = index > 0 && list[index - 1].get("cachePoint").is_none();
+                self.unless(behind, "a cache point behind nothing");
+                self.unless(point["type"] == "default", format!("cache point {point}"));
+                let known = point["ttl"].is_null() || point["ttl"] == "5m" || point["ttl"] == "1h";
+                self.unless(known, format!("ttl of {point}"));
+                ttls.push(point["ttl"] != "1h");
+            }
+        }
+        self.unless(ttls.len() <= MAX_POINTS, format!("{} cache points", ttls.len()));
+        self.unless(ttls.is_sorted(), "an hour's cache point behind one of five minutes");
+    }
+
     fn messages(&mut self, messages: &[Value]) {
         self.unless(!messages.is_empty(), "no messages");
         let (mut open, mut ever, mut images) = (Vec::new(), HashSet::new(), 0);
         for (index, message) in messages.iter().enumerate() {
             let role = if index % 2 == 0 { "user" } else { "assistant" };
             self.unless(message["role"] == role, format!("message {index} is not the {role}'s"));
-            let content = list(&message["content"]);
+            let content: Vec<&Value> = parts(&message["content"]).collect();
             self.unless(!content.is_empty(), format!("message {index} is empty"));
             let mut answered = Vec::new();
             let mut asked = Vec::new();
@@ -134,6 +164,11 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
+/// What stands in a list beside cache points.
+fn parts(value: &Value) -> impl Iterator<Item = &Value> {
+    list(value).iter().filter(|part| part.get("cachePoint").is_none())
+}
+
 fn filled(value: &Value) -> bool {
     value.as_str().is_some_and(|text| !text.trim().is_empty())
 }
@@ -168,6 +203,36 @@ mod tests {
 
     fn judge(request: &Value) -> Vec<String> {
         violations("/model/m/converse", SIGNED, request.to_string().as_bytes())
+    }
+
+    #[test]
+    fn cache_points_are_taken_where_the_model_has_them() {
+        let point = json!({ "cachePoint": { "type": "default" } });
+        let hour = json!({ "cachePoint": { "type": "default", "ttl": "1h" } });
+        let hello = json!({ "text": "hello" });
+        let said = |content: Value| request(json!([{ "role": "user", "content": content }]));
+        let judge = |model: &str, request: &Value| {
+            let path = format!("/model/{model}/converse");
+            violations(&path, SIGNED, request.to_string().as_bytes())
+        };
+        let mut sound = said(json!([hello, point]));
+        assert_eq!(judge("claude", &sound), Vec::<String>::new());
+        assert_eq!(judge("nova", &sound), Vec::<String>::new());
+        assert!(!judge("llama", &sound).is_empty());
+        sound["toolConfig"]["tools"].as_array_mut().unwrap().push(hour.clone());
+        assert_eq!(judge("claude", &sound), Vec::<String>::new());
+        assert!(!judge("nova", &sound).is_empty());
+        let many = json!([hello, point, hello, point, hello, point, hello, point, hello, point]);
+        for unsound in [
+            said(json!([point, hello])),
+            said(json!([hello, point, point])),
+            said(json!([hello, { "cachePoint": { "type": "x" } }])),
+            said(json!([hello, { "cachePoint": { "type": "default", "ttl": "1d" } }])),
+            said(json!([hello, point, hello, hour])),
+            said(many),
+        ] {
+            assert!(!judge("claude", &unsound).is_empty(), "{unsound}");
+        }
     }
 
     #[test]

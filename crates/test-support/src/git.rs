@@ -99,6 +99,19 @@ pub fn git_apply(files: &Files, patch: &[u8], strip: &str) -> Result<Files, Stri
     }
 }
 
+/// How many lines `git apply` finds in a patch to add or to remove: it may pass over some of them
+/// without a word.
+pub fn git_counts_lines(patch: &[u8], strip: &str) -> u64 {
+    let directory = tempfile::tempdir().unwrap();
+    let patch_file = directory.path().join("patch");
+    fs::write(&patch_file, patch).unwrap();
+    let all = ["apply", "--numstat", "-z", strip, patch_file.to_str().unwrap()];
+    let counted = git(directory.path(), &all);
+    let text = String::from_utf8_lossy(&counted.stdout).into_owned();
+    let numbers = text.split('\0').flat_map(|file| file.split('\t').take(2));
+    numbers.filter_map(|number| number.parse::<u64>().ok()).sum()
+}
+
 /// What `git diff` says between two trees.
 pub fn git_diff(old: &Files, new: &Files, arguments: &[&str]) -> Vec<u8> {
     let directory = tempfile::tempdir().unwrap();

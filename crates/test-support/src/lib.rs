@@ -12,6 +12,7 @@
 //! | [`server`] | the binary as an HTTP server |
 //! | [`function`] | the binary as a Lambda function, and the Runtime API that feeds it |
 //! | [`model`] | a loopback Bedrock that plays a script |
+//! | [`prompt_cache`] | what of a request a prompt cache would serve |
 //! | [`converse`] | what Bedrock refuses in a request |
 //! | [`http`] | as much of HTTP as a loopback endpoint needs |
 #![allow(
@@ -35,6 +36,7 @@ pub mod idle;
 pub mod kinds;
 pub mod model;
 pub mod mounted;
+pub mod prompt_cache;
 pub mod server;
 pub mod tool_call;
 pub mod tree;

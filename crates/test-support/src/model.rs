@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::converse;
 use crate::http::{self, Request};
+use crate::prompt_cache::{PromptCache, Served};
 
 /// What the model does with a request.
 pub enum Play {
@@ -47,6 +48,9 @@ struct Shared {
     script: Mutex<Box<Script>>,
     requests: Mutex<Vec<Value>>,
     refused: Mutex<Vec<String>>,
+    cache: Mutex<PromptCache>,
+    /// Whether usage is counted, and not always 1,000 tokens sent.
+    counts: AtomicBool,
     over: AtomicBool,
 }
 
@@ -59,6 +63,8 @@ impl Model {
             script: Mutex::new(Box::new(script)),
             requests: Mutex::default(),
             refused: Mutex::default(),
+            cache: Mutex::default(),
+            counts: AtomicBool::new(false),
             over: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
@@ -75,6 +81,23 @@ impl Model {
             }
         });
         Model { address, shared }
+    }
+
+    /// A model that counts the tokens of each request and caches prompts, as the service does.
+    pub fn counting(script: impl FnMut(usize, &Value) -> Play + Send + 'static) -> Model {
+        let model = Model::playing(script);
+        model.shared.counts.store(true, Ordering::SeqCst);
+        model
+    }
+
+    /// What its prompt cache has served of each request.
+    pub fn served(&self) -> Vec<Served> {
+        self.shared.cache.lock().unwrap().served().to_vec()
+    }
+
+    /// How many requests did not begin with all of the one before them, to the byte.
+    pub fn rewritten(&self) -> usize {
+        self.shared.cache.lock().unwrap().rewritten()
     }
 
     /// Where it listens.
@@ -114,12 +137,17 @@ impl Shared {
         if method != "POST" {
             wrong.push(format!("the method is `{method}`"));
         }
+        let mut served = None;
         let play = if wrong.is_empty() {
             let request: Value = serde_json::from_slice(&body).unwrap();
             let mut requests = self.requests.lock().unwrap();
             requests.push(request.clone());
             let number = requests.len() - 1;
             drop(requests);
+            if self.counts.load(Ordering::SeqCst) {
+                let body = std::str::from_utf8(&body).unwrap();
+                served = Some(self.cache.lock().unwrap().take(body));
+            }
             (*self.script.lock().unwrap())(number, &request)
         } else {
             self.refused.lock().unwrap().extend(wrong);
@@ -134,7 +162,7 @@ impl Shared {
         };
         let (status, kind, body) = match play {
             Play::After(..) => (500, "InternalServerException", json!({})),
-            Play::Say(content, stop_reason) => (200, "", answer(&content, stop_reason)),
+            Play::Say(content, stop_reason) => (200, "", answer(&content, stop_reason, served)),
             Play::Fail(status, kind, message) => (status, kind, json!({ "message": message })),
             Play::Hang => {
                 while !self.over.load(Ordering::SeqCst) {
@@ -147,11 +175,19 @@ impl Shared {
     }
 }
 
-fn answer(content: &Value, stop_reason: &str) -> Value {
+fn answer(content: &Value, stop_reason: &str, served: Option<Served>) -> Value {
+    let made = content.to_string().len() / 4;
+    let usage = match served {
+        None => json!({ "inputTokens": 1000, "outputTokens": 100, "totalTokens": 1100 }),
+        Some(Served { input, read, write }) => json!({
+            "inputTokens": input, "cacheReadInputTokens": read, "cacheWriteInputTokens": write,
+            "outputTokens": made, "totalTokens": input + read + write + made,
+        }),
+    };
     json!({
         "output": { "message": { "role": "assistant", "content": content } },
         "stopReason": stop_reason,
-        "usage": { "inputTokens": 1000, "outputTokens": 100, "totalTokens": 1100 },
+        "usage": usage,
         "metrics": { "latencyMs": 5 },
     })
 }

@@ -17,6 +17,9 @@ pub struct Outcome {
     pub ending: String,
     /// Why, in a sentence.
     pub reason: String,
+    /// Whether the reason may pass by itself, so that asking again makes sense.
+    #[serde(default)]
+    pub passing: bool,
     /// Answers of the model.
     pub turns: u64,
     /// Calls of tools.
@@ -66,6 +69,7 @@ impl Outcome {
             phase: agent.phase,
             ending: text("ending")?.to_owned(),
             reason: text("reason")?.to_owned(),
+            passing: summary.get("passing").and_then(Value::as_bool).unwrap_or(false),
             turns: count("turns")?,
             tool_calls: count("tool_calls")?,
             tool_errors: count("tool_errors")?,
@@ -85,6 +89,7 @@ impl Outcome {
             phase: agent.phase,
             ending: Outcome::NOT_RUN.to_owned(),
             reason: reason.to_owned(),
+            passing: false,
             turns: 0,
             tool_calls: 0,
             tool_errors: 0,

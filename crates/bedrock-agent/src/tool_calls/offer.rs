@@ -6,10 +6,12 @@ use std::collections::HashSet;
 use rmcp::model::Tool;
 use serde_json::{Map, Value, json};
 
+use crate::context::RECALL;
+
 /// Longest name that Converse takes.
 const MAX_NAME: usize = 64;
-/// Tools in one request.
-const MAX_TOOLS: usize = 128;
+/// Tools in one request, beside the worker's own.
+const MAX_TOOLS: usize = 127;
 /// Characters of a description; what is longer is cut.
 const MAX_DESCRIPTION: usize = 10_000;
 /// Bytes of one tool's schema, and of all that is offered.
@@ -75,6 +77,9 @@ impl Offer {
         }
         if self.names.contains(name) {
             return Err("there is one of that name already".to_owned());
+        }
+        if name == RECALL {
+            return Err("the worker has a tool of that name itself".to_owned());
         }
         let schema = schema(&tool.input_schema)?;
         let bytes = schema.to_string().len();

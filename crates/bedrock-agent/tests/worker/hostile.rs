@@ -30,9 +30,13 @@ fn server(pages: Vec<Value>, result: Value) -> ScriptedProxy {
     })
 }
 
+/// The server's tools in a request. The worker's own stands behind them.
 fn offered(request: &Value) -> Vec<String> {
     let tools = request["toolConfig"]["tools"].as_array().unwrap().iter();
-    tools.map(|tool| tool["toolSpec"]["name"].as_str().unwrap().to_owned()).collect()
+    let name = |tool: &Value| tool["toolSpec"]["name"].as_str().unwrap().to_owned();
+    let mut names: Vec<String> = tools.map(name).collect();
+    assert_eq!(names.pop().as_deref(), Some("recall_result"));
+    names
 }
 
 #[test]
@@ -66,6 +70,7 @@ fn tools_that_bedrock_would_refuse_are_left_out_with_a_line_for_each() {
         { "description": "no name" },
         "nothing",
         { "name": "plain", "description": " ", "inputSchema": { "type": "object", "oneOf": [] } },
+        tool("recall_result"),
     ]);
     let proxy = server(vec![list], json!({ "content": [] }));
     let model = Model::playing(|_, _| done("ok"));
@@ -74,7 +79,7 @@ fn tools_that_bedrock_would_refuse_are_left_out_with_a_line_for_each() {
     assert_eq!(offered(&model.requests()[0]), ["good", "plain"]);
     let told = |part: &str| outcome.stderr.lines().filter(|line| line.contains(part)).count();
     // Each once in the progress and once in the log.
-    assert_eq!(told("left out"), 16, "{}", outcome.stderr);
+    assert_eq!(told("left out"), 18, "{}", outcome.stderr);
     assert_eq!(told("the tool `a.b` is left out: Bedrock takes names of 1 to 64"), 2);
     assert!(!outcome.stderr.contains('\u{1b}'), "{}", outcome.stderr);
 }
@@ -98,7 +103,7 @@ fn ten_thousand_tools_and_endless_lists_are_bounded() {
         _ => welcome(message),
     });
     for (proxy, tools, pages) in [
-        (server((0..3).map(many).collect(), json!({})), 128, 1),
+        (server((0..3).map(many).collect(), json!({})), 127, 1),
         (server((0..90).map(long).collect(), json!({})), 50, 50),
         (endless, 1, 50),
     ] {

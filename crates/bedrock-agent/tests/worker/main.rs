@@ -4,10 +4,13 @@
 
 mod breakout;
 mod budget;
+mod caching;
+mod context;
 mod dry_run;
 mod faults;
 mod hostile;
 mod lambda;
+mod patience;
 mod protocol;
 mod proxy;
 mod recovery;

@@ -45,7 +45,15 @@ fn a_good_reviewer_works_through_a_server_and_its_records_stay_here() {
         offered.as_array().unwrap().iter().map(|tool| &tool["toolSpec"]["name"]).collect();
     assert_eq!(
         offered,
-        ["list_dir", "read_file", "grep", "write_finding", "read_state", "write_state"]
+        [
+            "list_dir",
+            "read_file",
+            "grep",
+            "write_finding",
+            "read_state",
+            "write_state",
+            "recall_result"
+        ]
     );
     assert_eq!(proxy.calls().len(), 3);
     assert!(server.audit(3).iter().all(|record| record["caller"] == "local"));

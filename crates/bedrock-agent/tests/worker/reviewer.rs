@@ -61,7 +61,7 @@ fn a_good_reviewer_leaves_findings_a_transcript_usage_and_cost() {
         .iter()
         .map(|tool| tool["toolSpec"]["name"].as_str().unwrap())
         .collect();
-    assert_eq!(offered, ["list_dir", "read_file", "grep", "write_finding"]);
+    assert_eq!(offered, ["list_dir", "read_file", "grep", "write_finding", "recall_result"]);
 }
 
 #[test]

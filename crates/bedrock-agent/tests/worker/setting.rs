@@ -73,6 +73,15 @@ impl Setting {
         std::fs::write(path, text).unwrap();
     }
 
+    /// One with `input/src/big.py` as well, of some 14 kB.
+    pub(crate) fn with_sources() -> Setting {
+        let setting = Setting::new();
+        let line = |number| format!("    value_{number} = compute(value_{number}, 'a text')\n");
+        let text: String = (1..=300).map(line).collect();
+        setting.write("workspace/input/src/big.py", &text);
+        setting
+    }
+
     pub(crate) fn workspace(&self) -> PathBuf {
         self.directory.path().join("workspace")
     }
@@ -81,9 +90,14 @@ impl Setting {
     pub(crate) fn command(&self, model: &Model, more: &[&str]) -> Command {
         let role = if more.contains(&"--role") { &[][..] } else { &["--role", ROLE][..] };
         let task = if more.contains(&"--task") { &[][..] } else { &["--task", "Review it."][..] };
+        let id =
+            if more.contains(&"--model") { &[][..] } else { &["--model", "test.model-v1:0"][..] };
+        let run = if more.contains(&"--run") { &[][..] } else { &["--run", "r1"][..] };
         let mut command = self.binary(model);
         command
-            .args(["run", "--run", "r1", "--model", "test.model-v1:0", "--first-wait-ms", "5"])
+            .args(["run", "--first-wait-ms", "5"])
+            .args(id)
+            .args(run)
             .args(role)
             .args(task)
             .args(more);

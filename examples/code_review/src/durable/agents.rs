@@ -52,7 +52,7 @@ impl<E: Effects> Asked<'_, E> {
     }
 }
 
-/// Asks one agent until it is not paused any more.
+/// Asks one agent until it has ended for a reason that does not pass by itself.
 async fn ask<E: Effects>(
     effects: &E,
     settings: Settings,
@@ -67,23 +67,24 @@ async fn ask<E: Effects>(
         let answer = effects.ask(context, name, agent, event(request, agent)).await;
         match answer.and_then(|summary| Ok(Outcome::of_summary(agent, &summary)?)) {
             Ok(answered) => {
-                failures = 0;
                 outcome = short(answered);
-                if !outcome.is_paused() {
+                if outcome.is_paused() {
+                    failures = 0;
+                    continue;
+                }
+                if !outcome.passing {
                     break;
                 }
             }
             // Throttled, out of memory, or another execution is at the same run: its work is on
             // disk, and the worker goes on from there.
-            Err(error) => {
-                failures += 1;
-                outcome = not_run(agent, &format!("{error:#}"));
-                if failures >= settings.failures {
-                    break;
-                }
-                context.wait(settings.pause).name(format!("{}-{round}-pause", agent.name)).await?;
-            }
+            Err(error) => outcome = not_run(agent, &format!("{error:#}")),
         }
+        failures += 1;
+        if failures >= settings.failures {
+            break;
+        }
+        context.wait(settings.pause).name(format!("{}-{round}-pause", agent.name)).await?;
     }
     Ok(outcome)
 }

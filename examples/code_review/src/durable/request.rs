@@ -101,7 +101,7 @@ fn real(path: &Path, root: &Path) -> Result<PathBuf, String> {
 pub struct Settings {
     /// Invocations of one agent: a paused one goes on in the next.
     pub rounds: u32,
-    /// Of these, those in a row that may fail, a pause apart.
+    /// Of these, those in a row that may fail or end for a passing reason, a pause apart.
     pub failures: u32,
     /// Between an invocation that failed and the next.
     pub pause: Duration,

@@ -232,6 +232,25 @@ async fn a_paused_agent_is_asked_again_within_bounds() {
 }
 
 #[tokio::test]
+async fn an_agent_that_failed_for_a_passing_reason_is_asked_again_and_no_other() {
+    let fake = FakeWorkspace::new()
+        .person(Person::Approves)
+        .unanswered("security", 2, true)
+        .unanswered("style", 1000, true)
+        .unanswered("infrastructure", 1, false);
+    let report = done(run(&woken(), &fake).await);
+    assert_eq!(
+        endings(&report)[..3],
+        [("security", "completed"), ("style", "failed"), ("infrastructure", "failed")]
+    );
+    assert_eq!(
+        [fake.asked("security"), fake.asked("style"), fake.asked("infrastructure")],
+        [3, 3, 1]
+    );
+    fake.nothing_happened_too_early_or_twice();
+}
+
+#[tokio::test]
 async fn killed_while_agents_pause_and_fail_it_comes_to_the_same() {
     let fake = || {
         FakeWorkspace::new().person(Person::ApprovesOne).failing("style").pausing("remediation", 2)

@@ -26,7 +26,9 @@ pub(crate) struct Called {
 
 impl Conversation {
     pub(crate) fn of(request: &Value) -> Conversation {
-        let system = request["system"][0]["text"].as_str().unwrap();
+        // Who it is stands behind what all agents share.
+        let own = request["system"].as_array().unwrap().last().unwrap();
+        let system = own["text"].as_str().unwrap();
         let quoted: Vec<&str> = system.split('`').collect();
         let messages = request["messages"].as_array().unwrap();
         let mut asked: HashMap<String, (String, Value)> = HashMap::new();

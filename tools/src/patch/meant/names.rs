@@ -205,8 +205,11 @@ pub(super) fn without_stamp(rest: &str, at: usize) -> Result<(String, bool), Too
         .find(|(_, after)| after.starts_with('\t') || is_stamp(after.trim_start()));
     let (name, stamp) = stamp.unwrap_or((rest, ""));
     refuse_1970(stamp.trim(), at)?;
-    // What follows a tab is no part of a name.
-    Ok((name.trim_end().to_owned(), !stamp.is_empty() && !stamp.starts_with('\t')))
+    // What follows a tab is no part of a name, and git ends a name that has white space by one.
+    if stamp.starts_with('\t') {
+        return Ok((name.to_owned(), false));
+    }
+    Ok((name.trim_end().to_owned(), !stamp.is_empty()))
 }
 
 fn is_stamp(text: &str) -> bool {

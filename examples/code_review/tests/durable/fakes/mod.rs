@@ -44,6 +44,7 @@ struct State {
     at_timeout: bool,
     failing: Option<&'static str>,
     pausing: BTreeMap<&'static str, u32>,
+    unanswered: BTreeMap<&'static str, (u32, bool)>,
     missing: u32,
     rounds: BTreeMap<String, u32>,
     asked: BTreeMap<String, u32>,
@@ -69,6 +70,7 @@ impl FakeWorkspace {
             at_timeout: false,
             failing: None,
             pausing: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
             missing: 0,
             rounds: BTreeMap::new(),
             asked: BTreeMap::new(),
@@ -129,6 +131,18 @@ impl FakeWorkspace {
     ) -> Arc<FakeWorkspace> {
         self.with(|state| {
             state.pausing.insert(agent, times);
+        })
+    }
+
+    /// This agent's run fails so often before it is done, for reasons that pass or do not.
+    pub(crate) fn unanswered(
+        self: Arc<FakeWorkspace>,
+        agent: &'static str,
+        times: u32,
+        passing: bool,
+    ) -> Arc<FakeWorkspace> {
+        self.with(|state| {
+            state.unanswered.insert(agent, (times, passing));
         })
     }
 
@@ -204,6 +218,13 @@ impl State {
         }
         if self.pausing.get(agent.as_str()).is_some_and(|times| round <= *times) {
             return Ok(summary(name, "paused", "out of time"));
+        }
+        if let Some((times, passing)) = self.unanswered.get(agent.as_str())
+            && round <= *times
+        {
+            let mut failed = summary(name, "failed", "Bedrock gave no answer");
+            failed["passing"] = json!(passing);
+            return Ok(failed);
         }
         match agent.as_str() {
             "remediation" if self.proposing => self.proposals.extend(PROPOSALS),
