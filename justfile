@@ -42,6 +42,11 @@ bench corpus other:
     cargo run --release --locked -p delayed-mount --example compare -- {{corpus}} target/release/mcp-workspace
     for mode in buffered streaming; do python3 tests/interop/emulator/cold_start.py target/release/mcp-workspace "$mode" 30 --against {{other}}; done
 
+# what the tasks of a review cost a model in bytes and tokens, beside other servers: `just tokens --node SCRIPT --rust BINARY`
+tokens *arguments:
+    cargo build --locked -p mcp-workspace
+    cargo run --locked -p compare -- tokens target/debug/mcp-workspace {{arguments}}
+
 # the server for so many minutes over a mount that fails, under mixed and hostile calls; then what it has left behind
 soak minutes *arguments:
     cargo build --locked -p mcp-workspace

@@ -52,6 +52,51 @@ fn stdout_carries_the_protocol_and_nothing_else() {
     assert!(logged.contains("\"target\":\"audit\"") && !logged.contains("two"), "{logged}");
 }
 
+/// The server's first answer to a client that says this first.
+fn first_answer(policy: &std::path::Path, message: &Value) -> Value {
+    let mut child = command()
+        .args(["stdio", "--workspace"])
+        .arg(policy.parent().unwrap())
+        .arg("--policy")
+        .arg(policy)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{message}").unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    drop(stdin);
+    child.wait().unwrap();
+    serde_json::from_str(&line).expect("a JSON line")
+}
+
+#[test]
+fn instructions_tell_a_caller_of_its_own_tools_alone() {
+    let workspace = tempfile::tempdir().unwrap();
+    let policy = workspace.path().join("policy.toml");
+    let role = "version = 1\n[[role]]\nname = \"reader\"\ncallers = [\"local\"]\n\
+                tools = [\"read_file\", \"grep\"]\nread = [\"**\"]\n";
+    std::fs::write(&policy, role).unwrap();
+    let of_today = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {} });
+    for message in [
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" } } }),
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "server/discover",
+            "params": { "_meta": of_today } }),
+    ] {
+        let answer = first_answer(&policy, &message);
+        let told = answer["result"]["instructions"].as_str().expect("instructions");
+        for (tool, has) in [("read_file", true), ("grep", true), ("write_finding", false)] {
+            assert_eq!(told.contains(&format!("`{tool}`")), has, "{tool}: {told}");
+        }
+    }
+}
+
 #[test]
 fn it_serves_the_current_directory_when_none_is_named() {
     let workspace = tempfile::tempdir().unwrap();

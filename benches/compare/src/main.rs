@@ -1,6 +1,6 @@
 //! Our server beside others on the same tasks.
 //!
-//! `cargo run -p compare -- tokens target/debug/mcp-workspace --node PATH --rust PATH`
+//! `just tokens --node node_modules/.bin/mcp-server-filesystem --rust rust-mcp-filesystem`
 #![allow(clippy::print_stdout, reason = "it prints tables")]
 
 mod corpus;

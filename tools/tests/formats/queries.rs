@@ -200,7 +200,9 @@ fn each_format_gives_the_same_answers() {
             assert_eq!(&tables.rows(path, sql), answer, "{path}: {sql}");
         }
         let answer = tables.ask(path, "SELECT amount FROM t WHERE id > 990").unwrap();
-        assert_eq!((&answer["rows_scanned"], &answer["more"]), (&json!(1000), &json!(false)));
+        // Of Parquet the last row group alone can have such a row.
+        let scanned = if path.contains("parquet") { 100 } else { 1000 };
+        assert_eq!((&answer["rows_scanned"], &answer["more"]), (&json!(scanned), &json!(false)));
         assert_eq!(answer["notes"], Value::Null, "{path}");
     }
 }

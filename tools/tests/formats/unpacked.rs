@@ -66,7 +66,7 @@ fn nothing_of_a_damaged_file_is_written() {
         ("input/cut", Code::Io, "cut off after"),
         ("input/plain", Code::InvalidArgument, "is not compressed"),
         // The bytes that are written are charged, and not those that are read.
-        ("input/large", Code::TooLarge, "max_bytes"),
+        ("input/large", Code::Denied, "max_bytes"),
     ] {
         let error = write(&tree, json!({"path": "work/x", "from": from, "decompress": true}));
         let error = error.unwrap_err();

@@ -44,7 +44,7 @@ fn the_agents_find_the_seeded_defects_with_their_rows_and_nothing_else() {
         assert!(report.contains(rule), "{report}");
     }
     // What it may not read of stays with those who may.
-    assert!(!report.contains("warehouse"), "{report}");
+    assert!(!report.contains("input/warehouse"), "{report}");
 }
 
 /// A finding as it stands in `defects.json`; rows are those that its evidence shows.
