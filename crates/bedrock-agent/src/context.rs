@@ -142,11 +142,14 @@ fn cut(result: &mut ToolResult, most: usize) {
         return;
     }
     let id = result.tool_use_id.clone();
-    if result.content.iter().any(|shown| matches!(shown, Shown::Image(_))) {
+    let images = result.content.iter().filter(|shown| matches!(shown, Shown::Image(_))).count();
+    let beside_images = most.checked_sub(images * IMAGE).filter(|left| *left >= SHORT);
+    if beside_images.is_none() {
         result.content.retain(|shown| matches!(shown, Shown::Text(_)));
         let note = "(an image was left out: there was no room in the conversation)".to_owned();
         result.content.push(Shown::Text(note));
     }
+    let most = beside_images.unwrap_or(most);
     for shown in &mut result.content {
         let Shown::Text(text) = shown else { continue };
         if text.len() <= most {
