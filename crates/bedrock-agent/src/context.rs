@@ -155,7 +155,8 @@ fn cut(result: &mut ToolResult, most: usize) {
         if text.len() <= most {
             continue;
         }
-        let Page { text: page, next, all } = page(text, 0, most.saturating_sub(SHORT / 2));
+        let Page { text: page, next, all } =
+            page(text, 0, most.saturating_sub(SHORT).max(SHORT / 2));
         *text = match next {
             None => page,
             Some(next) => format!(
@@ -262,7 +263,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::conversation::{Status, ToolUse};
+    use crate::conversation::{Image, Source, Status, ToolUse};
 
     fn call(id: &str, input: Value) -> Message {
         let call = ToolUse { tool_use_id: id.into(), name: "read_file".into(), input };
@@ -328,6 +329,24 @@ mod tests {
             let text = text(result);
             assert!(text.len() > 2500 && text.contains("\n</data-1>\n[bytes 0 to "), "{text}");
             assert!(text.contains(&format!("with id `{id}` and offset ")), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_image_stays_beside_its_text_for_as_long_as_both_have_room() {
+        let with_image = || {
+            let mut result = result("a", &"a".repeat(20_000));
+            let source = Source { bytes: "AAAA".into() };
+            result.content.push(Shown::Image(Image { format: "png".into(), source }));
+            result
+        };
+        for (room, stays) in [(20_000, true), (6000, false)] {
+            let mut results = [with_image()];
+            fit(&mut results, room);
+            let shown = serde_json::to_string(&results).unwrap();
+            assert_eq!(shown.contains("png"), stays, "{shown}");
+            assert_eq!(shown.contains("an image was left out"), !stays, "{shown}");
+            assert!(bytes_of(&results[0]) <= room, "{room}");
         }
     }
 
