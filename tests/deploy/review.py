@@ -261,7 +261,12 @@ def alarms_tell_of_reviews_and_functions(stack):
 def the_functions_are_what_the_packages_are(stack):
     parameters = stack.parameters
     sources = "".join(
-        (ROOT / file).read_text() for file in ("crates/bedrock-agent/src/config.rs", "examples/code_review/src/bin/code-review-function.rs")
+        (ROOT / file).read_text()
+        for file in (
+            "crates/bedrock-agent/src/config.rs",
+            "crates/bedrock-agent/src/config/limits.rs",
+            "examples/code_review/src/bin/code-review-function.rs",
+        )
     )
     for name in FUNCTIONS:
         properties = stack.properties(name)

@@ -53,7 +53,7 @@ impl Assignment<'_> {
         let dispatcher = Dispatcher::new(workspace, policy.clone(), limits.time_for_a_call());
         let runner = ToolRunner::new(dispatcher, role, run, agent);
         let task = self.task.trim().to_owned();
-        let orders = limits.orders(role.clone(), agent.clone(), run.clone(), task, self.model);
+        let orders = limits.orders(role.clone(), agent.clone(), run.clone(), task, self.model)?;
         Worker::new(orders, runner, journal, &events, Progress::watched(agent.as_str(), self.watch))
     }
 }

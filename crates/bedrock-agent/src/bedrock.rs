@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::budget::Usage;
 use crate::conversation::{Block, Reasoning, ToolUse};
 use crate::failure::{Failure, failure};
+use crate::model::{Model, Reply};
 use crate::pace::Pace;
 use crate::question::Question;
 
@@ -26,15 +27,6 @@ use crate::question::Question;
 pub struct Bedrock {
     client: Client,
     pace: Pace,
-}
-
-/// What the model answered.
-#[derive(Debug)]
-pub struct Reply {
-    pub content: Vec<Block>,
-    pub stop_reason: String,
-    pub usage: Usage,
-    pub latency_ms: i64,
 }
 
 impl Bedrock {
@@ -59,18 +51,14 @@ impl Bedrock {
         }
         Ok(Bedrock { client: Client::new(&config), pace: Pace::default() })
     }
+}
 
-    /// How long to wait with the next request, so that all workers of this process together ask
-    /// no more often than they are answered.
-    pub(crate) fn turn(&self) -> Duration {
+impl Model for Bedrock {
+    fn turn(&self) -> Duration {
         self.pace.turn(Instant::now())
     }
 
-    /// Asks once.
-    ///
-    /// # Errors
-    /// By what can be done about it.
-    pub async fn converse(&self, question: &Question<'_>) -> Result<Reply, Failure> {
+    async fn ask(&self, question: &Question<'_>) -> Result<Reply, Failure> {
         let body = question.body().map_err(|error| {
             Failure::Lasting(format!("the conversation cannot be sent: {error:#}"))
         })?;

@@ -142,17 +142,21 @@ fn cut(result: &mut ToolResult, most: usize) {
         return;
     }
     let id = result.tool_use_id.clone();
-    if result.content.iter().any(|shown| matches!(shown, Shown::Image(_))) {
+    let images = result.content.iter().filter(|shown| matches!(shown, Shown::Image(_))).count();
+    let beside_images = most.checked_sub(images * IMAGE).filter(|left| *left >= SHORT);
+    if beside_images.is_none() {
         result.content.retain(|shown| matches!(shown, Shown::Text(_)));
         let note = "(an image was left out: there was no room in the conversation)".to_owned();
         result.content.push(Shown::Text(note));
     }
+    let most = beside_images.unwrap_or(most);
     for shown in &mut result.content {
         let Shown::Text(text) = shown else { continue };
         if text.len() <= most {
             continue;
         }
-        let Page { text: page, next, all } = page(text, 0, most.saturating_sub(SHORT / 2));
+        let Page { text: page, next, all } =
+            page(text, 0, most.saturating_sub(SHORT).max(SHORT / 2));
         *text = match next {
             None => page,
             Some(next) => format!(
@@ -259,7 +263,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::conversation::{Status, ToolUse};
+    use crate::conversation::{Image, Source, Status, ToolUse};
 
     fn call(id: &str, input: Value) -> Message {
         let call = ToolUse { tool_use_id: id.into(), name: "read_file".into(), input };
@@ -303,7 +307,8 @@ mod tests {
         let json = serde_json::to_string(&messages).unwrap();
         assert_eq!((json.matches("rrrrr").count() > 0, json.matches("id `0`").count()), (true, 1));
         assert!(json.contains(r#""path":"p""#));
-        elide(&mut messages, giving_way(&messages, usize::MAX).unwrap());
+        let before = giving_way(&messages, usize::MAX).unwrap();
+        elide(&mut messages, before);
         let json = serde_json::to_string(&messages).unwrap();
         assert_eq!((json.matches("id `2`").count(), json.matches("id `3`").count()), (1, 0));
         assert!(bytes(&messages) < 8000);
@@ -324,6 +329,24 @@ mod tests {
             let text = text(result);
             assert!(text.len() > 2500 && text.contains("\n</data-1>\n[bytes 0 to "), "{text}");
             assert!(text.contains(&format!("with id `{id}` and offset ")), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_image_stays_beside_its_text_for_as_long_as_both_have_room() {
+        let with_image = || {
+            let mut result = result("a", &"a".repeat(20_000));
+            let source = Source { bytes: "AAAA".into() };
+            result.content.push(Shown::Image(Image { format: "png".into(), source }));
+            result
+        };
+        for (room, stays) in [(20_000, true), (6000, false)] {
+            let mut results = [with_image()];
+            fit(&mut results, room);
+            let shown = serde_json::to_string(&results).unwrap();
+            assert_eq!(shown.contains("png"), stays, "{shown}");
+            assert_eq!(shown.contains("an image was left out"), !stays, "{shown}");
+            assert!(bytes_of(&results[0]) <= room, "{room}");
         }
     }
 

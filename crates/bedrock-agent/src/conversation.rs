@@ -7,14 +7,14 @@ use serde_json::Value;
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Speaker {
+pub(crate) enum Speaker {
     User,
     Assistant,
 }
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Message {
+pub(crate) struct Message {
     pub role: Speaker,
     pub content: Vec<Block>,
 }
@@ -23,8 +23,11 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Block {
+    /// Words.
     Text(String),
+    /// A tool call.
     ToolUse(ToolUse),
+    /// What came of a tool call.
     ToolResult(ToolResult),
     /// What a model has thought; some models want it back unchanged.
     ReasoningContent(Reasoning),
@@ -34,8 +37,11 @@ pub enum Block {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ToolUse {
+    /// Tells it from other calls of the conversation.
     pub tool_use_id: String,
+    /// The tool.
     pub name: String,
+    /// Its arguments.
     pub input: Value,
 }
 
@@ -81,12 +87,15 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Reasoning {
+    /// Readable.
     ReasoningText {
+        /// The thought.
         text: String,
+        /// By which the model knows that it is its own.
         #[serde(skip_serializing_if = "Option::is_none")]
         signature: Option<String>,
     },
-    /// Base64.
+    /// Not readable, in base64.
     RedactedContent(String),
 }
 

@@ -10,8 +10,8 @@ use mcp_workspace_lambda::{
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::bedrock::Bedrock;
-use crate::config::RunOptions;
+use crate::config::{RunOptions, service_of_environment};
+use crate::model::Service;
 
 /// Answers invocations until Lambda ends the process.
 ///
@@ -20,13 +20,13 @@ use crate::config::RunOptions;
 pub async fn serve() -> anyhow::Result<()> {
     let api =
         std::env::var("AWS_LAMBDA_RUNTIME_API").context("AWS_LAMBDA_RUNTIME_API is not set")?;
-    let bedrock = Arc::new(Bedrock::connect(None).await?);
-    let function = move |event| answer(Arc::clone(&bedrock), event);
+    let service = Arc::new(service_of_environment().await?);
+    let function = move |event| answer(Arc::clone(&service), event);
     Ok(mcp_workspace_lambda::serve(function, &RuntimeApi::parse(&api), 1).await?)
 }
 
-async fn answer(bedrock: Arc<Bedrock>, event: LambdaEvent<Value>) -> Outcome<NoStream> {
-    match invoke(&bedrock, event).await {
+async fn answer(service: Arc<Service>, event: LambdaEvent<Value>) -> Outcome<NoStream> {
+    match invoke(&service, event).await {
         Ok(summary) => Ok(FunctionResponse::BufferedResponse(summary.to_string().into())),
         Err(error) => Err(Diagnostic {
             error_type: "RunFailed".to_owned(),
@@ -36,8 +36,8 @@ async fn answer(bedrock: Arc<Bedrock>, event: LambdaEvent<Value>) -> Outcome<NoS
     }
 }
 
-async fn invoke(bedrock: &Bedrock, event: LambdaEvent<Value>) -> anyhow::Result<Value> {
+async fn invoke(service: &Service, event: LambdaEvent<Value>) -> anyhow::Result<Value> {
     let options = RunOptions::of_invocation(event.payload, deadline(&event.context))?;
-    let summary = options.worker().await?.run(bedrock, CancellationToken::new()).await?;
+    let summary = options.worker().await?.run(service, CancellationToken::new()).await?;
     Ok(serde_json::to_value(summary)?)
 }

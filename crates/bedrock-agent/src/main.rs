@@ -44,8 +44,8 @@ fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
         if options.is_dry_run() {
             return anyhow::Ok((worker.next_request()?, ExitCode::SUCCESS));
         }
-        let bedrock = options.bedrock().await?;
-        let summary = worker.run(&bedrock, interruption()?).await?;
+        let service = options.service().await?;
+        let summary = worker.run(&service, interruption()?).await?;
         anyhow::Ok((options.report(&summary)?, ExitCode::from(summary.ending.exit_status())))
     })?;
     // A tool call on a hanging mount cannot be stopped; the process need not wait for it.

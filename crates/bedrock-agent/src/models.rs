@@ -9,7 +9,37 @@ pub(crate) struct ModelFacts {
     pub window: u32,
     /// How it caches prompts, if it takes cache points.
     pub cache: Option<CacheFacts>,
+    /// How it is told how much to think, if it is known to think.
+    pub thinking: Option<Thinking>,
 }
+
+/// In whose words a model is told how much to think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Thinking {
+    /// Claude until 4.5: a number of tokens.
+    Budget,
+    /// Claude from 4.6 on: an effort, and the model decides.
+    Adaptive,
+    /// Nova 2: an effort.
+    Nova,
+    /// OpenAI's open models: an effort.
+    OpenAi,
+}
+
+/// The first row whose text is in the model's id holds.
+const THINKING: [(&str, Thinking); 11] = [
+    ("claude-3-7-sonnet", Thinking::Budget),
+    ("claude-opus-4-2025", Thinking::Budget),
+    ("claude-opus-4-1", Thinking::Budget),
+    ("claude-opus-4-5", Thinking::Budget),
+    ("claude-sonnet-4-2025", Thinking::Budget),
+    ("claude-sonnet-4-5", Thinking::Budget),
+    ("claude-haiku-4-5", Thinking::Budget),
+    ("claude-opus-", Thinking::Adaptive),
+    ("claude-sonnet-4-6", Thinking::Adaptive),
+    ("nova-2-", Thinking::Nova),
+    ("openai.gpt-oss", Thinking::OpenAi),
+];
 
 /// How a model caches prompts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,10 +109,11 @@ impl ModelFacts {
     /// What is known of the model with this id, inference profile or ARN. The ARN of an
     /// application's own profile does not name the model: give the options then.
     pub(crate) fn of(model: &str) -> ModelFacts {
+        let thinking = THINKING.iter().find(|(text, _)| model.contains(text));
         let row = MODELS.iter().find(|(text, ..)| model.contains(text));
-        row.map_or(ModelFacts { window: USUAL_WINDOW, cache: None }, |(_, window, cache)| {
-            ModelFacts { window: *window, cache: *cache }
-        })
+        let (window, cache) =
+            row.map_or((USUAL_WINDOW, None), |(_, window, cache)| (*window, *cache));
+        ModelFacts { window, cache, thinking: thinking.map(|(_, thinking)| *thinking) }
     }
 }
 
@@ -107,7 +138,7 @@ mod tests {
         assert_eq!(ModelFacts::of("meta.llama3-70b-instruct-v1:0").window, 8_000);
         assert_eq!(ModelFacts::of("us.amazon.nova-pro-v1:0").window, 300_000);
         let own = ModelFacts::of("arn:aws:bedrock:eu-west-1:1:application-inference-profile/x");
-        assert_eq!(own, ModelFacts { window: USUAL_WINDOW, cache: None });
+        assert_eq!(own, ModelFacts { window: USUAL_WINDOW, cache: None, thinking: None });
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! A request to a model. Its JSON is the body that is sent, byte for byte: a prompt cache serves
 //! only what is the same to the last byte, and so there is this one way of writing it.
 
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,12 +22,31 @@ pub struct Question<'a> {
     pub(crate) system: Vec<Piece<System<'a>>>,
     pub(crate) messages: Vec<Said<'a>>,
     pub(crate) inference_config: InferenceConfig,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) guardrail_config: Option<&'a Guardrail>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) additional_model_request_fields: Option<&'a Value>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) request_metadata: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) service_tier: Option<Tier>,
 }
 
 /// The tools.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ToolConfig<'a> {
     pub(crate) tools: Vec<Piece<&'a Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tool_choice: Option<ToolChoice>,
+}
+
+/// Which tools the answer has to call.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum ToolChoice {
+    /// One or more of all.
+    Any {},
 }
 
 /// A part of the instructions.
@@ -53,6 +75,62 @@ pub(crate) enum Piece<T> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InferenceConfig {
     pub(crate) max_tokens: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) temperature: Option<f64>,
+}
+
+/// What a request has besides the conversation.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tuning {
+    pub(crate) temperature: Option<f64>,
+    /// Whether the first answer has to call a tool.
+    pub(crate) must_call_first: bool,
+    pub(crate) guardrail: Option<Guardrail>,
+    pub(crate) tier: Option<ServiceTier>,
+    /// In the account's logs of invocations.
+    pub(crate) tags: BTreeMap<String, String>,
+    /// Fields of the model's own.
+    pub(crate) fields: Option<Value>,
+}
+
+/// A guardrail of the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Guardrail {
+    pub(crate) guardrail_identifier: String,
+    pub(crate) guardrail_version: String,
+}
+
+/// Who answers, and at which price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ServiceTier {
+    /// The usual one
+    Default,
+    /// Cheaper, and later when others are in a hurry
+    Flex,
+    /// Dearer, and before others
+    Priority,
+    /// Capacity that the account has reserved
+    Reserved,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Tier {
+    r#type: ServiceTier,
+}
+
+/// What the service is asked.
+pub(crate) struct Asking<'a> {
+    pub(crate) model_id: &'a str,
+    pub(crate) tools: &'a [Value],
+    pub(crate) instructions: &'a Instructions,
+    pub(crate) messages: &'a [Message],
+    pub(crate) caching: Option<Caching>,
+    pub(crate) max_tokens: u32,
+    pub(crate) tuning: &'a Tuning,
+    /// Whether nothing was answered before.
+    pub(crate) is_first: bool,
 }
 
 /// The instructions of an agent.
@@ -66,27 +144,37 @@ pub(crate) struct Instructions {
 
 impl<'a> Question<'a> {
     /// A request for the next answer.
-    pub(crate) fn new(
-        model_id: &'a str,
-        tools: &'a [Value],
-        instructions: &'a Instructions,
-        messages: &'a [Message],
-        caching: Option<Caching>,
-        inference_config: InferenceConfig,
-    ) -> Question<'a> {
+    pub(crate) fn new(asking: &Asking<'a>) -> Question<'a> {
+        let Asking { model_id, tools, instructions, messages, caching, tuning, .. } = *asking;
         let point = caching.map(|caching| caching.point);
         let after_tools = caching.filter(|caching| caching.tools).map(|caching| caching.point);
         let tools = tools.iter().map(Piece::Part).chain(after_tools.map(Piece::Point));
         let shared = Piece::Part(System { text: &instructions.shared });
         let own = Piece::Part(System { text: &instructions.own });
         let system = [shared].into_iter().chain(point.map(Piece::Point)).chain([own]);
+        let must_call = tuning.must_call_first && asking.is_first;
         Question {
             model_id,
-            tool_config: ToolConfig { tools: tools.collect() },
+            tool_config: ToolConfig {
+                tools: tools.collect(),
+                tool_choice: must_call.then_some(ToolChoice::Any {}),
+            },
             system: system.collect(),
             messages: with_points(messages, point),
-            inference_config,
+            inference_config: InferenceConfig {
+                max_tokens: asking.max_tokens,
+                temperature: tuning.temperature,
+            },
+            guardrail_config: tuning.guardrail.as_ref(),
+            additional_model_request_fields: tuning.fields.as_ref(),
+            request_metadata: &tuning.tags,
+            service_tier: tuning.tier.map(|tier| Tier { r#type: tier }),
         }
+    }
+
+    /// Which model is asked: an id, an inference profile or an ARN.
+    pub fn model_id(&self) -> &'a str {
+        self.model_id
     }
 
     /// The body.
@@ -123,8 +211,17 @@ mod tests {
     fn body(messages: &[Message], caching: Option<Caching>) -> String {
         let tools = [json!({ "toolSpec": { "name": "b", "a": { "z": 1, "y": 2 } } })];
         let instructions = Instructions { shared: "s".into(), own: "o".into() };
-        let config = InferenceConfig { max_tokens: 1 };
-        let question = Question::new("m", &tools, &instructions, messages, caching, config);
+        let tuning = Tuning::default();
+        let question = Question::new(&Asking {
+            model_id: "m",
+            tools: &tools,
+            instructions: &instructions,
+            messages,
+            caching,
+            max_tokens: 1,
+            tuning: &tuning,
+            is_first: true,
+        });
         String::from_utf8(question.body().unwrap()).unwrap()
     }
 

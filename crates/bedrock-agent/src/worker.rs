@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use tokio_util::sync::CancellationToken;
 
-use crate::bedrock::{Bedrock, Reply};
 use crate::budget::Budget;
 use crate::caching::Caching;
 use crate::conversation::{Message, ToolResult, ToolUse};
 use crate::journal::Journal;
+use crate::model::{Model, Reply};
 use crate::progress::Progress;
-use crate::question::{InferenceConfig, Instructions, Question};
+use crate::question::{Asking, Instructions, Question, Tuning};
 use crate::recall;
 use crate::steps::{Course, Event, Next};
 use crate::summary::{Ending, Summary};
@@ -32,6 +32,8 @@ pub(crate) struct Orders {
     pub run: Name,
     pub task: String,
     pub model: String,
+    /// What a request has besides the conversation.
+    pub tuning: Tuning,
     /// How prompts are cached, if they are.
     pub caching: Option<Caching>,
     pub budget: Budget,
@@ -151,18 +153,18 @@ impl Worker {
     /// When a step cannot be recorded; whatever is recorded stays.
     pub async fn run(
         self,
-        bedrock: &Bedrock,
+        model: &impl Model,
         interrupted: CancellationToken,
     ) -> anyhow::Result<Summary> {
         let runner = self.runner.clone();
-        let summary = self.work(bedrock, interrupted).await;
+        let summary = self.work(model, interrupted).await;
         runner.close().await;
         summary
     }
 
     async fn work(
         mut self,
-        bedrock: &Bedrock,
+        model: &impl Model,
         interrupted: CancellationToken,
     ) -> anyhow::Result<Summary> {
         if let Some((ending, reason)) = self.course.ended.clone()
@@ -189,7 +191,7 @@ impl Worker {
                 Next::Remark(text) => self.record(Event::Remark { text })?,
                 Next::Compact => {
                     self.was_refused();
-                    match self.make_room(bedrock, &interrupted).await? {
+                    match self.make_room(model, &interrupted).await? {
                         Room::Made => {}
                         Room::Pause(reason) => return self.pause(&reason),
                         Room::None => {
@@ -229,14 +231,14 @@ impl Worker {
                         continue;
                     }
                     if self.is_too_long() {
-                        match self.make_room(bedrock, &interrupted).await? {
+                        match self.make_room(model, &interrupted).await? {
                             Room::Made => continue,
                             Room::Pause(reason) => return self.pause(&reason),
                             // The service may still take it.
                             Room::None => {}
                         }
                     }
-                    let asked = self.ask(bedrock, &self.question(), &interrupted).await;
+                    let asked = self.ask(model, &self.question(), &interrupted).await;
                     match asked {
                         Asked::Answer(reply, attempts) => self.take(reply, attempts)?,
                         Asked::TooLong => self.course.too_long(),
@@ -322,14 +324,16 @@ impl Worker {
     }
 
     fn question_of<'a>(&'a self, messages: &'a [Message]) -> Question<'a> {
-        Question::new(
-            &self.orders.model,
-            &self.tools,
-            &self.instructions,
+        Question::new(&Asking {
+            model_id: &self.orders.model,
+            tools: &self.tools,
+            instructions: &self.instructions,
             messages,
-            self.orders.caching,
-            InferenceConfig { max_tokens: self.orders.max_output_tokens },
-        )
+            caching: self.orders.caching,
+            max_tokens: self.orders.max_output_tokens,
+            tuning: &self.orders.tuning,
+            is_first: self.course.turns == 0,
+        })
     }
 
     fn has_begun(&self) -> bool {

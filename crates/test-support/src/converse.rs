@@ -41,7 +41,16 @@ impl Wrong {
     }
 
     fn request(&mut self, request: &Value) {
-        let known = ["messages", "system", "inferenceConfig", "toolConfig"];
+        let known = [
+            "messages",
+            "system",
+            "inferenceConfig",
+            "toolConfig",
+            "guardrailConfig",
+            "additionalModelRequestFields",
+            "requestMetadata",
+            "serviceTier",
+        ];
         for key in request.as_object().into_iter().flat_map(|fields| fields.keys()) {
             self.unless(known.contains(&key.as_str()), format!("unknown member {key}"));
         }
@@ -50,6 +59,10 @@ impl Wrong {
         }
         let max_tokens = &request["inferenceConfig"]["maxTokens"];
         self.unless(max_tokens.as_i64().is_some_and(|tokens| tokens >= 1), "maxTokens");
+        let tags = request["requestMetadata"].as_object();
+        self.unless(tags.is_none_or(|tags| tags.len() <= 16), "more than 16 tags");
+        let are_texts = tags.is_none_or(|tags| tags.values().all(Value::is_string));
+        self.unless(are_texts, format!("requestMetadata {}", request["requestMetadata"]));
         self.tools(&request["toolConfig"]["tools"]);
         self.messages(list(&request["messages"]));
     }

@@ -22,6 +22,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::missing_panics_doc,
+    clippy::cast_precision_loss,
     clippy::new_without_default,
     reason = "a test prepares what it needs, and panics where that fails"
 )]

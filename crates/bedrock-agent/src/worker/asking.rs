@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Worker;
 use crate::backoff;
-use crate::bedrock::{Bedrock, Reply};
 use crate::failure::Failure;
+use crate::model::{Model, Reply};
 use crate::question::Question;
 
 /// What came of asking.
@@ -27,14 +27,14 @@ impl Worker {
     /// long as there is time, and one that fails as often as the orders say.
     pub(super) async fn ask(
         &self,
-        bedrock: &Bedrock,
+        model: &impl Model,
         question: &Question<'_>,
         interrupted: &CancellationToken,
     ) -> Asked {
         let begun = Instant::now();
         let (mut failed, mut busy) = (0, 0);
         loop {
-            if let Some(reason) = self.wait(bedrock.turn(), interrupted).await {
+            if let Some(reason) = self.wait(model.turn(), interrupted).await {
                 return Asked::Pause(reason);
             }
             let time = self.time_left().unwrap_or(self.orders.answer_time);
@@ -43,7 +43,7 @@ impl Worker {
             }
             let time = time.min(self.orders.answer_time);
             let answer = tokio::select! {
-                answer = tokio::time::timeout(time, bedrock.converse(question)) => answer,
+                answer = tokio::time::timeout(time, model.ask(question)) => answer,
                 () = interrupted.cancelled() => return Asked::Pause(INTERRUPTED.to_owned()),
             };
             let (reason, wait) = match answer {

@@ -5,9 +5,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Worker;
 use super::asking::Asked;
-use crate::bedrock::Bedrock;
 use crate::context;
 use crate::conversation::{Block, Message, Speaker, ToolResult};
+use crate::model::Model;
 use crate::steps::Event;
 use crate::summary::Ending;
 
@@ -47,7 +47,7 @@ impl Worker {
     /// Makes room for the next answer, if anything can give way.
     pub(super) async fn make_room(
         &mut self,
-        bedrock: &Bedrock,
+        model: &impl Model,
         interrupted: &CancellationToken,
     ) -> anyhow::Result<Room> {
         let messages = self.course.conversation.messages();
@@ -58,7 +58,7 @@ impl Worker {
         }
         if context::has_history(messages) {
             self.progress.line("makes room: sums up what was done");
-            return self.sum_up(bedrock, interrupted).await;
+            return self.sum_up(model, interrupted).await;
         }
         if let Some(room) = context::half_of_current(self.course.conversation.messages_mut()) {
             self.progress.line("makes room: the last results are cut");
@@ -90,7 +90,7 @@ impl Worker {
 
     async fn sum_up(
         &mut self,
-        bedrock: &Bedrock,
+        model: &impl Model,
         interrupted: &CancellationToken,
     ) -> anyhow::Result<Room> {
         let mut messages = self.course.conversation.messages().to_vec();
@@ -99,7 +99,7 @@ impl Worker {
             Some(last) if last.role == Speaker::User => last.content.push(ask),
             _ => messages.push(Message { role: Speaker::User, content: vec![ask] }),
         }
-        let asked = self.ask(bedrock, &self.question_of(&messages), interrupted).await;
+        let asked = self.ask(model, &self.question_of(&messages), interrupted).await;
         let event = match asked {
             Asked::Answer(reply, attempts) => {
                 let texts = reply.content.into_iter().filter_map(|block| match block {

@@ -51,7 +51,6 @@ fn over_fifty_turns_the_cache_serves_nine_tenths_and_saves_three_quarters() {
     assert!(share >= 0.9, "{share}");
     let (less, more) = (cost(&cached), cost(&sent));
     assert!(less * 4.0 <= more, "{less} of {more}");
-    println!("50 turns: {share:.3} from the cache, {less:.2} USD of {more:.2} USD for input");
     // The run itself counts the same.
     let sum = all(&cached);
     let usage = &summary["usage"];

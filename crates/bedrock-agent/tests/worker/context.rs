@@ -50,8 +50,7 @@ fn old_results_give_way_at_four_fifths_of_the_window() {
 #[test]
 fn twenty_reads_at_once_are_cut_to_fit_and_each_can_be_read_on() {
     let setting = Setting::with_sources();
-    let mut offset = 0;
-    let model = Model::counting(move |number, request| match number {
+    let model = Model::counting(|number, request| match number {
         0 => {
             let ids: Vec<String> = (0..20).map(|number| format!("id-{number}")).collect();
             calls(&ids.iter().map(|id| read(id)).collect::<Vec<_>>())
@@ -65,7 +64,7 @@ fn twenty_reads_at_once_are_cut_to_fit_and_each_can_be_read_on() {
                 assert!(text.contains(&format!("`recall_result` with id `{id}`")), "{text}");
             }
             let rest = answers[7].2.split_once("and offset ").unwrap().1;
-            offset = rest.split_once(' ').unwrap().0.parse().unwrap();
+            let offset: usize = rest.split_once(' ').unwrap().0.parse().unwrap();
             calls(&[("rest", "recall_result", json!({ "id": "id-7", "offset": offset }))])
         }
         2 => {

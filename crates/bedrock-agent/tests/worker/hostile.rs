@@ -155,7 +155,9 @@ fn answers_are_shown_as_data_within_the_limits_of_the_service() {
             done("ok")
         }
     });
-    let outcome = setting.run_remotely(&model, &proxy.url(), &[]);
+    // A window that has room for all of it: these are the limits of the service.
+    let wide = ["--context-tokens", "100000000"];
+    let outcome = setting.run_remotely(&model, &proxy.url(), &wide);
     assert_eq!(outcome.status, Some(0), "{outcome:?}");
     let sent = model.requests()[1].to_string();
     assert_eq!(sent.matches(pixel).count(), 20);

@@ -26,7 +26,7 @@ fn fifty_workers_that_are_throttled_together_all_complete() {
         .map(|number| {
             let agent = format!("agent-{number}");
             // Attempts are for a service that fails, and this one does not.
-            let more = ["--agent", &agent, "--max-attempts", "1", "--first-wait-ms", "50"];
+            let more = ["--agent", &agent, "--max-attempts", "1"];
             setting.command(&model, &more).spawn().unwrap()
         })
         .collect();
