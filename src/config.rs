@@ -6,15 +6,14 @@ mod lambda;
 mod policy;
 mod records;
 
-use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use mcp_workspace_tools::policy::{KeySource, Policy};
-use mcp_workspace_tools::records::signature::DecisionKey;
+use mcp_workspace_call::decision_keys;
+use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::workspace::{Resolution, Workspace};
 
 use crate::caller::Caller;
@@ -36,9 +35,6 @@ pub(crate) use records::{
 pub(crate) const LOCAL_POLICY: &str = include_str!("../policies/local.toml");
 /// How that policy is named in messages.
 pub(crate) const LOCAL_POLICY_NAME: &str = "local.toml (built in)";
-
-/// Most of a key's file that is read.
-const MAX_KEY_BYTES: u64 = 64 * 1024;
 
 /// The version, and what the binary was built with.
 const VERSION: &str = if cfg!(feature = "data") {
@@ -385,9 +381,8 @@ impl WorkspaceOptions {
         let facts = Opened { policy: loaded.name, resolution: workspace.resolution() };
         let time = Duration::from_secs(self.timeout);
         let site = Site::of(root, LambdaOptions::is_lambda()).behind(raised());
-        let key = decision_key(&loaded.policy, root)?;
-        let dispatcher = Dispatcher::new(workspace, loaded.policy, time).with_decision_key(key);
-        Ok((dispatcher.at(site), facts))
+        let policy = with_decision_keys(loaded.policy, root)?;
+        Ok((Dispatcher::new(workspace, policy, time).at(site), facts))
     }
 
     /// Opens the workspace in the way that was chosen.
@@ -410,43 +405,18 @@ impl WorkspaceOptions {
     }
 }
 
+/// The policy with the keys that it names for decisions, as far as this program has them.
+///
+/// # Errors
+/// When they cannot be used.
+pub(crate) fn with_decision_keys(policy: Policy, root: &Path) -> anyhow::Result<Policy> {
+    Ok(decision_keys::with_keys(policy, root, |name| std::env::var_os(name))?)
+}
+
 /// What was opened, for the banner.
 pub(crate) struct Opened {
     pub policy: String,
     pub resolution: Resolution,
-}
-
-/// The key that signs decisions, from where the policy says it is. A program that only serves
-/// agents need not have it: one that is not there is none, and then nothing is decided.
-///
-/// # Errors
-/// When it is too short, cannot be read, or lies in the workspace, where agents may read it.
-fn decision_key(policy: &Policy, root: &Path) -> anyhow::Result<Option<DecisionKey>> {
-    let (text, place) = match policy.decision_key() {
-        None => return Ok(None),
-        Some(KeySource::Environment(name)) => match std::env::var_os(name) {
-            None => return Ok(None),
-            Some(value) => (value.into_encoded_bytes(), format!("the variable `{name}`")),
-        },
-        Some(KeySource::File(file)) => {
-            let place = format!("the file `{file}`");
-            let path = match Path::new(file).canonicalize() {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-                other => other.with_context(|| format!("cannot read {place}"))?,
-            };
-            if root.canonicalize().is_ok_and(|root| path.starts_with(root)) {
-                bail!("the key of decisions must not be in the workspace, as {place} is");
-            }
-            let mut text = Vec::new();
-            std::fs::File::open(&path)
-                .and_then(|file| file.take(MAX_KEY_BYTES).read_to_end(&mut text))
-                .with_context(|| format!("cannot read {place}"))?;
-            (text, place)
-        }
-    };
-    let key =
-        DecisionKey::new(&text).with_context(|| format!("the key of decisions is {place}"))?;
-    Ok(Some(key))
 }
 
 /// Reads a text file of the operator.

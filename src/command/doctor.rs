@@ -12,7 +12,7 @@ use mcp_workspace_tools::tool::Catalog;
 use serde_json::json;
 
 use crate::caller::{Caller, Proof};
-use crate::config::{DoctorFormat, DoctorOptions, LambdaOptions};
+use crate::config::{DoctorFormat, DoctorOptions, LambdaOptions, with_decision_keys};
 use crate::confinement::raise;
 use crate::doctor::{Check, Examination, MOUNT_FIX, Outcome, Site, no_mount};
 
@@ -103,9 +103,17 @@ fn examine(options: &DoctorOptions, time: Duration, each: &mut dyn FnMut(Check))
     };
     // What is wrong with the policy has been told; nothing more can be asked of it.
     let Some(loaded) = policy else { return };
+    let policy = match with_decision_keys(loaded.policy, root) {
+        Ok(policy) => policy,
+        Err(error) => {
+            let fix = "SECURITY.md says what a key is and how it is replaced; no server starts on \
+                       this one";
+            return each(Check::failed("decisions", format!("{error:#}"), fix));
+        }
+    };
     let examination = Examination {
         workspace: Arc::new(workspace),
-        policy: loaded.policy,
+        policy,
         catalog: Catalog::default(),
         site,
         caller: Caller::new(&options.caller, Proof::Process),

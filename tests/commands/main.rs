@@ -5,5 +5,6 @@ mod examples_run;
 mod left_out;
 mod manual;
 mod no_aws_in_the_server;
+mod promises;
 mod scenarios;
 mod terminal;

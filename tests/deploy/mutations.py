@@ -177,6 +177,8 @@ TEMPLATE = [
     (p.the_function_is_what_the_package_is, "the file system instead of the access point",
      prop("Function", "FileSystemConfigs", 0, "Arn", {"Fn::GetAtt": ["FileSystem", "FileSystemArn"]})),
     (p.the_function_is_what_the_package_is, "no policy", drop(R, "Function", "Properties", "Environment", "Variables", "MCP_WORKSPACE_POLICY")),
+    (p.the_function_is_what_the_package_is, "no key", drop(R, "Function", "Properties", "Environment", "Variables", p.DECISION_KEY)),
+    (p.the_function_is_what_the_package_is, "a key in the template", prop("Function", "Environment", "Variables", p.DECISION_KEY, "x")),
     (p.the_function_is_what_the_package_is, "a variable that is misspelt",
      prop("Function", "Environment", "Variables", "MCP_WORKSPACE_POLCY", "x")),
     (p.the_function_is_what_the_package_is, "events of every kind",

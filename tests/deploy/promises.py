@@ -15,6 +15,8 @@ KEYS = (
     '{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",'
     '"y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","alg":"ES256","use":"sig","kid":"1"}]}'
 )
+SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:decisions-AbCdEf"
+VERSION = "EXAMPLE1-90ab-cdef-fedc-ba987EXAMPLE"
 TEMPLATE_VARIANTS = {
     "as it is": {},
     "read-only": {"Access": "read-only"},
@@ -25,6 +27,8 @@ TEMPLATE_VARIANTS = {
         "ExistingVpcId": "vpc-0123", "ExistingSubnetA": "subnet-0a", "ExistingSubnetB": "subnet-0b",
         "ExistingRouteTableIds": "rtb-0a,rtb-0b",
     },
+    "signed decisions": {"DecisionKeySecretArn": SECRET},
+    "signed decisions, a version": {"DecisionKeySecretArn": SECRET, "DecisionKeyVersion": VERSION},
     "called directly": {"DirectCallers": "gateway,action-group"},
     "one caller": {"CallerPrincipal": "arn:aws:iam::444455556666:role/agent"},
     "access tokens": {"UrlAuth": "NONE", "JwtIssuer": "https://idp.example.com", "JwtAudience": "workspace", "JwtJwks": KEYS},
@@ -47,6 +51,7 @@ REFUSED_PARAMETERS = {
     "an open URL without access tokens": {"UrlAuth": "NONE"},
     "an open URL without an audience": {"UrlAuth": "NONE", "JwtIssuer": "https://idp.example.com", "JwtJwks": KEYS},
     "direct reads without a way to S3": {"DirectS3Reads": "AUTO"},
+    "a version of no secret": {"DecisionKeyVersion": VERSION},
     "a network without subnets": {"ExistingVpcId": "vpc-0123"},
     "a network with one subnet": {"ExistingVpcId": "vpc-0123", "ExistingSubnetA": "subnet-0a"},
     "a network with the same subnet twice": {"ExistingVpcId": "vpc-0123", "ExistingSubnetA": "subnet-0a", "ExistingSubnetB": "subnet-0a"},
@@ -55,6 +60,7 @@ REFUSED_GATEWAY_PARAMETERS = {
     "tokens for any audience": GATEWAY_BASE | {"JwtDiscoveryUrl": "https://idp.example.com/.well-known/openid-configuration"},
 }
 
+DECISION_KEY = "MCP_WORKSPACE_DECISION_KEY"
 MOUNT = {"s3files:ClientMount"}
 FUNCTION = {"logs:CreateLogStream", "logs:PutLogEvents"} | ON_EVERYTHING
 CALL = {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}
@@ -413,7 +419,8 @@ def the_function_is_what_the_package_is(stack):
     if variables.get("MCP_WORKSPACE_POLICY") != "/var/task/policy.toml":
         yield "the server has no policy"
     config = "".join(file.read_text() for file in (ROOT / "src").glob("config*/**/*.rs")) + (ROOT / "src/config.rs").read_text()
-    for variable in variables:
+    yield from decisions_are_signed_as_told(variables, stack.parameters, "deploy/policy.toml")
+    for variable in variables.keys() - {DECISION_KEY}:
         if f'"{variable}"' not in config:
             yield f"src/config does not read {variable}"
     tokens = {name for name in variables if name.startswith("MCP_WORKSPACE_JWT_")}
@@ -425,6 +432,16 @@ def the_function_is_what_the_package_is(stack):
         yield f"the events {variables.get('MCP_WORKSPACE_EVENTS')} are answered, not {events}"
     if properties.get("ReservedConcurrentExecutions") != (stack.parameters["ReservedConcurrency"] or None):
         yield "the concurrency is not as told"
+
+
+def decisions_are_signed_as_told(variables, parameters, policy):
+    """By a secret that CloudFormation reads, in the variable that the packaged policy can name."""
+    secret, version = parameters["DecisionKeySecretArn"], parameters["DecisionKeyVersion"]
+    expected = f"{{{{resolve:secretsmanager:{secret}:SecretString:::{version}}}}}" if secret else None
+    if variables.get(DECISION_KEY) != expected:
+        yield f"the key of decisions is {variables.get(DECISION_KEY)}, not {expected}"
+    if f'# [decisions]\n# key_env = "{DECISION_KEY}"\n' not in (ROOT / policy).read_text():
+        yield f"{policy} does not say how {DECISION_KEY} is named"
 
 
 def the_gateway_calls_under_its_own_role(stack):

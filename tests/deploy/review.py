@@ -5,7 +5,10 @@ import re
 
 from metrics import exists
 from mutations import R, add, allow, drop, make, prop, put, statement
-from promises import ROOT, WAYS_OUT, _alarm_metrics, _difference, no_wildcard_that_nobody_reviewed
+from promises import (
+    DECISION_KEY, ROOT, SECRET, VERSION, WAYS_OUT, _alarm_metrics, _difference, decisions_are_signed_as_told,
+    no_wildcard_that_nobody_reviewed,
+)
 from statements import ON_EVERYTHING, listed, statements
 
 AGENTS = {
@@ -28,6 +31,7 @@ VARIANTS = {
         "Model": "eu.vendor.model-v1:0", "InferenceProfileArn": PROFILE, "ModelArns": f"{MODEL},{MODEL.replace('eu-west-1', 'eu-north-1')}",
     },
     "endpoints that are there": BASE | {"BedrockEndpointSecurityGroupId": "sg-0b", "LambdaEndpointSecurityGroupId": "sg-0c"},
+    "signed decisions": BASE | {"DecisionKeySecretArn": SECRET, "DecisionKeyVersion": VERSION},
     "bounded, notified, arm64": BASE | {
         "MaxUsd": "2.5", "PriceInput": "0.003", "PriceOutput": "0.015", "Architecture": "arm64",
         "AlarmTopicArn": "arn:aws:sns:eu-west-1:111122223333:alarms",
@@ -35,6 +39,7 @@ VARIANTS = {
 }
 REFUSED = {
     "a bound without prices": BASE | {"MaxUsd": "2"},
+    "a version of no secret": BASE | {"DecisionKeyVersion": VERSION},
     "one price": BASE | {"PriceInput": "0.003"},
     "the other price": BASE | {"PriceOutput": "0.015"},
 }
@@ -278,6 +283,10 @@ def the_functions_are_what_the_packages_are(stack):
         variables = properties["Environment"]["Variables"]
         if (variables.get("MCP_WORKSPACE_ROOT"), variables.get("MCP_WORKSPACE_POLICY")) != ("/mnt/workspace", "/var/task/policy.toml"):
             yield f"{name} has no policy, or looks elsewhere than at the mount"
+        if name == "Orchestrator":
+            # Agents decide nothing, so they get no key.
+            yield from decisions_are_signed_as_told(variables, parameters, "examples/code_review/policy.toml")
+            variables = {other: value for other, value in variables.items() if other != DECISION_KEY}
         for variable in variables:
             if f'"{variable}"' not in sources:
                 yield f"{name}: nothing reads {variable}"
@@ -366,5 +375,7 @@ MUTATIONS = [
     (the_functions_are_what_the_packages_are, "the wrong package", prop("Style", "Code", "build/function.zip")),
     (the_functions_are_what_the_packages_are, "no policy", drop(R, "Style", "Properties", "Environment", "Variables", "MCP_WORKSPACE_POLICY")),
     (the_functions_are_what_the_packages_are, "a variable that is misspelt", prop("Orchestrator", "Environment", "Variables", "CODE_REVIEW_OBJECT", "x")),
+    (the_functions_are_what_the_packages_are, "no key", drop(R, "Orchestrator", "Properties", "Environment", "Variables", DECISION_KEY)),
+    (the_functions_are_what_the_packages_are, "a key for an agent", prop("Style", "Environment", "Variables", DECISION_KEY, "x")),
     (the_functions_are_what_the_packages_are, "no bound", drop(R, "Style", "Properties", "Environment", "Variables", "BEDROCK_AGENT_MAX_USD")),
 ]

@@ -61,6 +61,7 @@ fn fifty_hostile_calls_at_once_stay_within_the_budget_and_give_it_back() {
     write_letters(&path("line"), 30_000_000);
     std::fs::write(path("ends"), "\n".repeat(20_000_000)).unwrap();
     std::fs::write(path("text"), "the quick brown fox\n".repeat(1_000_000)).unwrap();
+    std::fs::write(path("words"), "a ".repeat(5_000_000)).unwrap();
     std::fs::create_dir(path("wide")).unwrap();
     for number in 0..50_000 {
         std::fs::File::create(path(&format!("wide/a_file_with_number_{number}"))).unwrap();
@@ -71,6 +72,9 @@ fn fifty_hostile_calls_at_once_stay_within_the_budget_and_give_it_back() {
     let before = server.memory("VmRSS");
     let finding = json!({
         "rule_id": "r", "severity": "low", "message": "m", "path": "ends", "start_line": 9,
+    });
+    let words = json!({
+        "rule_id": "r", "severity": "low", "message": "m", "path": "words", "start_line": 1,
     });
     let edits = json!([{ "path": "text", "old_text": "fox", "new_text": "ox" }]);
     let calls = [
@@ -83,6 +87,7 @@ fn fifty_hostile_calls_at_once_stay_within_the_budget_and_give_it_back() {
         ("list_dir", json!({ "glob": "**/*7" })),
         ("read_file", json!({ "path": "line", "offset": -5 })),
         ("write_finding", finding),
+        ("write_finding", words),
         ("propose_patch", json!({ "title": "t", "edits": edits })),
     ];
     let answered = AtomicUsize::new(0);

@@ -59,3 +59,22 @@ fn a_call_whose_client_has_gone_ends() {
     eventually("it has ended", Duration::from_secs(5), || server.health()["calls"]["running"] == 0);
     assert_eq!(server.audit()["outcome"], "cancelled");
 }
+
+#[test]
+fn calls_about_very_many_equal_lines_end() {
+    let workspace = tempfile::tempdir().unwrap();
+    std::fs::write(workspace.path().join("same"), "x\n".repeat(400_000)).unwrap();
+    let root = workspace.path().to_str().unwrap();
+    let server = Server::start(&["--workspace", root, "--timeout", "2"]);
+    let finding = json!({ "rule_id": "r", "severity": "low", "message": "m", "path": "same",
+        "start_line": 200_000, "end_line": 400_000 });
+    server.call("write_finding", finding);
+    let lines = " x\n".repeat(200_000);
+    for header in ["@@", "@@ -9,200001 +9,200001 @@"] {
+        let patch = format!("--- a/same\n+++ b/same\n{header}\n{lines}-y\n+z\n");
+        server.call("propose_patch", json!({ "title": "t", "patch": patch }));
+    }
+    eventually("every call has given its place back", Duration::from_secs(30), || {
+        server.health()["calls"]["running"] == 0
+    });
+}

@@ -226,9 +226,33 @@ fn whether_decisions_are_signed_is_told() {
     assert!(check["detail"].as_str().unwrap().starts_with("not signed"), "{check}");
     let site = Site::new(&(policy + SIGNED));
     let key = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-    let (_, report) = site.examine(&[], &[("DECISION_KEY", key)]);
+    let detail = |keys: &str| {
+        let (status, report) = site.examine(&[], &[("DECISION_KEY", keys)]);
+        let check = only(&report, "decisions");
+        assert_eq!((status, &check["outcome"]), (0, &json!("ok")), "{check}");
+        assert!(!report.to_string().contains(key), "the key is told: {report}");
+        check["detail"].as_str().unwrap().to_owned()
+    };
+    let own = detail(key);
+    let id = own.strip_prefix("signed with the key ").unwrap().split(' ').next().unwrap();
+    assert_eq!(own, format!("signed with the key {id} in DECISION_KEY"));
+    // Which key signs, and which are still believed.
+    let newer = "fedcba9876543210fedcba9876543210";
+    let both = detail(&format!("{newer}\n{key}"));
+    assert!(
+        both.ends_with(&format!("in DECISION_KEY; what {id} signed is believed as well")),
+        "{both}"
+    );
+    assert!(!both.contains(&format!("with the key {id}")), "{both}");
+
+    let (status, report) = site.examine(&[], &[]);
     let check = only(&report, "decisions");
-    assert_eq!(check["detail"], "signed with the key in DECISION_KEY", "{check}");
+    assert_eq!((status, &check["outcome"]), (0, &json!("warning")), "{check}");
+    assert!(check["detail"].as_str().unwrap().contains("DECISION_KEY has no key"), "{check}");
+    let (status, report) = site.examine(&[], &[("DECISION_KEY", "short")]);
+    let check = only(&report, "decisions");
+    assert_eq!((status, &check["outcome"]), (1, &json!("failed")), "{check}");
+    assert!(check["detail"].as_str().unwrap().contains("has 5 bytes"), "{check}");
 }
 
 #[test]

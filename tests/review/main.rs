@@ -432,11 +432,15 @@ fn a_key_of_decisions_signs_them_and_is_asked_for() {
     let (status, told) = cli("short-key-short", &["approve", &id]);
     assert!(status != Some(0) && told.contains("has 15 bytes"), "{told}");
     assert_eq!(cli(&key, &["approve", &id]).0, Some(0));
-    let (status, told) = cli(&"other".repeat(8), &["apply", &id]);
-    assert!(status == Some(1) && told.contains("not of this key"), "{told}");
-    let (status, told) = cli(&"other".repeat(8), &["list"]);
-    assert!(status == Some(1) && told.contains("not of this key"), "{told}");
-    assert_eq!(cli(&key, &["apply", &id]).0, Some(0));
+    let other = "other".repeat(8);
+    let (status, told) = cli(&other, &["apply", &id]);
+    assert!(status == Some(1) && told.contains("not of a key of this program"), "{told}");
+    let (status, told) = cli(&other, &["list"]);
+    assert!(status == Some(1) && told.contains("not of a key of this program"), "{told}");
+    // A new key signs, and what the one behind it has signed counts.
+    assert_eq!(cli(&format!("{other}\n{key}"), &["apply", &id]).0, Some(0));
+    assert_eq!(cli(&key, &["list"]).0, Some(1), "the old key alone says nothing of the new one");
+    assert_eq!(cli(&format!("{key} {other}"), &["list"]).0, Some(0));
     // A key that agents could read is none.
     let key_file = place.workspace().join("key");
     std::fs::write(&key_file, &key).unwrap();

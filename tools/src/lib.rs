@@ -13,6 +13,7 @@ pub mod error;
 pub mod hex;
 pub mod memory;
 pub mod name;
+mod occurrences;
 pub mod patch;
 pub mod path;
 pub mod policy;

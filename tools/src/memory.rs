@@ -91,15 +91,21 @@ impl Memory {
         })
     }
 
-    fn wait(&self, caller: &Arc<str>, bytes: usize, call: &Call) -> Result<(), ToolError> {
+    /// Takes `bytes` for a caller who keeps `kept` until it has them, so that waiting for more than
+    /// its share of both would be in vain.
+    fn wait(
+        &self,
+        caller: &Arc<str>,
+        kept: usize,
+        bytes: usize,
+        call: &Call,
+    ) -> Result<(), ToolError> {
         let budget = &*self.0;
-        if bytes > self.share() {
+        let all = kept.saturating_add(bytes);
+        if all > self.share() {
             return Err(ToolError::new(
                 Code::TooLarge,
-                format!(
-                    "this needs {bytes} bytes of memory, and a caller may use {}",
-                    self.share()
-                ),
+                format!("this needs {all} bytes of memory, and a caller may use {}", self.share()),
             )
             .hint("ask for less; the operator can give the server more memory (--memory)"));
         }
@@ -191,7 +197,7 @@ impl Drawn {
     /// # Errors
     /// As [`Memory::draw`].
     pub fn grow(&mut self, more: usize, call: &Call) -> Result<(), ToolError> {
-        self.memory.wait(&self.caller, more, call)?;
+        self.memory.wait(&self.caller, self.bytes, more, call)?;
         self.bytes += more;
         Ok(())
     }
@@ -216,6 +222,18 @@ mod tests {
 
     fn call(caller: &str) -> Call {
         Call::new(caller, Duration::from_secs(30))
+    }
+
+    #[test]
+    fn who_grows_beyond_its_own_share_hears_it_at_once_and_not_of_others() {
+        let memory = Memory::new(4_000);
+        let begun = Instant::now();
+        let mut drawn = memory.draw(2_000, &call("a")).unwrap();
+        drawn.grow(1_000, &call("a")).unwrap();
+        let refused = drawn.grow(1, &call("a")).unwrap_err();
+        assert_eq!(refused.code, Code::TooLarge, "{refused}");
+        assert!(refused.message.contains("3001 bytes") && refused.message.contains("3000"));
+        assert!(begun.elapsed() < MAX_WAIT, "it has waited");
     }
 
     #[test]

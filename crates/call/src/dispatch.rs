@@ -7,7 +7,6 @@ use mcp_workspace_tools::answer::Answer;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::{Code, ToolError};
 use mcp_workspace_tools::policy::{Judgement, Layout, Policy};
-use mcp_workspace_tools::records::signature::DecisionKey;
 use mcp_workspace_tools::review::LocalReview;
 use mcp_workspace_tools::tool::{Catalog, Entry};
 use mcp_workspace_tools::workspace::{Decider, Scope, Workspace};
@@ -96,7 +95,6 @@ pub struct Dispatcher {
     places: Places,
     site: Site,
     metrics: Metrics,
-    decision_key: Option<Arc<DecisionKey>>,
 }
 
 impl Dispatcher {
@@ -112,15 +110,7 @@ impl Dispatcher {
             places: Places::new(),
             site: Site::default(),
             metrics: Metrics::Off,
-            decision_key: None,
         }
-    }
-
-    /// Gives the key that the policy names for decisions. Tools never get it.
-    #[must_use]
-    pub fn with_decision_key(mut self, key: Option<DecisionKey>) -> Dispatcher {
-        self.decision_key = key.map(Arc::new);
-        self
     }
 
     /// Offers other tools than those of the catalog.
@@ -180,7 +170,7 @@ impl Dispatcher {
         let (workspace, layout) = (Arc::clone(&self.workspace), Arc::clone(&self.layout));
         let scope = Scope::new(Arc::clone(&workspace), grant.for_decisions(), Arc::clone(&layout));
         let decider = Decider::new(workspace, &grant, layout, &caller.id);
-        Some(LocalReview::new(scope, decider.with_key(self.decision_key.clone())))
+        Some(LocalReview::new(scope, decider))
     }
 
     /// Where records lie in the workspace.

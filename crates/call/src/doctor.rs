@@ -12,6 +12,7 @@ use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::path::WorkspacePath;
 use mcp_workspace_tools::policy::{Access, Grant, KeySource, Policy};
+use mcp_workspace_tools::records::signature::DecisionKeys;
 use mcp_workspace_tools::tool::{Catalog, Effect, Entry};
 use mcp_workspace_tools::workspace::probe::{Reading, Storage};
 use mcp_workspace_tools::workspace::{Resolution, Scope, Workspace};
@@ -188,25 +189,44 @@ impl Examination {
         }
     }
 
-    /// Whether decisions prove who made them.
+    /// Whether decisions prove who made them, and by which keys.
     fn decisions(&self) -> Check {
         let name = "decisions";
-        match (self.policy.decision_key(), self.site.networked) {
-            (Some(KeySource::Environment(variable)), _) => {
-                Check::ok(name, format!("signed with the key in {variable}"))
+        let place = match self.policy.decision_key() {
+            Some(KeySource::Environment(variable)) => variable.clone(),
+            Some(KeySource::File(file)) => format!("`{file}`"),
+            None if self.site.networked => {
+                return Check::warning(
+                    name,
+                    "not signed: whoever can write to the mount or its bucket can plant an \
+                     approval",
+                    "set [decisions] key_env or key_file in the policy; SECURITY.md says what it \
+                     is for",
+                );
             }
-            (Some(KeySource::File(file)), _) => {
-                Check::ok(name, format!("signed with the key in `{}`", file))
+            None => {
+                return Check::ok(
+                    name,
+                    "not signed; only who can write to this directory can plant one",
+                );
             }
-            (None, true) => Check::warning(
+        };
+        let ids = self.policy.decision_keys().map(DecisionKeys::ids).unwrap_or_default();
+        match ids.split_first() {
+            None => Check::warning(
                 name,
-                "not signed: whoever can write to the mount or its bucket can plant an approval",
-                "set [decisions] key_env or key_file in the policy; SECURITY.md says what it is for",
+                format!("signed, and {place} has no key for this program: it can decide nothing"),
+                "give it the key where people are to decide; a server for agents alone needs none",
             ),
-            (None, false) => Check::ok(
+            Some((newest, [])) => {
+                Check::ok(name, format!("signed with the key {newest} in {place}"))
+            }
+            Some((newest, older)) => Check::ok(
                 name,
-                "not signed; only who can write to this directory can \
-                 plant one",
+                format!(
+                    "signed with the key {newest} in {place}; what {} signed is believed as well",
+                    older.join(", ")
+                ),
             ),
         }
     }

@@ -59,6 +59,7 @@
 
 pub mod audit;
 pub mod caller;
+pub mod decision_keys;
 pub mod dispatch;
 pub mod doctor;
 pub mod event;

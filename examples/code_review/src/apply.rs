@@ -54,6 +54,11 @@ pub fn apply(
     let mut outcome = Applied::default();
     for view in readable.into_iter().filter(|view| is_about(view, &sources)) {
         let (id, title) = (view.proposal.id, view.proposal.title);
+        // Nothing follows from a history that cannot be believed, and somebody must be told.
+        if let Some(reason) = view.doubt {
+            outcome.conflicts.push(Conflict { id, title, reason });
+            continue;
+        }
         // A step that is recorded counts, whatever the sources look like at this moment: an
         // approved proposal that conflicts with one applied before it is to be told.
         match State::after(&view.history) {

@@ -223,7 +223,12 @@ impl Loaded {
 
 /// The record of a proposal. Whether the diff is the one that its id names is not looked at.
 pub(super) fn record(decider: &Decider, id: &str) -> Result<Proposal, ToolError> {
-    Proposal::parse(id, &decider.proposal(id)?).map_err(|what| damaged(id, &what))
+    parsed(id, &decider.proposal(id)?)
+}
+
+/// The record of a proposal from its JSON.
+pub(super) fn parsed(id: &str, json: &[u8]) -> Result<Proposal, ToolError> {
+    Proposal::parse(id, json).map_err(|what| damaged(id, &what))
 }
 
 /// Whether the caller may see a proposal: because it may decide about all of it, or may read its

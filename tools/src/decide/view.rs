@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::loaded::{Loaded, is_visible, record};
+use super::loaded::{Loaded, is_visible, parsed, record};
 use crate::error::{Code, ToolError};
+use crate::memory::Drawn;
 use crate::records::decision::{Action, Decision, State};
 use crate::records::history::{History, may_approve_again};
 use crate::records::proposal::{Proposal, ProposedFile};
@@ -98,12 +99,13 @@ pub struct Listing {
 pub fn list(decider: &Decider) -> Result<Listing, ToolError> {
     let mut listing = Listing::default();
     let ids = decider.proposal_ids()?;
+    let mut drawn = None;
     for (done, id) in ids.iter().enumerate() {
         if !decider.has_time() {
             listing.not_read = ids.len() - done;
             break;
         }
-        match listed(decider, id) {
+        match listed(decider, id, &mut drawn) {
             Ok(view) => listing.readable.extend(view),
             Err(error) => listing.unreadable.push(Unreadable { id: id.clone(), error }),
         }
@@ -158,12 +160,21 @@ pub fn may_see(decider: &Decider, id: &str) -> Result<bool, ToolError> {
     is_visible(decider, &record(decider, id)?)
 }
 
-fn listed(decider: &Decider, id: &str) -> Result<Option<ProposalView>, ToolError> {
-    let proposal = record(decider, id)?;
+fn listed(
+    decider: &Decider,
+    id: &str,
+    drawn: &mut Option<Drawn>,
+) -> Result<Option<ProposalView>, ToolError> {
+    let json = decider.proposal(id)?;
+    let proposal = parsed(id, &json)?;
     if !is_visible(decider, &proposal)? {
         return Ok(None);
     }
-    Ok(Some(ProposalView::recorded(proposal, decider.history(id)?)))
+    let history = decider.history(id)?;
+    // What is shown of both is at most as long as they are.
+    let steps = serde_json::to_vec(&history.steps).map_or(0, |json| json.len());
+    decider.draw(drawn, json.len().saturating_add(steps).saturating_mul(2))?;
+    Ok(Some(ProposalView::recorded(proposal, history)))
 }
 
 fn tell_conflicts(readable: &mut [ProposalView]) {

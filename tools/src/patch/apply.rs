@@ -5,6 +5,9 @@
 //! line 1 belongs to the start of the file, and one without context after its last change belongs
 //! to the end. Such a rule alone never chooses between two places.
 
+use std::ops::ControlFlow;
+
+use crate::occurrences;
 use crate::path::WorkspacePath;
 
 use super::mismatch::{Mismatch, Reason};
@@ -42,11 +45,12 @@ pub fn apply(path: &WorkspacePath, base: &[u8], hunks: &[Hunk]) -> Result<Applie
     let mut done = 0;
     // How far the new side is ahead by the headers alone.
     let mut ahead = 0_isize;
+    let mut comparisons = Comparisons::new();
     for (index, hunk) in hunks.iter().enumerate() {
         let place = Place::of(hunk, ahead);
         let fail =
             |reason| Box::new(Mismatch::new(path, base, (index + 1, hunks.len()), hunk, reason));
-        let start = locate(&file, hunk, place, done).map_err(fail)?;
+        let start = locate(&file, hunk, place, done, &mut comparisons).map_err(fail)?;
         if start != place.declared {
             moved.push(Moved { hunk: index + 1, from: place.declared + 1, to: start + 1 });
         }
@@ -106,8 +110,46 @@ pub(super) fn exactly_where_it_says(file: &[&[u8]], hunk: &Hunk, ahead: isize) -
         .then_some(place.declared)
 }
 
+/// Most comparisons of lines for one file, long ones counting more: that many are done in a moment.
+const MAX_COMPARISONS: usize = 20_000_000;
+
+/// How many more lines may be compared.
+pub(super) struct Comparisons(usize);
+
+impl Comparisons {
+    pub(super) fn new() -> Comparisons {
+        Comparisons(MAX_COMPARISONS)
+    }
+
+    /// Where these lines are, at most [`MAX_PLACES`]; none when it takes too long to look.
+    fn places(&mut self, file: &[&[u8]], wanted: &[&[u8]]) -> Option<Vec<usize>> {
+        let mut places = Vec::new();
+        let mut equal = |one: &&[u8], other: &&[u8]| {
+            let cost = 1 + one.len().min(other.len()) / 64;
+            self.0 = self.0.checked_sub(cost).ok_or(())?;
+            Ok::<bool, ()>(one == other)
+        };
+        occurrences::each(wanted, file, &mut equal, &mut |at| {
+            places.push(at);
+            if places.len() < MAX_PLACES {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        })
+        .ok()?;
+        Some(places)
+    }
+}
+
 /// The line, from 0, where the hunk fits.
-fn locate(file: &[&[u8]], hunk: &Hunk, place: Place, done: usize) -> Result<usize, Reason> {
+fn locate(
+    file: &[&[u8]],
+    hunk: &Hunk,
+    place: Place,
+    done: usize,
+    comparisons: &mut Comparisons,
+) -> Result<usize, Reason> {
     let old = hunk.old_side();
     let allowed = |start: usize| {
         (!place.at_start || start == 0) && (!place.at_end || start + old.len() == file.len())
@@ -115,24 +157,26 @@ fn locate(file: &[&[u8]], hunk: &Hunk, place: Place, done: usize) -> Result<usiz
     let fits = |start: usize| {
         file.get(start..start + old.len()).is_some_and(|there| there == old.as_slice())
     };
-    let places = || (0..=file.len().saturating_sub(old.len())).filter(|start| fits(*start));
     let start = if place.believed && allowed(place.declared) && fits(place.declared) {
         place.declared
     } else {
-        let mut found = places().filter(|start| allowed(*start));
-        match (found.next(), places().nth(1)) {
-            (Some(only), None) => only,
-            (Some(_), Some(_)) => {
-                let lines = places().map(|at| at + 1).take(MAX_PLACES).collect();
-                return Err(Reason::Ambiguous { lines });
+        let line = place.declared + 1;
+        let places = comparisons.places(file, &old).ok_or(Reason::Elsewhere { line })?;
+        // A hunk that belongs to the start or the end is allowed in one place only.
+        let last = file.len().saturating_sub(old.len());
+        let fits_where_allowed = match (place.at_start, place.at_end) {
+            (false, false) => !places.is_empty(),
+            (true, _) => allowed(0) && fits(0),
+            (false, true) => allowed(last) && fits(last),
+        };
+        match places.as_slice() {
+            [only] if fits_where_allowed => *only,
+            [_, ..] if fits_where_allowed => {
+                return Err(Reason::Ambiguous { lines: places.iter().map(|at| at + 1).collect() });
             }
-            (None, _) => {
-                return Err(match places().next() {
-                    Some(at) if place.at_end => Reason::NotAtEnd { line: at + 1 },
-                    Some(at) => Reason::NotAtStart { line: at + 1 },
-                    None => differs(file, hunk, place.declared),
-                });
-            }
+            [first, ..] if place.at_end => return Err(Reason::NotAtEnd { line: first + 1 }),
+            [first, ..] => return Err(Reason::NotAtStart { line: first + 1 }),
+            [] => return Err(differs(file, hunk, place.declared, comparisons)),
         }
     };
     // Its first line would be joined to the last one of the file.
@@ -145,19 +189,23 @@ fn locate(file: &[&[u8]], hunk: &Hunk, place: Place, done: usize) -> Result<usiz
     Ok(start)
 }
 
-/// Most comparisons of lines that are spent on explaining a mismatch.
-const MAX_COMPARISONS: usize = 20_000_000;
-
 /// Why the hunk fits nowhere: the first line that differs where it fits best.
-pub(super) fn differs(file: &[&[u8]], hunk: &Hunk, declared: usize) -> Reason {
+pub(super) fn differs(
+    file: &[&[u8]],
+    hunk: &Hunk,
+    declared: usize,
+    comparisons: &mut Comparisons,
+) -> Reason {
     let (old, new) = (hunk.old_side(), hunk.new_side());
     let has = |start: usize, side: &[&[u8]]| file.get(start..start + side.len()) == Some(side);
     let starts = 0..file.len();
     // Few lines may be anywhere by chance, so they count only in their own place.
     let done = if !new.is_empty() && has(declared, &new) {
         Some(declared)
+    } else if new.len() >= 3 {
+        comparisons.places(file, &new).and_then(|places| places.first().copied())
     } else {
-        starts.clone().find(|start| new.len() >= 3 && has(*start, &new))
+        None
     };
     if let Some(at) = done {
         return Reason::AlreadyApplied { line: at + 1 };

@@ -45,6 +45,11 @@ pub enum Reason {
         /// Where, at most ten of them.
         lines: Vec<usize>,
     },
+    /// The hunk is not where its header says, and it takes too long to look for it elsewhere.
+    Elsewhere {
+        /// The header's line.
+        line: usize,
+    },
     /// What the hunk would make is there already.
     AlreadyApplied {
         /// Where.
@@ -82,6 +87,7 @@ impl Mismatch {
     ) -> Mismatch {
         let at = match &reason {
             Reason::Differs { line, .. }
+            | Reason::Elsewhere { line }
             | Reason::AlreadyApplied { line }
             | Reason::NotAtEnd { line }
             | Reason::NotAtStart { line }
@@ -215,6 +221,14 @@ fn explain(reason: &Reason) -> (String, String) {
                 "correct the line number of the hunk's header, or give more context".to_owned(),
             )
         }
+        Reason::Elsewhere { line } => (
+            format!(
+                "its lines are not at line {line}, where its header says, and the file is too long \
+                 to look for so many lines everywhere"
+            ),
+            "correct the line number of the hunk's header, or propose the change in smaller parts"
+                .to_owned(),
+        ),
         Reason::AlreadyApplied { line } => (
             format!("what it would make is there already, at line {line}"),
             "leave the hunk out if the change is done; nothing was stored".to_owned(),

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::path::WorkspacePath;
+use crate::records::history::Proof;
+use crate::records::signature::DecisionKeys;
 
 use super::glob::Rule;
 use super::{Access, Judgement, Layout, Limits, Role, Subject};
@@ -17,7 +19,17 @@ pub struct Grant {
     layout: Arc<Layout>,
     /// All roles of the policy, for what others have decided.
     all: Arc<[Arc<Role>]>,
-    signs_decisions: bool,
+    signing: Signing,
+}
+
+/// Whether a policy has decisions signed.
+#[derive(Debug, Clone)]
+pub(super) enum Signing {
+    /// It names no key.
+    None,
+    /// It names one, and this program was not given it.
+    Without,
+    With(Arc<DecisionKeys>),
 }
 
 impl Grant {
@@ -25,14 +37,18 @@ impl Grant {
         roles: Arc<[Arc<Role>]>,
         binding: Arc<[Arc<Role>]>,
         layout: Arc<Layout>,
-        (all, signs_decisions): (Arc<[Arc<Role>]>, bool),
+        (all, signing): (Arc<[Arc<Role>]>, Signing),
     ) -> Grant {
-        Grant { roles, binding, layout, all, signs_decisions }
+        Grant { roles, binding, layout, all, signing }
     }
 
-    /// Whether the policy names a key with which decisions are signed.
-    pub fn signs_decisions(&self) -> bool {
-        self.signs_decisions
+    /// How decisions prove that they come from a program of people.
+    pub(crate) fn proof_of_decisions(&self) -> Proof<'_> {
+        match &self.signing {
+            Signing::None => Proof::Place,
+            Signing::Without => Proof::Missing,
+            Signing::With(keys) => Proof::Keys(keys),
+        }
     }
 
     /// Whether the policy lets another caller decide about a path, as a record says it has: some

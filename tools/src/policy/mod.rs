@@ -17,6 +17,8 @@ mod subject;
 use std::sync::Arc;
 
 use crate::path::WorkspacePath;
+use crate::records::signature::DecisionKeys;
+use grant::Signing;
 
 pub use check::{PolicyError, PolicyWarning};
 pub use explain::{ExpectationOutcome, Explanation};
@@ -344,6 +346,7 @@ pub struct Policy {
     tools: Arc<[ToolAccess]>,
     warnings: Arc<[PolicyWarning]>,
     decision_key: Option<KeySource>,
+    decision_keys: Option<Arc<DecisionKeys>>,
 }
 
 /// Where the key is that signs decisions. A policy holds no secret itself.
@@ -416,7 +419,12 @@ impl Policy {
             self.roles.iter().filter(|role| subject.is_served_by(role)).cloned().collect();
         let binding: Arc<[Arc<Role>]> =
             self.roles.iter().filter(|role| subject.is_bound_by(role)).cloned().collect();
-        let all = (Arc::clone(&self.roles), self.decision_key.is_some());
+        let signing = match (&self.decision_key, &self.decision_keys) {
+            (None, _) => Signing::None,
+            (Some(_), None) => Signing::Without,
+            (Some(_), Some(keys)) => Signing::With(Arc::clone(keys)),
+        };
+        let all = (Arc::clone(&self.roles), signing);
         (!serving.is_empty()).then(|| Grant::new(serving, binding, Arc::clone(&self.layout), all))
     }
 
@@ -428,6 +436,19 @@ impl Policy {
     /// Where the key is that signs decisions; none when they are not signed.
     pub fn decision_key(&self) -> Option<&KeySource> {
         self.decision_key.as_ref()
+    }
+
+    /// Gives what was read from where [`Policy::decision_key`] says. Without it nothing is believed
+    /// and nothing decided; where the policy names no key, it is not used. Tools never get it.
+    #[must_use]
+    pub fn with_decision_keys(mut self, keys: Option<DecisionKeys>) -> Policy {
+        self.decision_keys = keys.map(Arc::new);
+        self
+    }
+
+    /// The keys that it was given.
+    pub fn decision_keys(&self) -> Option<&DecisionKeys> {
+        self.decision_keys.as_deref()
     }
 
     /// Where only scopes keep every role from a caller: those of the first role that names it.

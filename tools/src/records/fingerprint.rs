@@ -5,14 +5,21 @@
 //! with its white space normalised, and which of the equal regions of the file it is. It survives
 //! lines that move and changed indentation, and tells two equal lines apart.
 
+use std::ops::ControlFlow;
+
 use sha2::{Digest, Sha256};
 
 use crate::hex::hex;
+use crate::occurrences;
 use crate::path::WorkspacePath;
 
 /// Hex digits that come from the path.
 pub const PATH_DIGITS: usize = 16;
 const OTHER_DIGITS: usize = 32;
+/// Memory that the fingerprint of a region needs for each of its lines.
+pub const BYTES_A_LINE: usize = size_of::<u32>();
+/// Bytes of lines that are compared between two looks at the call.
+const CHECK_EVERY: usize = 1024 * 1024;
 /// Digits at the end that tell one from the others in a list: they cost a model a sixth of all.
 const SHORT_DIGITS: usize = 8;
 
@@ -33,16 +40,30 @@ impl<'a> Region<'a> {
         self.lines.get(self.start_line.saturating_sub(1)..self.end_line).unwrap_or_default()
     }
 
-    /// How many regions of equal text begin before this one.
-    fn occurrence(&self) -> usize {
-        let own: Vec<String> = self.own_lines().iter().map(|line| normalised(line)).collect();
-        let Some(first) = own.first() else { return 0 };
+    /// How many regions of equal text begin before this one. Each line is compared with few others,
+    /// however much of the file is alike, and nothing is copied.
+    fn occurrence<E>(&self, check: &mut dyn FnMut() -> Result<(), E>) -> Result<usize, E> {
+        let own = self.own_lines();
         let before = self.lines.get(..self.end_line.saturating_sub(1)).unwrap_or_default();
-        let all: Vec<String> = before.iter().map(|line| normalised(line)).collect();
-        all.windows(own.len())
-            .take(self.start_line.saturating_sub(1))
-            .filter(|window| window.first() == Some(first) && *window == own.as_slice())
-            .count()
+        if own.is_empty() {
+            return Ok(0);
+        }
+        let mut looked_at = 0_usize;
+        let mut equal = |one: &&str, other: &&str| {
+            let bytes = one.len().min(other.len());
+            looked_at = looked_at.saturating_add(bytes.saturating_add(1));
+            if looked_at > CHECK_EVERY {
+                looked_at = 0;
+                check()?;
+            }
+            Ok(one.split_whitespace().eq(other.split_whitespace()))
+        };
+        let mut count = 0_usize;
+        occurrences::each(own, before, &mut equal, &mut |_| {
+            count = count.saturating_add(1);
+            ControlFlow::Continue(())
+        })?;
+        Ok(count)
     }
 }
 
@@ -69,16 +90,36 @@ pub fn of_path(path: &WorkspacePath) -> String {
     digest(&["finding path 1", path.as_str()], PATH_DIGITS)
 }
 
-/// The fingerprint of a finding on a region, or on a whole file.
-pub fn of_region(rule: &str, path: &WorkspacePath, region: Option<Region<'_>>) -> String {
-    let (text, occurrence) = match region {
-        Some(region) => {
-            let own: Vec<_> = region.own_lines().iter().map(|line| normalised(line)).collect();
-            (own.join("\n"), region.occurrence().to_string())
-        }
-        None => (String::new(), "file".to_owned()),
-    };
-    let parts = ["finding 1", rule, path.as_str(), &text, &occurrence];
+/// The fingerprint of a finding on a region. `check` is asked now and then whether to go on. It needs
+/// [`BYTES_A_LINE`] of memory for each line of the region.
+///
+/// # Errors
+/// That of `check`.
+pub fn of_region<E>(
+    rule: &str,
+    path: &WorkspacePath,
+    region: Region<'_>,
+    check: &mut dyn FnMut() -> Result<(), E>,
+) -> Result<String, E> {
+    let occurrence = region.occurrence(check)?.to_string();
+    // The text is hashed with its length in front, and can be as long as a file.
+    let length = pieces(region.own_lines()).map(|piece| piece.len() as u64).sum();
+    let mut hash = Sha256::new();
+    for part in ["finding 1", rule, path.as_str()] {
+        feed(&mut hash, part);
+    }
+    hash.update(u64::to_le_bytes(length));
+    for piece in pieces(region.own_lines()) {
+        hash.update(piece.as_bytes());
+    }
+    feed(&mut hash, &occurrence);
+    check()?;
+    Ok(format!("{}{}", of_path(path), digits(hash, OTHER_DIGITS)))
+}
+
+/// The fingerprint of a finding on a whole file.
+pub fn of_file(rule: &str, path: &WorkspacePath) -> String {
+    let parts = ["finding 1", rule, path.as_str(), "", "file"];
     format!("{}{}", of_path(path), digest(&parts, OTHER_DIGITS))
 }
 
@@ -86,36 +127,53 @@ pub fn of_region(rule: &str, path: &WorkspacePath, region: Option<Region<'_>>) -
 /// to, its message tells it from the next one.
 pub fn of_workspace(rule: &str, message: &str) -> String {
     let root = WorkspacePath::root();
-    let parts = ["finding 1", rule, "", &normalised(message), "workspace"];
+    let message: String = pieces(&[message]).collect();
+    let parts = ["finding 1", rule, "", &message, "workspace"];
     format!("{}{}", of_path(&root), digest(&parts, OTHER_DIGITS))
 }
 
-/// A line without its indentation, and with one blank for each run of white space.
-fn normalised(line: &str) -> String {
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
+/// Lines without their indentation, and with one blank for each run of white space: the parts of
+/// that text.
+fn pieces<'l>(lines: &'l [&'l str]) -> impl Iterator<Item = &'l str> {
+    lines.iter().enumerate().flat_map(|(number, line)| {
+        let words = line.split_whitespace().enumerate();
+        let words = words.flat_map(|(at, word)| [if at > 0 { " " } else { "" }, word]);
+        std::iter::once(if number > 0 { "\n" } else { "" }).chain(words)
+    })
 }
 
 /// The first `digits` hex digits of a SHA-256 over the parts, each with its length in front.
-fn digest(parts: &[&str], digits: usize) -> String {
+fn digest(parts: &[&str], most: usize) -> String {
     let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
-    }
+    parts.iter().for_each(|part| feed(&mut hash, part));
+    digits(hash, most)
+}
+
+fn feed(hash: &mut Sha256, part: &str) {
+    hash.update((part.len() as u64).to_le_bytes());
+    hash.update(part.as_bytes());
+}
+
+fn digits(hash: Sha256, most: usize) -> String {
     let mut hex = hex(&hash.finalize());
-    hex.truncate(digits);
+    hex.truncate(most);
     hex
 }
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
     use proptest::prelude::*;
+
+    const KNOWN: &str = "efa0788302a5798fb40734199aee457286c7ed9a0e6006c9";
 
     fn fingerprint(text: &str, start_line: usize, end_line: usize) -> String {
         let lines: Vec<&str> = text.lines().collect();
         let path = WorkspacePath::parse("src/main.rs").unwrap();
-        of_region("rule", &path, Some(Region { lines: &lines, start_line, end_line }))
+        let region = Region { lines: &lines, start_line, end_line };
+        of_region("rule", &path, region, &mut || Ok::<(), Infallible>(())).unwrap()
     }
 
     #[test]
@@ -140,13 +198,57 @@ mod tests {
     fn rule_path_and_kind_count() {
         let path = WorkspacePath::parse("a").unwrap();
         let other = WorkspacePath::parse("b").unwrap();
-        assert_ne!(of_region("r", &path, None), of_region("s", &path, None));
-        assert_ne!(of_region("r", &path, None), of_region("r", &other, None));
+        assert_ne!(of_file("r", &path), of_file("s", &path));
+        assert_ne!(of_file("r", &path), of_file("r", &other));
         assert_ne!(of_workspace("r", "one"), of_workspace("r", "two"));
-        assert!(of_region("r", &path, None).starts_with(&of_path(&path)));
+        assert!(of_file("r", &path).starts_with(&of_path(&path)));
+    }
+
+    #[test]
+    fn it_is_what_it_was() {
+        // Findings of earlier versions are found again by it.
+        let text = "a\n b  c\n\na\n\tb c \n\nrest";
+        assert_eq!(fingerprint(text, 4, 6), KNOWN);
+        assert_eq!(fingerprint(text, 1, 3).len(), KNOWN.len());
+    }
+
+    /// Each region with each, as one would write it first.
+    fn counted_plainly(region: Region<'_>) -> usize {
+        let normal = |line: &&str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let own: Vec<String> = region.own_lines().iter().map(normal).collect();
+        let before: Vec<String> = region.lines[..region.end_line - 1].iter().map(normal).collect();
+        before.windows(own.len()).filter(|window| *window == own).count()
+    }
+
+    #[test]
+    fn a_million_equal_lines_are_compared_in_linear_time_and_looked_at_in_between() {
+        let lines = vec!["x  y"; 1_000_000];
+        let region = Region { lines: &lines, start_line: 500_000, end_line: 1_000_000 };
+        let mut looks = 0_u32;
+        let counted = region.occurrence(&mut || {
+            looks += 1;
+            Ok::<(), Infallible>(())
+        });
+        assert_eq!(counted.unwrap(), 499_999);
+        assert!(looks > 4, "{looks}");
+        let mut stopped = || if looks == 0 { Ok(()) } else { Err("stopped") };
+        assert_eq!(region.occurrence(&mut stopped), Err("stopped"));
     }
 
     proptest! {
+        #[test]
+        fn equal_regions_are_counted_as_each_with_each(
+            lines in proptest::collection::vec("[ab]{0,1} {0,2}", 1..24),
+            (from, length) in (0_usize..24, 1_usize..6),
+        ) {
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            let start_line = from % lines.len() + 1;
+            let end_line = (start_line + length - 1).min(lines.len());
+            let region = Region { lines: &lines, start_line, end_line };
+            let counted = region.occurrence(&mut || Ok::<(), Infallible>(())).unwrap();
+            prop_assert_eq!(counted, counted_plainly(region));
+        }
+
         #[test]
         fn lines_above_do_not_matter(
             above in proptest::collection::vec("[a-c ]{0,4}", 0..6),

@@ -2,15 +2,15 @@
 //! that are signed where a key is asked for.
 
 use super::decision::{Action, Decision, FORMAT, State};
-use super::signature::DecisionKey;
+use super::signature::DecisionKeys;
 
 /// How steps prove that they come from a program of people.
 #[derive(Debug, Clone, Copy)]
 pub enum Proof<'k> {
     /// By lying where only such programs write: the policy names no key.
     Place,
-    /// By a signature with this key.
-    Key(&'k DecisionKey),
+    /// By a signature with one of these keys.
+    Keys(&'k DecisionKeys),
     /// The policy names a key, and this program was not given it.
     Missing,
 }
@@ -71,14 +71,14 @@ impl History {
                      for decisions, and this program was not given it"
                 ));
             }
-            Proof::Key(_) if step.signature.is_none() => {
+            Proof::Keys(_) if step.signature.is_none() => {
                 return Some(format!("step {number}, {action} by `{by}`, is not signed"));
             }
-            Proof::Key(key) => {
-                if !key.has_signed(step, self.steps.last()) {
+            Proof::Keys(keys) => {
+                if !keys.have_signed(step, self.steps.last()) {
                     return Some(format!(
-                        "step {number}, {action} by `{by}`, has a signature that is not of this key, \
-                         this text and the steps before it"
+                        "step {number}, {action} by `{by}`, has a signature that is not of a key of \
+                         this program, this text and the steps before it"
                     ));
                 }
             }

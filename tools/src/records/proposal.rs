@@ -12,8 +12,9 @@ use crate::patch::Change;
 pub const FORMAT: u32 = 1;
 /// The name of the record in a proposal's directory.
 pub const RECORD: &str = "proposal.json";
-/// Largest record in bytes that is read; a larger one was not written here.
-pub const MAX_BYTES: u64 = 4 * 1024 * 1024;
+/// Largest record in bytes that is read; a larger one was not written here: its texts and the paths
+/// of its files are bounded.
+pub const MAX_BYTES: u64 = 1024 * 1024;
 /// The name of the diff in a proposal's directory.
 pub const PATCH: &str = "change.patch";
 

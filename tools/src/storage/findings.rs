@@ -6,7 +6,8 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
-use crate::error::ToolError;
+use crate::error::{Code, ToolError};
+use crate::memory::Drawn;
 use crate::path::WorkspacePath;
 use crate::records::finding::{FORMAT, Finding, MAX_BYTES};
 use crate::records::fingerprint;
@@ -15,6 +16,10 @@ use crate::workspace::{Kind, Scope};
 
 use super::omissions::{Omissions, unnameable};
 
+/// What a record in a listing takes beside the path of its folder, at most.
+const BYTES_A_RECORD: usize = 512;
+/// What a finding takes beside its texts, at most.
+const BYTES_A_FINDING: usize = 16 * 1024;
 /// Records between two reports of progress.
 const PROGRESS_EVERY: usize = 100;
 
@@ -33,7 +38,7 @@ pub struct Ledger {
 /// When the folder of findings cannot be listed, or at the call's end. An agent's folder or a
 /// record that cannot be read is no error here: it is among the omissions.
 pub fn read(scope: &Scope, call: &Call) -> Result<Ledger, ToolError> {
-    let Listing { records, omissions } = list(scope, call)?;
+    let Listing { records, omissions, drawn: _drawn } = list(scope, call)?;
     let mut ledger = Ledger { findings: Vec::new(), omissions };
     for record in records.into_values().flat_map(|group| group.0) {
         call.check()?;
@@ -88,7 +93,7 @@ pub fn page(
     bounds: Option<Bounds>,
     call: &Call,
 ) -> Result<Page, ToolError> {
-    let Listing { records, omissions } = list(scope, call)?;
+    let Listing { records, omissions, drawn: _drawn } = list(scope, call)?;
     let mut page = Page { all: records.len(), ..Page::default() };
     if after.is_none() {
         page.omissions = omissions;
@@ -143,13 +148,13 @@ pub fn one(
     fingerprint: &str,
     call: &Call,
 ) -> Result<Option<MergedFinding>, ToolError> {
-    let mut group = Vec::new();
+    let mut group = Group::default();
     for (agent, _) in scope.record_entries(scope.layout().findings(), "", call)?.entries {
-        call.check()?;
-        // Of each agent whose folder has it and can be read.
-        group.extend(read_one(scope, &agent, fingerprint, call));
+        // A name that no path can have is no finding's.
+        group.0.extend(Record::of(scope, &agent, fingerprint));
     }
-    Ok(merge_group(group))
+    // Of each agent whose folder has it and can be read.
+    group.read(scope, &|_| Ok(true), &mut Omissions::default(), call)
 }
 
 /// The findings that an agent names: a fingerprint's last digits, as lists show them to models,
@@ -188,10 +193,8 @@ pub(crate) fn read_one(
     fingerprint: &str,
     call: &Call,
 ) -> Result<Finding, String> {
-    let directory = scope.layout().findings().join(agent);
-    let path = directory.and_then(|directory| directory.join(&format!("{fingerprint}.json")));
-    let path = path.map_err(|error| error.to_string())?;
-    Record { agent: agent.to_owned(), path }.read(scope, call)
+    let record = Record::of(scope, agent, fingerprint).map_err(|error| error.message)?;
+    record.read(scope, call)
 }
 
 /// A file of the folder, not yet read.
@@ -212,6 +215,8 @@ pub(crate) struct Listing {
     pub records: BTreeMap<String, Group>,
     /// What else is there.
     pub omissions: Omissions,
+    /// The memory that all this takes.
+    pub drawn: Option<Drawn>,
 }
 
 /// Lists the folder of findings. No record is read.
@@ -241,6 +246,8 @@ pub(crate) fn list(scope: &Scope, call: &Call) -> Result<Listing, ToolError> {
             }
         };
         listed.leave_out_unnameable(&of_agent, files.unnameable);
+        let each = of_agent.as_str().len().saturating_add(agent.len() + BYTES_A_RECORD);
+        listed.draw(files.entries.len().saturating_mul(each), scope, call)?;
         for (name, _) in files.entries {
             let record = Record { agent: agent.clone(), path: of_agent.join(&name)? };
             let fingerprint = name.strip_suffix(".json").map(str::to_owned).unwrap_or(name);
@@ -251,6 +258,16 @@ pub(crate) fn list(scope: &Scope, call: &Call) -> Result<Listing, ToolError> {
 }
 
 impl Listing {
+    fn draw(&mut self, bytes: usize, scope: &Scope, call: &Call) -> Result<(), ToolError> {
+        match &mut self.drawn {
+            Some(drawn) => drawn.grow(bytes, call),
+            none => {
+                *none = Some(scope.memory().draw(bytes, call)?);
+                Ok(())
+            }
+        }
+    }
+
     fn leave_out_unnameable(&mut self, directory: &WorkspacePath, count: u64) {
         if count > 0 {
             self.omissions.add(Omissions::MOST, directory, unnameable(count));
@@ -261,10 +278,10 @@ impl Listing {
 impl Group {
     /// Reads the records that `admits` lets pass, and merges them; none when nothing is left. A
     /// record that cannot be read, or of which `admits` says that something is wrong, goes to the
-    /// omissions.
+    /// omissions, and so does one for which the caller cannot have the memory.
     ///
     /// # Errors
-    /// At the call's end.
+    /// [`Code::Overloaded`] where others have the memory; at the call's end.
     pub(crate) fn read(
         &self,
         scope: &Scope,
@@ -273,11 +290,24 @@ impl Group {
         call: &Call,
     ) -> Result<Option<MergedFinding>, ToolError> {
         let mut group = Vec::new();
+        let mut drawn = scope.memory().draw(0, call)?;
         for record in &self.0 {
             call.check()?;
-            let read = record.read(scope, call);
-            match read.and_then(|finding| Ok(admits(&finding)?.then_some(finding))) {
-                Ok(finding) => group.extend(finding),
+            let read = record.read_with_size(scope, call);
+            let read =
+                read.and_then(|(finding, size)| Ok(admits(&finding)?.then_some((finding, size))));
+            match read {
+                Ok(None) => {}
+                // It, and what the merged one has of it.
+                Ok(Some((finding, size))) => {
+                    match drawn.grow(size.saturating_mul(3).saturating_add(BYTES_A_FINDING), call) {
+                        Ok(()) => group.push(finding),
+                        Err(error) if error.code == Code::TooLarge => {
+                            omissions.add(Omissions::MOST, &record.path, error.message);
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
                 Err(problem) => {
                     call.check()?;
                     omissions.add(Omissions::MOST, &record.path, problem);
@@ -289,8 +319,19 @@ impl Group {
 }
 
 impl Record {
+    fn of(scope: &Scope, agent: &str, fingerprint: &str) -> Result<Record, ToolError> {
+        let directory = scope.layout().findings().join(agent)?;
+        let path = directory.join(&format!("{fingerprint}.json"))?;
+        Ok(Record { agent: agent.to_owned(), path })
+    }
+
     /// The finding, or what is wrong with the file.
     fn read(&self, scope: &Scope, call: &Call) -> Result<Finding, String> {
+        self.read_with_size(scope, call).map(|(finding, _)| finding)
+    }
+
+    /// The finding, and how large its record is.
+    fn read_with_size(&self, scope: &Scope, call: &Call) -> Result<(Finding, usize), String> {
         let told = |error: ToolError| error.message;
         let opened = scope.open_record(&self.path, call).map_err(told)?;
         if opened.size > MAX_BYTES {
@@ -313,6 +354,6 @@ impl Record {
                 finding.agent, finding.fingerprint
             ));
         }
-        Ok(finding)
+        Ok((finding, bytes.len()))
     }
 }

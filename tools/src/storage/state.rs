@@ -164,8 +164,11 @@ fn parse(version: u64, bytes: &[u8]) -> Result<Stored, String> {
 /// [`Code::Io`].
 pub fn newest_number(scope: &Scope, key: &Key) -> Result<u64, ToolError> {
     match scope.versions(key.path()) {
-        // The first version takes the place of what is no directory.
-        Err(error) if error.situation == Some(Situation::File) => Ok(0),
+        // The first version takes the place of what is no directory, and of an empty one that
+        // nobody may list. Where that is not empty, the file system refuses.
+        Err(error) if error.situation == Some(Situation::File) || error.code == Code::Denied => {
+            Ok(0)
+        }
         versions => Ok(versions?.pop().unwrap_or_default()),
     }
 }

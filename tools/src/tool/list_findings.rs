@@ -260,7 +260,7 @@ impl Page {
         call: &Call,
     ) -> Result<(), ToolError> {
         let until = Instant::now() + call.time_left() / 2;
-        let Listing { records, omissions } = findings::list(scope, call)?;
+        let Listing { records, omissions, drawn: _drawn } = findings::list(scope, call)?;
         if after.is_none() {
             self.omissions = omissions;
         }

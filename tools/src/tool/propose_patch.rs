@@ -18,7 +18,7 @@ use crate::patch::{
 };
 use crate::path::WorkspacePath;
 use crate::policy::Access;
-use crate::records::proposal::{FORMAT, PATCH, Proposal, ProposedFile, RECORD, id_of};
+use crate::records::proposal::{FORMAT, MAX_BYTES, PATCH, Proposal, ProposedFile, RECORD, id_of};
 use crate::storage::{findings, proposals};
 use crate::version;
 use crate::workspace::{Kind, Published, Quota, Scope};
@@ -249,7 +249,15 @@ impl Tool for ProposePatch {
             limit: "max_proposals",
         };
         let place = scope.take_place(quota, &path, call)?;
-        let status = match scope.publish_directory(&path, &record)? {
+        // What stands there under this id is this diff, and a record of it.
+        let is_of_record = |name: &str, content: &[u8]| match name {
+            PATCH => content == written.patch,
+            _ => Proposal::parse(&proposal.id, content)
+                .is_ok_and(|stored| stored.files == proposal.files),
+        };
+        let most = MAX_BYTES.max(MAX_STORED_BYTES as u64);
+        let published = scope.publish_known_directory(&path, &record, most, &is_of_record, call)?;
+        let status = match published {
             Published::Created => Status::Created,
             Published::AlreadyThere => {
                 place.give_back(scope);

@@ -196,7 +196,7 @@ impl Tool for WriteFinding {
             tags: args.tags,
             run: args.run,
             location,
-            agent,
+            agent: agent.clone(),
             caller: call.caller.to_string(),
             created: Timestamp::now().to_string(),
         };
@@ -207,6 +207,12 @@ impl Tool for WriteFinding {
         json.push(b'\n');
         call.check()?;
         if scope.publish_new_file(&record, &json)? == Published::Created {
+            output.status = Status::Created;
+        } else if findings::read_one(scope, &agent, &output.fingerprint, call).is_err() {
+            // What stands there under its name is no finding, or one that just could not be read:
+            // then it is this one.
+            call.check()?;
+            scope.publish_file(&record, &json)?;
             output.status = Status::Created;
         }
         Ok(output)
@@ -289,18 +295,22 @@ fn locate(
     let whole_file = args.start_line.is_none();
     if whole_file && opened.size > scope.grant().limits().max_file_bytes {
         let location = location(&path, None);
-        return Ok((Some(location), fingerprint::of_region(rule, &path, None)));
+        return Ok((Some(location), fingerprint::of_file(rule, &path)));
     }
     let bytes = scope.read_opened(&path, opened, call)?;
     let version = hex(&Sha256::digest(&bytes));
     let mut location = location(&path, Some(version));
     let Some(start) = args.start_line else {
-        return Ok((Some(location), fingerprint::of_region(rule, &path, None)));
+        return Ok((Some(location), fingerprint::of_file(rule, &path)));
     };
     let end = args.end_line.unwrap_or(start);
-    // The text, and where each of its lines is.
+    // The text, where each of its lines is, and what the fingerprint needs.
     let line_ends = memchr::memchr_iter(b'\n', &bytes).count();
-    let made = bytes.len().saturating_add(line_ends.saturating_mul(2 * size_of::<&str>()));
+    let each = 2 * size_of::<&str>() + fingerprint::BYTES_A_LINE;
+    // Text of other encodings has at most three bytes for each one.
+    let times = if std::str::from_utf8(&bytes).is_ok() { 1 } else { 3 };
+    let text_bytes = bytes.len().saturating_mul(times);
+    let made = text_bytes.saturating_add(line_ends.saturating_mul(each));
     let _drawn = scope.memory().draw(made, call)?;
     let text = text_of(&path, &bytes)?;
     let lines: Vec<&str> = text.lines().collect();
@@ -317,11 +327,18 @@ fn locate(
         start_line: usize::try_from(start).unwrap_or(usize::MAX),
         end_line: usize::try_from(end).unwrap_or(usize::MAX),
     };
-    let fingerprint = fingerprint::of_region(rule, &path, Some(region));
+    let fingerprint = fingerprint::of_region(rule, &path, region, &mut || call.check())?;
     location.start_line = Some(start);
     location.end_line = Some(end);
-    location.snippet = Some(region.own_lines().join("\n").chars().take(MAX_SNIPPET).collect());
+    location.snippet = Some(snippet(region.own_lines()));
     Ok((Some(location), fingerprint))
+}
+
+/// The first characters of lines.
+fn snippet(lines: &[&str]) -> String {
+    let ends = std::iter::once("").chain(std::iter::repeat("\n"));
+    let pieces = ends.zip(lines).flat_map(|(end, line)| [end, line]);
+    pieces.flat_map(str::chars).take(MAX_SNIPPET).collect()
 }
 
 fn location(path: &WorkspacePath, file_version: Option<String>) -> Location {
@@ -441,7 +458,12 @@ impl Neighbours {
         for (name, _) in listing.entries {
             let Some(other) = name.strip_suffix(".json") else { continue };
             if other == fingerprint {
-                self.seen_by.push(agent.to_owned());
+                call.check()?;
+                // What is no finding says nothing of this one.
+                match findings::read_one(scope, agent, other, call) {
+                    Ok(_) => self.seen_by.push(agent.to_owned()),
+                    Err(problem) => self.leave_out(scope, &of_agent.join(&name)?, &problem),
+                }
                 continue;
             }
             if self.read >= MAX_READ || self.possibly_same.len() >= MAX_NEAR {

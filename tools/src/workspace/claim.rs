@@ -127,6 +127,16 @@ impl From<Stop> for Unplaced {
     }
 }
 
+/// What is found of a claim that keeps others off.
+enum Claimed {
+    /// It is gone, or empty.
+    Over,
+    /// By a writer whose file has this name.
+    By(OwnedFd, String),
+    /// It cannot be entered, and is this one: nobody has made it who writes as this server does.
+    Closed(String),
+}
+
 /// How the last step ended.
 enum Moved {
     Done,
@@ -217,6 +227,26 @@ impl Workspace {
         }
     }
 
+    /// Whose claim stands there.
+    fn look_into(&self, at: &OwnedFd, claim: &str) -> Result<Claimed, Errno> {
+        let opened = self.open_directory(at, claim);
+        match opened.and_then(|inside| Ok((entries::read(&inside)?, inside))) {
+            Ok((listed, inside)) => {
+                let there = listed.entries.into_iter().chain(listed.undecodable).next();
+                Ok(there.map_or(Claimed::Over, |there| Claimed::By(inside, there.name)))
+            }
+            Err(Errno::NOENT | Errno::STALE) => Ok(Claimed::Over),
+            Err(Errno::ACCESS | Errno::PERM) => {
+                match statat(at, claim, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => Ok(Claimed::Closed(format!("{:?}", Identity::from(&stat)))),
+                    Err(Errno::NOENT | Errno::STALE) => Ok(Claimed::Over),
+                    Err(errno) => Err(errno),
+                }
+            }
+            Err(errno) => Err(errno),
+        }
+    }
+
     /// Waits a moment for somebody else's claim to end, and takes it away where it does not.
     fn wait_for(
         &self,
@@ -225,27 +255,25 @@ impl Workspace {
         watched: &mut Option<(String, Instant)>,
         call: &Call,
     ) -> Result<(), Unplaced> {
-        let inside = match self.open_directory(at, claim) {
-            Err(Errno::NOENT | Errno::STALE) => return Ok(()),
-            other => other.map_err(Failed::Before)?,
-        };
-        let listed = match entries::read(&inside) {
-            Err(Errno::NOENT | Errno::STALE) => return Ok(()),
-            other => other.map_err(Failed::Before)?,
-        };
-        let Some(there) = listed.entries.first().or(listed.undecodable.first()) else {
-            return Ok(());
+        let (inside, there) = match self.look_into(at, claim).map_err(Failed::Before)? {
+            Claimed::Over => return Ok(()),
+            Claimed::By(inside, name) => (Some(inside), name),
+            Claimed::Closed(which) => (None, which),
         };
         match watched {
-            Some((name, since)) if *name == there.name => {
+            Some((name, since)) if *name == there => {
                 if since.elapsed() >= PATIENCE {
-                    self.take_away(at, &inside, &there.name).map_err(Failed::Before)?;
+                    let taken = match &inside {
+                        Some(inside) => self.take_away(at, inside, &there),
+                        None => self.set_aside(at, claim).map(drop),
+                    };
+                    taken.map_err(Failed::Before)?;
                     let _ = self.remove_directory(at, claim);
                     *watched = None;
                     return Ok(());
                 }
             }
-            _ => *watched = Some((there.name.clone(), Instant::now())),
+            _ => *watched = Some((there, Instant::now())),
         }
         let random = RandomState::new().build_hasher().finish();
         let pause = Duration::from_micros(1_000 + random % (PAUSE.as_micros() as u64));

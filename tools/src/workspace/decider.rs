@@ -2,39 +2,34 @@
 //! sources. It is made from a whole [`Grant`]; tools have only a part of one, so no tool can get a
 //! `Decider`.
 
-use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::call::{Call, Stop};
 use crate::error::{Code, ToolError};
+use crate::memory::Drawn;
 use crate::path::WorkspacePath;
 use crate::policy::{Grant, Layout, ToolGrant};
 use crate::records::decision::{Decision, RECORD};
 use crate::records::history::{History, Proof};
 use crate::records::proposal;
-use crate::records::signature::DecisionKey;
 
-use super::metadata::Kind;
+use super::Workspace;
 use super::publish::Published;
-use super::scope::{Scope, io_error, metadata_of, read_error};
+use super::scope::{Scope, io_error};
+use super::steps::step_path;
 use super::unfinished::unfinished_name;
-use super::{Workspace, entries};
 
-/// Largest record in bytes that is read; a larger one was not written here.
-const MAX_RECORD_BYTES: u64 = 4 * 1024 * 1024;
-/// The same of a diff, and of content that was saved with a step: of a source, whose limit is the
-/// policy's.
+/// Largest diff in bytes that is read, and largest content that was saved with a step: that of a
+/// source, whose limit is the policy's.
 const MAX_CONTENT_BYTES: u64 = 1024 * 1024 * 1024;
 /// How often a proposal that is held is asked for again, and how long apart.
 const HOLD_TRIES: u32 = 25;
 const HOLD_PAUSE: Duration = Duration::from_millis(20);
-/// Longest history.
-const MAX_STEPS: u32 = 10_000;
 
 /// Whether a proposal is held.
 #[derive(Debug)]
@@ -55,7 +50,6 @@ pub struct Decider {
     grant: Grant,
     layout: Arc<Layout>,
     caller: Arc<str>,
-    key: Option<Arc<DecisionKey>>,
     call: Option<(Call, Instant)>,
 }
 
@@ -69,15 +63,7 @@ impl Decider {
     ) -> Self {
         let rights = grant.for_decisions();
         let caller = caller.into();
-        Decider { workspace, rights, grant: grant.clone(), layout, caller, key: None, call: None }
-    }
-
-    /// Gives the key that the policy names. Without it nothing is believed and nothing decided,
-    /// where it names one; where it names none, a key is not used.
-    #[must_use]
-    pub fn with_key(mut self, key: Option<Arc<DecisionKey>>) -> Self {
-        self.key = key;
-        self
+        Decider { workspace, rights, grant: grant.clone(), layout, caller, call: None }
     }
 
     /// Looks at the deadline of this call while it reads, and sends progress to where the call's
@@ -94,6 +80,21 @@ impl Decider {
         self.call
             .as_ref()
             .is_none_or(|(call, until)| call.check().is_ok() && Instant::now() < *until)
+    }
+
+    /// Memory of which each part of a list takes some; none where it reads for no call.
+    ///
+    /// # Errors
+    /// As [`Memory::draw`](crate::memory::Memory::draw).
+    pub(crate) fn draw(&self, drawn: &mut Option<Drawn>, bytes: usize) -> Result<(), ToolError> {
+        match (&self.call, drawn) {
+            (None, _) => Ok(()),
+            (Some((call, _)), Some(drawn)) => drawn.grow(bytes, call),
+            (Some((call, _)), none) => {
+                *none = Some(self.workspace.memory().draw(bytes, call)?);
+                Ok(())
+            }
+        }
     }
 
     /// Asked in loops that only look.
@@ -113,14 +114,6 @@ impl Decider {
         self.grant.lets_decide(caller, path)
     }
 
-    fn proof(&self) -> Proof<'_> {
-        match &self.key {
-            _ if !self.grant.signs_decisions() => Proof::Place,
-            Some(key) => Proof::Key(key),
-            None => Proof::Missing,
-        }
-    }
-
     /// Signs a step after another, where the policy names a key.
     ///
     /// # Errors
@@ -130,9 +123,9 @@ impl Decider {
         step: &mut Decision,
         previous: Option<&Decision>,
     ) -> Result<(), ToolError> {
-        step.signature = match self.proof() {
+        step.signature = match self.grant.proof_of_decisions() {
             Proof::Place => None,
-            Proof::Key(key) => Some(key.sign(step, previous)),
+            Proof::Keys(keys) => Some(keys.sign(step, previous)),
             Proof::Missing => {
                 return Err(ToolError::new(
                     Code::Denied,
@@ -176,7 +169,7 @@ impl Decider {
     /// # Errors
     /// [`Code::NotFound`] when there is no such proposal, [`Code::Io`] when the file system fails.
     pub fn proposal(&self, id: &str) -> Result<Vec<u8>, ToolError> {
-        self.of_proposal(id, proposal::RECORD, MAX_RECORD_BYTES)
+        self.of_proposal(id, proposal::RECORD, proposal::MAX_BYTES)
     }
 
     /// The diff of a proposal, as it is stored.
@@ -202,7 +195,8 @@ impl Decider {
     /// # Errors
     /// [`Code::Io`] when the file system fails.
     pub fn history(&self, id: &str) -> Result<History, ToolError> {
-        let mut history = self.workspace.history(&self.layout, id, self.proof())?;
+        let mut history =
+            self.workspace.history(&self.layout, id, self.grant.proof_of_decisions())?;
         self.workspace.doubt_gaps(&self.layout, id, &mut history)?;
         Ok(history)
     }
@@ -296,86 +290,5 @@ impl Scope {
             return Ok(Vec::new());
         }
         Ok(self.workspace().history(self.layout(), id, Proof::Place)?.steps)
-    }
-}
-
-fn step_path(layout: &Layout, id: &str, step: u32) -> Result<WorkspacePath, ToolError> {
-    Ok(layout.decisions().join(id)?.join(&step.to_string())?)
-}
-
-impl Workspace {
-    /// The names of directories of records, sorted; none when there is no such directory.
-    fn record_directories(&self, path: &WorkspacePath) -> Result<Vec<String>, ToolError> {
-        let handle = match self.open(path, OFlags::RDONLY | OFlags::DIRECTORY) {
-            Ok(handle) => handle,
-            Err(Errno::NOENT) => return Ok(Vec::new()),
-            Err(errno) => return Err(io_error("list", path, errno)),
-        };
-        let listing = entries::read(&handle).map_err(|errno| io_error("list", path, errno))?;
-        let mut names: Vec<String> = listing
-            .entries
-            .into_iter()
-            .filter(|entry| entry.kind == Kind::Directory && !entry.name.starts_with('.'))
-            .map(|entry| entry.name)
-            .collect();
-        names.sort_unstable();
-        Ok(names)
-    }
-
-    /// A whole record; none when nothing is there.
-    fn read_record(&self, path: &WorkspacePath, most: u64) -> Result<Option<Vec<u8>>, ToolError> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let handle = match self.open(path, flags) {
-            Ok(handle) => handle,
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
-            Err(errno) => return Err(io_error("read", path, errno)),
-        };
-        let metadata = metadata_of(&handle).map_err(|errno| io_error("read", path, errno))?;
-        if metadata.kind != Kind::File || metadata.size > most {
-            return Err(ToolError::new(Code::Io, format!("`{path}` is no record of this server"))
-                .hint(format!(
-                    "a record is a file of at most {most} bytes; look at what is there"
-                )));
-        }
-        let mut bytes = Vec::new();
-        let mut file = std::fs::File::from(handle).take(most);
-        file.read_to_end(&mut bytes).map_err(|error| read_error(path, &error))?;
-        Ok(Some(bytes))
-    }
-
-    fn history(&self, layout: &Layout, id: &str, proof: Proof<'_>) -> Result<History, ToolError> {
-        let mut history = History::default();
-        while history.doubt.is_none() && history.next() <= MAX_STEPS {
-            // By its name: a listing on a network mount may be older than the last step.
-            let path = step_path(layout, id, history.next())?.join(RECORD)?;
-            let Some(bytes) = self.read_record(&path, MAX_RECORD_BYTES)? else { break };
-            match serde_json::from_slice(&bytes) {
-                Ok(step) => history.push(step, id, proof),
-                Err(error) => history.doubt(format!("`{path}` is no decision: {error}")),
-            }
-        }
-        Ok(history)
-    }
-
-    /// Later steps behind one that is missing are no end of a history.
-    fn doubt_gaps(
-        &self,
-        layout: &Layout,
-        id: &str,
-        history: &mut History,
-    ) -> Result<(), ToolError> {
-        if history.doubt.is_some() {
-            return Ok(());
-        }
-        let stored = self.record_directories(&layout.decisions().join(id)?)?;
-        let numbers: Vec<u32> = stored.iter().filter_map(|name| name.parse().ok()).collect();
-        // A step that is listed was written just now, or is not shown by its name yet.
-        let next = history.next();
-        if let Some(later) = numbers.iter().filter(|number| **number > next).min()
-            && !numbers.contains(&next)
-        {
-            history.doubt(format!("step {later} is there, but step {next} is missing"));
-        }
-        Ok(())
     }
 }

@@ -25,8 +25,11 @@ mod records;
 mod resolve;
 mod scope;
 mod sources;
+mod standing;
+mod steps;
 mod suggest;
 mod unfinished;
+mod version_numbers;
 mod versions;
 pub mod walk;
 

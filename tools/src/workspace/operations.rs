@@ -149,8 +149,8 @@ impl Workspace {
         self.act(Operation::Rename, || renameat(from.0, from.1, to.0, to.1))
     }
 
-    /// Renames a file within its directory to a name that no regular file may have; a link there
-    /// is replaced.
+    /// Renames a file within its directory to a name that no regular file may have. A link or a
+    /// pipe there is replaced, and a directory gets an unfinished name.
     ///
     /// Where the file system cannot rename without replacing (NFS, so S3 Files), the name is
     /// looked up just before. Two writers at the same instant can then both succeed, and the
@@ -167,6 +167,10 @@ impl Workspace {
         }
         match statat(at, to, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if is(&stat, FileType::RegularFile) => Err(Errno::EXIST),
+            Ok(stat) if is(&stat, FileType::Directory) => {
+                self.set_aside(at, to)?;
+                self.rename((at, from), (at, to))
+            }
             Ok(_) | Err(Errno::NOENT) => self.rename((at, from), (at, to)),
             Err(errno) => Err(errno),
         }

@@ -6,6 +6,7 @@ use rustix::io::Errno;
 
 use crate::call::Call;
 use crate::error::{Code, ToolError};
+use crate::memory::Drawn;
 use crate::path::WorkspacePath;
 use crate::policy::Access;
 
@@ -15,6 +16,8 @@ use super::scope::{Scope, io_error};
 
 /// Names between two looks at the call's time.
 const CHECK_EVERY: u64 = 1_024;
+/// What is held of a name beside itself, at most: a vector that grows has room for twice as many.
+const BYTES_A_NAME: usize = 2 * size_of::<(String, Kind)>();
 
 /// What a directory of records holds, as far as the caller may know of it.
 #[derive(Debug, Default)]
@@ -25,6 +28,9 @@ pub struct RecordListing {
     pub all: u64,
     /// How many names no path can have: they are not UTF-8, or have control characters.
     pub unnameable: u64,
+    /// The memory that the names take, for as long as this is there.
+    #[expect(dead_code, reason = "it is given back when it is dropped")]
+    drawn: Option<Drawn>,
 }
 
 impl Scope {
@@ -36,7 +42,7 @@ impl Scope {
     pub fn record_names(&self, directory: &WorkspacePath) -> Result<Vec<String>, ToolError> {
         match self.open_records(directory) {
             Ok(Some(handle)) => {
-                let listing = self.listed(directory, &handle, "", &mut || Ok(()))?;
+                let listing = self.listed(directory, &handle, "", &mut |_| Ok(()))?;
                 Ok(listing.entries.into_iter().map(|(name, _)| name).collect())
             }
             Ok(None) | Err(Errno::NOTDIR | Errno::LOOP) => Ok(Vec::new()),
@@ -48,7 +54,9 @@ impl Scope {
     /// is there. Unfinished work is left out.
     ///
     /// # Errors
-    /// [`Code::Io`] for what is no directory, and when the file system fails; the call's end.
+    /// [`Code::Io`] for what is no directory, and when the file system fails;
+    /// [`Code::TooLarge`] and [`Code::Overloaded`] where there is no memory for the names; the
+    /// call's end.
     pub fn record_entries(
         &self,
         directory: &WorkspacePath,
@@ -56,8 +64,21 @@ impl Scope {
         call: &Call,
     ) -> Result<RecordListing, ToolError> {
         match self.open_records(directory) {
-            Ok(Some(handle)) => self
-                .listed(directory, &handle, prefix, &mut || call.check().map_err(ToolError::from)),
+            Ok(Some(handle)) => {
+                let mut drawn: Option<Drawn> = None;
+                let mut look = |bytes: usize| {
+                    call.check()?;
+                    match &mut drawn {
+                        Some(drawn) => drawn.grow(bytes, call),
+                        none => {
+                            *none = Some(self.memory().draw(bytes, call)?);
+                            Ok(())
+                        }
+                    }
+                };
+                let listing = self.listed(directory, &handle, prefix, &mut look)?;
+                Ok(RecordListing { drawn, ..listing })
+            }
             Ok(None) => Ok(RecordListing::default()),
             Err(errno) => Err(folder_error(directory, errno)),
         }
@@ -81,14 +102,18 @@ impl Scope {
         directory: &WorkspacePath,
         handle: &OwnedFd,
         prefix: &str,
-        check: &mut dyn FnMut() -> Result<(), ToolError>,
+        look: &mut dyn FnMut(usize) -> Result<(), ToolError>,
     ) -> Result<RecordListing, ToolError> {
         let mut listing = RecordListing::default();
-        let mut looked_at = 0_u64;
+        let (mut looked_at, mut bytes) = (0_u64, 0_usize);
+        let mut ended = None;
         let listed = entries::each(handle, |name, kind| {
             looked_at = looked_at.saturating_add(1);
-            if looked_at.is_multiple_of(CHECK_EVERY) {
-                check().map_err(|_| Errno::CANCELED)?;
+            if looked_at.is_multiple_of(CHECK_EVERY)
+                && let Err(error) = look(std::mem::take(&mut bytes))
+            {
+                ended = Some(error);
+                return Err(Errno::CANCELED);
             }
             if name.starts_with(b".") {
                 return Ok(());
@@ -104,6 +129,7 @@ impl Scope {
                     let is_known = self.knows_record(&path)
                         || kind == Kind::Directory && self.grant().may(Access::Enter, &path);
                     if is_known {
+                        bytes = bytes.saturating_add(text.len() + BYTES_A_NAME);
                         listing.entries.push((text.to_owned(), kind));
                     }
                 }
@@ -116,8 +142,11 @@ impl Scope {
             Ok::<(), Errno>(())
         });
         if let Err(errno) = listed {
-            check()?;
-            return Err(io_error("list", directory, errno));
+            return Err(ended.unwrap_or_else(|| io_error("list", directory, errno)));
+        }
+        // A few names need no look at the budget.
+        if looked_at >= CHECK_EVERY {
+            look(bytes)?;
         }
         listing.entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         Ok(listing)

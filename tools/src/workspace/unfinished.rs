@@ -73,19 +73,27 @@ impl Workspace {
                 .is_ok_and(|stat| Metadata::from(&stat).modified < before)
         });
         for entry in old.take(MAX_REMOVED) {
-            if entry.name.starts_with(CLAIM) {
-                self.end_claim(directory, &entry.name)?;
+            // What refuses to go keeps none of the others.
+            let _ = if entry.name.starts_with(CLAIM) {
+                self.end_claim(directory, &entry.name)
             } else if entry.kind == Kind::Directory {
                 // A writer may only have slept: a directory that is renamed away first cannot get
                 // its final name with half of its files gone.
-                let away = unfinished_name();
-                self.rename((directory, &entry.name), (directory, &away))?;
-                self.remove_tree(directory, &away)?;
+                self.set_aside(directory, &entry.name)
+                    .and_then(|away| self.remove_tree(directory, &away))
             } else {
-                self.remove_file(directory, &entry.name)?;
-            }
+                self.remove_file(directory, &entry.name)
+            };
         }
         Ok(())
+    }
+
+    /// Gives an entry an unfinished name, under which it is nobody's any more and is swept once it
+    /// is old. This needs no right on the entry itself.
+    pub(super) fn set_aside(&self, at: &OwnedFd, name: &str) -> Result<String, Errno> {
+        let away = unfinished_name();
+        self.rename((at, name), (at, &away))?;
+        Ok(away)
     }
 
     /// Removes what stands under an unfinished name, or in a version that is pruned.
@@ -96,6 +104,10 @@ impl Workspace {
     fn remove_below(&self, at: &OwnedFd, name: &str, depth: usize) -> Result<(), Errno> {
         let inside = match self.open_directory(at, name) {
             Err(Errno::NOENT) => return Ok(()),
+            // An empty one can be removed by who may not enter it.
+            Err(errno @ (Errno::ACCESS | Errno::PERM)) => {
+                return self.remove_directory(at, name).map_err(|_| errno);
+            }
             other => other?,
         };
         for entry in entries::read(&inside)?.entries.iter().take(MAX_ENTRIES) {

@@ -11,22 +11,28 @@
 //! else has put there with neither, or with a number over [`MAX_NUMBER`], is no version. A version
 //! whose content is lost or damaged stays one: its number was given out, and the next is written
 //! inside of it, so that the number never names another value.
+//!
+//! A version that this server's user may not enter stays one as well, since what is in there may be
+//! a value. The next is then written aside in the newest before it that can be entered. Every number
+//! from there on is taken, so removing from the lowest up still removes all that could be renamed to
+//! a number before the number itself.
 
 use std::io::Read;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, OFlags, statat};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::error::{Code, Situation, ToolError};
 use crate::path::WorkspacePath;
 use crate::policy::Access;
 
-use super::metadata::{Kind, Metadata};
+use super::Workspace;
+use super::metadata::Kind;
 use super::publish::{Failed, Published, UNFINISHED_BYTES, fits};
 use super::scope::{Scope, io_error, metadata_of, read_error};
 use super::unfinished::unfinished_name;
-use super::{Workspace, entries};
+use super::version_numbers::{is_there, numbers, stands_alone};
 
 /// The directory of versions in that of a record; no part of a record's name may be this.
 pub const VERSIONS: &str = "@";
@@ -36,14 +42,14 @@ const ROOM_OF_THE_FIRST: &str = "0";
 pub const VALUE: &str = "value.json";
 /// Largest number of a version: the largest that every reader of JSON reads exactly. A writer of a
 /// version each microsecond needs 285 years for it.
-const MAX_NUMBER: u64 = (1 << 53) - 1;
+pub(super) const MAX_NUMBER: u64 = (1 << 53) - 1;
 /// Largest file of one version in bytes; a larger one was not written here.
 const MAX_BYTES: u64 = 1024 * 1024;
 /// `/@/<20 digits>/`, an unfinished name, `value.json`.
 const LONGEST_BELOW: usize = 3 + 21 + UNFINISHED_BYTES + 10;
 /// Most versions that one call removes, and most that it looks at for that.
 const MAX_PRUNED: usize = 32;
-const MAX_LOOKED_AT: usize = 512;
+pub(super) const MAX_LOOKED_AT: usize = 512;
 
 /// What is found of one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +67,7 @@ impl Scope {
     /// are none when nothing was written, or when policy hides the record.
     ///
     /// # Errors
-    /// [`Code::Io`] when the file system fails.
+    /// [`Code::Io`] when the file system fails, [`Code::Denied`] when it refuses to list them.
     pub fn versions(&self, record: &WorkspacePath) -> Result<Vec<u64>, ToolError> {
         if !self.knows_record(record) {
             return Ok(Vec::new());
@@ -239,6 +245,12 @@ impl Scope {
         // INVARIANT: a version that is not there any more has been succeeded.
         let room = match disk.open_directory(&versions, &newest.to_string()) {
             Err(Errno::NOENT) => return Ok(Published::AlreadyThere),
+            Err(errno @ (Errno::ACCESS | Errno::PERM)) => {
+                match disk.room_below(&versions, newest, errno).map_err(Failed::Before)? {
+                    Some(room) => room,
+                    None => return Ok(Published::AlreadyThere),
+                }
+            }
             other => other.map_err(Failed::Before)?,
         };
         disk.publish_from(&versions, &room, newest.saturating_add(1), bytes)
@@ -265,6 +277,37 @@ impl Scope {
 }
 
 impl Workspace {
+    /// The room of the version after `newest`, which cannot be entered: the newest version before
+    /// it that can, or the room of the first. None when `newest` has been succeeded meanwhile.
+    ///
+    /// # Errors
+    /// `refused`, when none of those that are looked at can be entered.
+    fn room_below(
+        &self,
+        versions: &OwnedFd,
+        newest: u64,
+        refused: Errno,
+    ) -> Result<Option<OwnedFd>, Errno> {
+        let is_newest = || Ok::<bool, Errno>(numbers(versions)?.last() == Some(&newest));
+        for number in (0..newest).rev().take(MAX_LOOKED_AT) {
+            if number == 0 {
+                match self.make_directory(versions, ROOM_OF_THE_FIRST) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(errno) => return Err(errno),
+                }
+            }
+            match self.open_directory(versions, &number.to_string()) {
+                // INVARIANT: the room was opened before the next number was given out, so it is
+                // gone before that number is.
+                Ok(room) => return Ok(is_newest()?.then_some(room)),
+                Err(Errno::ACCESS | Errno::PERM) => {}
+                // Nothing says that what lies behind a gap is removed before the number.
+                Err(_) => break,
+            }
+        }
+        if is_newest()? { Err(refused) } else { Ok(None) }
+    }
+
     /// Publishes a version that is written aside in the room of the one before it.
     fn publish_from(
         &self,
@@ -309,75 +352,6 @@ impl Workspace {
     }
 }
 
-/// The numbers of the versions in a directory, ascending, up to the newest.
-fn numbers(versions: &OwnedFd) -> Result<Vec<u64>, Errno> {
-    let mut all = Vec::new();
-    entries::each(versions, |name, kind| {
-        if let Some(number) = number(name)
-            && entries::kind_of(versions, name, kind) == Kind::Directory
-        {
-            all.push(number);
-        }
-        Ok::<(), Errno>(())
-    })?;
-    all.sort_unstable();
-    up_to_the_newest(versions, &mut all)?;
-    Ok(all)
-}
-
-/// Takes from the end of a listing what is no version, and adds the version before the newest where
-/// the listing missed it: it came while the names were read, and is the newest that has a value if
-/// somebody else has put an empty directory behind it.
-fn up_to_the_newest(versions: &OwnedFd, listed: &mut Vec<u64>) -> Result<(), Errno> {
-    while let [rest @ .., newest] = listed.as_slice()
-        && let Some(before) = newest.checked_sub(1).filter(|before| *before > 0)
-        && rest.last() != Some(&before)
-    {
-        if is_there(versions, before)? {
-            listed.insert(listed.len().saturating_sub(1), before);
-        } else if has_content(versions, *newest)? {
-            break;
-        } else {
-            listed.pop();
-        }
-    }
-    Ok(())
-}
-
-/// The number that a name of a version is; `07` and `+7` are none.
-fn number(name: &[u8]) -> Option<u64> {
-    let name = std::str::from_utf8(name).ok()?;
-    let number: u64 = name.parse().ok()?;
-    ((1..=MAX_NUMBER).contains(&number) && number.to_string() == name).then_some(number)
-}
-
-/// Whether a writer can have made a version, after 1, whose predecessor is in no listing: a listing
-/// may have missed it, or else the version has content.
-fn stands_alone(versions: &OwnedFd, version: u64) -> Result<bool, Errno> {
-    Ok(is_there(versions, version.saturating_sub(1))? || has_content(versions, version)?)
-}
-
-fn has_content(versions: &OwnedFd, version: u64) -> Result<bool, Errno> {
-    match statat(versions, format!("{version}/{VALUE}"), AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => {
-            let content = Metadata::from(&stat);
-            Ok(content.kind == Kind::File && content.size > 0)
-        }
-        // Who may not look into it cannot say that a writer made it.
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::PERM) => Ok(false),
-        Err(errno) => Err(errno),
-    }
-}
-
-/// Whether a directory of that number is there.
-fn is_there(versions: &OwnedFd, version: u64) -> Result<bool, Errno> {
-    match statat(versions, version.to_string(), AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Metadata::from(&stat).kind == Kind::Directory),
-        Err(Errno::NOENT) => Ok(false),
-        Err(errno) => Err(errno),
-    }
-}
-
 fn no_versions(record: &WorkspacePath) -> ToolError {
     ToolError::new(
         Code::Io,
@@ -385,32 +359,4 @@ fn no_versions(record: &WorkspacePath) -> ToolError {
     )
     .hint("a write of the key replaces what is there")
     .in_situation(Situation::File)
-}
-
-#[cfg(test)]
-#[allow(clippy::disallowed_methods)] // plants what a scope would not make
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_version_that_came_during_a_listing_is_not_passed_over() {
-        let directory = tempfile::tempdir().unwrap();
-        for (version, value) in [(1, "1"), (2, "2"), (3, ""), (9, ""), (12, "12")] {
-            let version = directory.path().join(version.to_string());
-            std::fs::create_dir(&version).unwrap();
-            if !value.is_empty() {
-                std::fs::write(version.join(VALUE), value).unwrap();
-            }
-        }
-        let versions = OwnedFd::from(std::fs::File::open(directory.path()).unwrap());
-        let read = |mut listed: Vec<u64>| {
-            up_to_the_newest(&versions, &mut listed).unwrap();
-            listed
-        };
-        assert_eq!(read(vec![1, 3]), [1, 2, 3]);
-        assert_eq!(read(vec![1, 3, 9]), [1, 2, 3]);
-        assert_eq!(read(vec![1, 2, 3, 12]), [1, 2, 3, 12]);
-        assert_eq!(read(vec![9]), [0; 0]);
-        assert_eq!(read(vec![1]), [1]);
-    }
 }

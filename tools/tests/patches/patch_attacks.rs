@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
 
 use mcp_workspace_test_support::checkout::Checkout;
 use mcp_workspace_test_support::git::version;
@@ -359,4 +360,23 @@ fn each_right_is_needed() {
     assert_eq!(checkout.propose_as("narrow", out).unwrap_err().code, Code::Denied);
     let out = json!({"title": "t", "edits": [{"path": "n.rs", "create": true, "new_text": ""}]});
     assert_eq!(checkout.propose_as("narrow", out).unwrap_err().code, Code::Denied);
+}
+
+#[test]
+fn hunks_of_very_many_equal_lines_are_looked_for_in_linear_time() {
+    let checkout = Checkout::of(&[("same.txt", &"x\n".repeat(250_000))]);
+    let lines = " x\n".repeat(100_000);
+    let name = "--- a/same.txt\n+++ b/same.txt\n";
+    let begun = Instant::now();
+    for hunk in [
+        format!("@@\n{lines}-y\n+z\n"),
+        format!("@@ -7,100001 +7,100001 @@\n{lines}-y\n+z\n x\n"),
+        format!("@@ -7,100001 +9,100001 @@\n{lines}-x\n+z\n x\n"),
+        format!("@@ -7,100001 +7,200002 @@\n{lines}-x\n+z\n{}", "+x\n".repeat(100_000)),
+    ] {
+        let refused = checkout.patch(&format!("{name}{hunk}")).unwrap_err();
+        assert_eq!(refused.code, Code::PatchDoesNotApply, "{refused}");
+    }
+    // Each place with each is an hour.
+    assert!(begun.elapsed() < Duration::from_secs(100), "{:?}", begun.elapsed());
 }

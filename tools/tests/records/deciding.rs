@@ -10,7 +10,7 @@ use mcp_workspace_test_support::checkout::Checkout;
 use mcp_workspace_test_support::git::files_of;
 use mcp_workspace_tools::policy::Policy;
 use mcp_workspace_tools::records::proposal::Proposal;
-use mcp_workspace_tools::records::signature::DecisionKey;
+use mcp_workspace_tools::records::signature::DecisionKeys;
 use mcp_workspace_tools::workspace::{Decider, Workspace};
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ decide = ["docs/**"]
 
 pub(crate) const OLD: &str = "one\ntwo\nthree\n";
 pub(crate) const NEW: &str = "one\n2\nthree\n";
-const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// A workspace with `src/tool.sh`, which is executable, and a proposal of `local` that changes it.
 pub(crate) struct Place {
@@ -57,14 +57,20 @@ impl Place {
     }
 
     pub(crate) fn over(&self, workspace: Workspace, caller: &str) -> Decider {
-        let key = self.signed.then(|| Arc::new(DecisionKey::new(KEY.as_bytes()).unwrap()));
-        self.without_key(workspace, caller).with_key(key)
+        self.with_keys(workspace, caller, self.signed.then_some(KEY))
     }
 
-    pub(crate) fn without_key(&self, workspace: Workspace, caller: &str) -> Decider {
+    pub(crate) fn with_keys(
+        &self,
+        workspace: Workspace,
+        caller: &str,
+        keys: Option<&str>,
+    ) -> Decider {
         let table = if self.signed { "[decisions]\nkey_env = \"KEY\"\n" } else { "" };
         let text = POLICY.replacen("[[role]]", &format!("{table}[[role]]"), 1);
         let policy = Policy::parse(&text, "policy").unwrap();
+        let keys = keys.map(|keys| DecisionKeys::new(keys.as_bytes()).unwrap());
+        let policy = policy.with_decision_keys(keys);
         let layout = Arc::new(policy.layout().clone());
         Decider::new(Arc::new(workspace), &policy.grant(caller).unwrap(), layout, caller)
     }

@@ -7,6 +7,7 @@ use delayed_mount::{Mounted, Operation, Options};
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::decide::{self, ProposalView};
 use mcp_workspace_tools::error::Code;
+use mcp_workspace_tools::memory::Memory;
 use mcp_workspace_tools::patch::{Change, version};
 use mcp_workspace_tools::records::decision::State;
 use mcp_workspace_tools::records::proposal::{FORMAT, Proposal, ProposedFile, id_of};
@@ -121,4 +122,52 @@ fn a_record_of_absurd_size_is_left_out_alone() {
     fs::write(folder.join("change.patch"), "").unwrap();
     let listing = decide::list(&place.decider("anna")).unwrap();
     assert_eq!((listing.readable.len(), listing.unreadable.len()), (1, 1));
+}
+
+#[test]
+fn a_list_takes_no_more_memory_than_a_caller_may_have_and_tells_the_rest() {
+    let place = Place::new();
+    let model = place.proposal();
+    for number in 0..30 {
+        let id = format!("{number:032x}");
+        let rationale = Some("r".repeat(900_000));
+        let proposal = Proposal { id: id.clone(), rationale, ..model.clone() };
+        let folder = place.root().join(format!("output/proposals/{id}"));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("proposal.json"), serde_json::to_vec(&proposal).unwrap()).unwrap();
+    }
+    let memory = Memory::new(16 * 1024 * 1024);
+    let workspace = Workspace::open_with_ambient_authority(&place.root()).unwrap();
+    let call = Call::new("anna", Duration::from_secs(60));
+    let decider = place.over(workspace.with_memory(memory.clone()), "anna").during(&call);
+    let listed = decide::list(&decider).unwrap();
+    // Of those that are too large some have room, and the others take nothing from a small one.
+    assert!((2..15).contains(&listed.readable.len()), "{}", listed.readable.len());
+    assert!(listed.readable.iter().any(|view| view.proposal.id == place.id));
+    assert_eq!(listed.readable.len() + listed.unreadable.len(), 31);
+    let why = &listed.unreadable[0].error;
+    assert!(why.code == Code::TooLarge && why.message.contains("bytes of memory"), "{why}");
+    assert_eq!(memory.used(), 0);
+}
+
+#[test]
+fn a_history_that_nobody_can_have_made_is_doubted_and_read_no_further() {
+    let place = Place::new();
+    place.plant(1, &place.approval());
+    let step = |number: usize, action: &str, journal: bool| {
+        let mut step = place.intent();
+        step["step"] = number.into();
+        step["action"] = action.into();
+        if !journal {
+            step.as_object_mut().unwrap().remove("journal");
+        }
+        place.plant(number, &step);
+    };
+    for number in (2..1_004).step_by(2) {
+        step(number, "applying", true);
+        step(number + 1, "apply-undone", false);
+    }
+    let shown = decide::show(&place.decider("anna"), &place.id).unwrap();
+    assert!(shown.doubt.unwrap().contains("more than 1000 steps"));
+    assert_eq!(shown.history.len(), 1_000);
 }

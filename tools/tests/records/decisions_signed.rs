@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use mcp_workspace_tools::decide;
 use mcp_workspace_tools::error::Code;
 use mcp_workspace_tools::records::decision::State;
-use mcp_workspace_tools::records::signature::{DecisionKey, KeyTooShort};
+use mcp_workspace_tools::records::signature::{DecisionKeys, WrongKeys};
 use mcp_workspace_tools::workspace::Workspace;
 use serde_json::{Value, json};
 
-use crate::deciding::{NEW, OLD, Place};
+use crate::deciding::{KEY, NEW, OLD, Place};
 
 fn signed() -> Place {
     Place { signed: true, ..Place::new() }
@@ -94,7 +94,7 @@ fn a_signature_is_of_one_step_with_one_key() {
     }
     // The signature of another key.
     let place = signed();
-    let other = DecisionKey::new(&[b'x'; 40]).unwrap();
+    let other = DecisionKeys::new(&[b'x'; 40]).unwrap();
     let step = serde_json::from_value(place.approval()).unwrap();
     let mut forged = place.approval();
     forged["signature"] = json!(other.sign(&step, None));
@@ -164,21 +164,62 @@ fn a_program_without_the_key_decides_nothing() {
     let place = signed();
     decide::approve(&place.decider("anna"), &place.id, None, None).unwrap();
     let workspace = || Workspace::open_with_ambient_authority(&place.root()).unwrap();
-    let keyless = place.without_key(workspace(), "anna");
+    let keyless = place.with_keys(workspace(), "anna", None);
     let shown = decide::show(&keyless, &place.id).unwrap();
     assert!(shown.doubt.unwrap().contains("was not given it"));
     assert!(decide::apply(&keyless, &place.id).is_err());
     let fresh = signed();
     let workspace = Workspace::open_with_ambient_authority(&fresh.root()).unwrap();
-    let keyless = fresh.without_key(workspace, "anna");
+    let keyless = fresh.with_keys(workspace, "anna", None);
     assert!(decide::show(&keyless, &fresh.id).unwrap().doubt.is_none());
     let refusal = decide::approve(&keyless, &fresh.id, None, None).unwrap_err();
     assert_eq!(refusal.code, Code::Denied, "{refusal}");
 }
 
 #[test]
-fn a_key_has_a_length_and_is_never_shown() {
-    assert_eq!(DecisionKey::new(b"  short\n").unwrap_err(), KeyTooShort(5));
-    let key = DecisionKey::new(&[b'k'; 32]).unwrap();
-    assert!(!format!("{key:?}").contains('k'.to_string().repeat(3).as_str()));
+fn an_older_key_proves_what_it_signed_and_signs_no_more() {
+    let place = signed();
+    let newer = "fedcba9876543210fedcba9876543210";
+    let with = |keys: &str| {
+        let workspace = Workspace::open_with_ambient_authority(&place.root()).unwrap();
+        place.with_keys(workspace, "anna", Some(keys))
+    };
+    decide::approve(&with(KEY), &place.id, None, None).unwrap();
+    // Replaced without the older one, nothing of before is believed.
+    let doubt = decide::show(&with(newer), &place.id).unwrap().doubt.unwrap();
+    assert!(doubt.contains("not of a key of this program"), "{doubt}");
+    assert!(decide::apply(&with(newer), &place.id).is_err());
+    assert_eq!(place.source(), OLD);
+
+    let both = format!("{newer}\n{KEY}\n");
+    let ids = DecisionKeys::new(both.as_bytes()).unwrap().ids();
+    let own = DecisionKeys::new(KEY.as_bytes()).unwrap().ids();
+    assert_eq!((ids.len(), &ids[1..]), (2, own.as_slice()));
+    assert!(!KEY.contains(&own[0]) && own[0].len() == 8);
+
+    decide::apply(&with(&both), &place.id).unwrap();
+    assert_eq!(place.source(), NEW);
+    // The steps after the change have the signature of the newer key alone.
+    assert!(decide::show(&with(KEY), &place.id).unwrap().doubt.unwrap().contains("step 2"));
+    // While programs are told one after another, each believes what the others sign.
+    let told_already = with(&both);
+    let not_yet = with(&format!("{KEY} {newer}"));
+    assert_eq!(decide::show(&not_yet, &place.id).unwrap().doubt, None);
+    decide::revert(&not_yet, &place.id, None).unwrap();
+    let shown = decide::show(&told_already, &place.id).unwrap();
+    assert_eq!((shown.state, shown.doubt), (State::Reverted, None));
+}
+
+#[test]
+fn keys_have_a_length_and_are_never_shown() {
+    let wrong = |text: &str| DecisionKeys::new(text.as_bytes()).unwrap_err();
+    assert_eq!(wrong("  short\n"), WrongKeys::TooShort { number: 1, count: 1, bytes: 5 });
+    assert_eq!(wrong(" \n"), WrongKeys::None);
+    let long = "k".repeat(32);
+    let error = wrong(&format!("{long} words of a sentence"));
+    assert_eq!(error, WrongKeys::TooShort { number: 2, count: 5, bytes: 5 });
+    assert!(!error.to_string().contains("words"), "{error}");
+    assert_eq!(wrong(&[long.as_str(); 17].join(" ")), WrongKeys::TooMany(17));
+    let keys = DecisionKeys::new(&[b'k'; 32]).unwrap();
+    assert!(!format!("{keys:?}").contains("kkk"));
 }

@@ -10,6 +10,8 @@ use mcp_workspace_tools::error::Code;
 use mcp_workspace_tools::records::decision::{Action, State};
 use serde_json::{Value, json};
 
+use mcp_workspace_test_support::kinds::{Thing, under_permissions, unlock};
+
 use crate::deciding::{NEW, OLD, Place};
 
 /// Looks in every way, and nothing on the disk is another afterwards.
@@ -308,4 +310,37 @@ fn an_approval_of_an_older_version_is_given_again() {
     assert_eq!(place.source(), NEW);
     // Twice is enough.
     assert_eq!(decide::approve(&anna, &place.id, None, None).unwrap_err().code, Code::Conflict);
+}
+
+#[test]
+fn whatever_is_in_the_place_of_a_step_is_told_and_keeps_no_other_proposal_from_its_own() {
+    under_permissions(|| {
+        for thing in Thing::ALL {
+            for name in ["1", "1/decision.json"] {
+                let place = Place::new();
+                let other = json!([{"path": "victim.txt", "old_text": "whole", "new_text": "w"}]);
+                let other = place.checkout.edits(other).unwrap()["id"].as_str().unwrap().to_owned();
+                let there = place.root().join(format!("output/decisions/{}/{name}", place.id));
+                thing.make(&there);
+                let anna = place.decider("anna");
+                let listed = decide::list(&anna).unwrap();
+                assert_eq!((listed.readable.len(), listed.unreadable.len()), (2, 0), "{thing:?}");
+                decide::approve(&anna, &other, None, None).unwrap();
+                let shown = decide::show(&anna, &place.id).unwrap();
+                let approved = decide::approve(&anna, &place.id, None, None);
+                // A file is no step and gives way to one.
+                let files = [Thing::File, Thing::Fifo, Thing::Socket, Thing::LockedFile];
+                if name == "1" && files.contains(&thing) {
+                    assert_eq!(shown.doubt, None, "{thing:?}");
+                    approved.unwrap();
+                } else {
+                    let doubt = shown.doubt.unwrap();
+                    assert!(doubt.contains(&format!("{}/1", place.id)), "{thing:?}: {doubt}");
+                    let refusal = approved.unwrap_err();
+                    assert!(refusal.message.contains("cannot be believed"), "{thing:?} {refusal}");
+                }
+                unlock(&there);
+            }
+        }
+    });
 }

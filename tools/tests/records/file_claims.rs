@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use mcp_workspace_test_support::kinds::{lock, under_permissions, unlock};
 use mcp_workspace_test_support::tool_call::{open, run_as};
 use mcp_workspace_test_support::tree::Tree;
 use mcp_workspace_tools::error::{Code, ToolError};
@@ -229,6 +230,55 @@ fn a_file_or_a_link_in_the_place_of_a_claim_is_in_nobodys_way() {
     write(open(&root), replacing("two", "three")).unwrap();
     assert_eq!((there(&root), beside(&root)), ("three".to_owned(), vec![]));
     assert_eq!(tree.neighbourhood(), before);
+}
+
+#[test]
+fn what_nobody_may_enter_in_the_place_of_a_claim_is_in_nobodys_way() {
+    under_permissions(|| {
+        let tree = Tree::new();
+        let root = tree.root();
+        let claim = root.join("work").join(format!(".claim-{}", &version(b"a.txt")[..32]));
+        for (expected, content) in [(None, "one"), (Some("one"), "two"), (Some("two"), "three")] {
+            tree.file(&format!("{}/inside", claim.strip_prefix(&root).unwrap().display()), "x");
+            lock(&claim);
+            let arguments = expected.map_or_else(|| new(content), |old| replacing(old, content));
+            write(open(&root), arguments).unwrap();
+            assert_eq!(there(&root), content);
+            assert!(!claim.exists());
+        }
+        // What was there is unfinished work, as what else is of nobody.
+        let left = beside(&root);
+        assert_eq!(left.len(), 3, "{left:?}");
+        for name in left {
+            assert!(name.starts_with(".unfinished-"), "{name}");
+            unlock(&root.join("work").join(name));
+        }
+    });
+}
+
+#[test]
+fn what_cannot_be_swept_keeps_nothing_else_from_it() {
+    under_permissions(|| {
+        let tree = Tree::new();
+        let root = tree.root();
+        let old = SystemTime::now() - Duration::from_secs(2 * 60 * 60);
+        for number in 0..6 {
+            tree.file(&format!("work/.unfinished-locked-{number}/inside"), "x");
+            tree.file(&format!("work/.unfinished-left-{number}"), "x");
+        }
+        for name in beside(&root) {
+            let path = root.join("work").join(name);
+            fs::File::open(&path).unwrap().set_modified(old).unwrap();
+            if path.is_dir() {
+                lock(&path);
+            }
+        }
+        write(open(&root), new("one")).unwrap();
+        let left = beside(&root);
+        assert!(!left.iter().any(|name| name.contains("left")), "{left:?}");
+        assert_eq!(left.len(), 6, "{left:?}");
+        left.iter().for_each(|name| unlock(&root.join("work").join(name)));
+    });
 }
 
 #[test]

@@ -52,7 +52,7 @@ const SEVERITIES: [&str; 5] = ["critical", "high", "medium", "low", "info"];
 fn finding(agent: &str, path: &str, number: usize) -> Value {
     let workspace_path = WorkspacePath::parse(path).unwrap();
     let rule = format!("CWE-{}/rule", number % 7);
-    let rest = fingerprint::of_region(&format!("{rule}{number}"), &workspace_path, None);
+    let rest = fingerprint::of_file(&format!("{rule}{number}"), &workspace_path);
     json!({
         "format": 1, "id": format!("{agent}:{rest}"), "fingerprint": rest, "rule_id": rule,
         "severity": SEVERITIES[number % 5], "agent": agent, "caller": agent, "run": "monday",

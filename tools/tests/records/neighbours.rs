@@ -11,6 +11,7 @@ use mcp_workspace_test_support::tool_call::{self, open};
 use mcp_workspace_test_support::tree::Tree;
 use mcp_workspace_tools::call::Call;
 use mcp_workspace_tools::error::{Code, ToolError};
+use mcp_workspace_tools::memory::Memory;
 use mcp_workspace_tools::records::finding::{Finding, MAX_ITEMS};
 use mcp_workspace_tools::records::merged::{self, Filter, Wanted};
 use mcp_workspace_tools::storage::findings::{self, Ledger};
@@ -22,7 +23,7 @@ version = 1
 [[role]]
 name = "agent"
 callers = ["local"]
-tools = ["write_finding", "propose_patch"]
+tools = ["write_finding", "propose_patch", "list_findings"]
 read = ["**"]
 write = ["output/findings/agent/**", "output/proposals/**"]
 propose = ["input/**"]
@@ -129,6 +130,59 @@ fn whatever_is_in_the_place_of_a_record_is_told_and_the_others_are_read() {
 }
 
 #[test]
+fn whatever_is_under_the_name_of_a_finding_gives_way_to_it() {
+    under_permissions(|| {
+        let texts = ["", "{}", "[1", "no finding"].map(Planted::Text);
+        for planted in Thing::ALL.map(Planted::Thing).into_iter().chain(texts) {
+            let tree = tree();
+            let path = write(&tree.root(), "local").unwrap()["path"].as_str().unwrap().to_owned();
+            let place = tree.root().join(&path);
+            fs::remove_file(&place).unwrap();
+            planted.make(&place);
+            let written = write(&tree.root(), "local").unwrap();
+            assert_eq!(written["status"], "created", "{planted:?} {written}");
+            assert_eq!(written["left_out"][0]["path"], json!(path), "{planted:?} {written}");
+            let ledger = read(&tree.root()).unwrap();
+            assert_eq!((ledger.findings.len(), told(&ledger)), (3, vec![]), "{planted:?}");
+            assert_eq!(write(&tree.root(), "local").unwrap()["status"], "duplicate", "{planted:?}");
+            // It is not said of another agent either that it had seen this.
+            let other = tree.root().join("output/findings/first").join(place.file_name().unwrap());
+            planted.make(&other);
+            let written = write(&tree.root(), "local").unwrap();
+            assert_eq!(written["seen_by"], json!(["agent"]), "{planted:?}");
+            unlock_all(&tree.root().join("output/findings"));
+        }
+    });
+}
+
+/// What somebody has put where a record should be.
+#[derive(Debug, Clone, Copy)]
+enum Planted {
+    Thing(Thing),
+    Text(&'static str),
+}
+
+impl Planted {
+    fn make(self, path: &Path) {
+        match self {
+            Planted::Thing(thing) => thing.make(path),
+            Planted::Text(text) => fs::write(path, text).unwrap(),
+        }
+    }
+}
+
+/// So that a test can remove its tree.
+fn unlock_all(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        unlock(&path);
+        if path.symlink_metadata().unwrap().is_dir() {
+            unlock_all(&path);
+        }
+    }
+}
+
+#[test]
 fn records_that_are_too_much_are_told_and_cost_little() {
     let tree = tree();
     let mut many = serde_json::to_value(finding("first", 3)).unwrap();
@@ -151,6 +205,61 @@ fn records_that_are_too_much_are_told_and_cost_little() {
     assert!(problems.iter().any(|problem| problem.contains("60000 items")), "{problems:?}");
     assert!(problems.iter().any(|problem| problem.contains("1073741824 bytes")), "{problems:?}");
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn findings_of_many_agents_take_no_more_memory_than_a_caller_may_have() {
+    let tree = tree();
+    for agent in 0..60 {
+        let mut one = finding(&format!("agent-{agent:02}"), 1);
+        one.evidence = (0..MAX_ITEMS).map(|item| format!("{item} {}", "e".repeat(7_000))).collect();
+        store(&tree, &one);
+    }
+    let memory = Memory::new(16 * 1024 * 1024);
+    let list = |tool: &str, arguments: Value| {
+        let workspace = open(&tree.root()).with_memory(memory.clone());
+        tool_call::run_as(workspace, POLICY, "local", tool, arguments).unwrap()
+    };
+    let listed = list("list_findings", json!({"format": "json"}));
+    assert_eq!(listed["findings"].as_array().unwrap().len(), 2, "{listed}");
+    let agents = listed["findings"][0]["agents"].as_array().unwrap().len();
+    assert!((2..60).contains(&agents), "{agents}");
+    let why = listed["left_out"][0]["problem"].as_str().unwrap();
+    assert!(why.contains("bytes of memory"), "{why}");
+    assert_eq!(memory.used(), 0);
+}
+
+#[test]
+fn names_of_records_are_drawn_from_the_budget() {
+    let tree = tree();
+    for number in 0..20_000 {
+        tree.file(&format!("output/findings/first/{number:0200}.json"), "");
+    }
+    let workspace = open(&tree.root()).with_memory(Memory::new(4 * 1024 * 1024));
+    let arguments = json!({"format": "json"});
+    let listed = tool_call::run_as(workspace, POLICY, "local", "list_findings", arguments).unwrap();
+    assert_eq!(listed["findings"].as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(listed["left_out"][0]["path"], "output/findings/first", "{listed}");
+    let why = listed["left_out"][0]["problem"].as_str().unwrap();
+    assert!(why.contains("bytes of memory"), "{why}");
+    // Whoever writes looks at few of them.
+    assert_eq!(write(&tree.root(), "local").unwrap()["status"], "created");
+}
+
+#[test]
+fn a_finding_on_very_many_equal_lines_is_written_in_linear_time() {
+    let tree = tree();
+    tree.file("input/same.txt", "x\n".repeat(400_000));
+    tree.file("input/words.txt", "a ".repeat(2_000_000));
+    let begun = Instant::now();
+    for (path, from, to) in [("same", 200_000, 400_000), ("words", 1, 1)] {
+        let arguments = json!({"rule_id": "new", "severity": "low", "message": "m",
+            "path": format!("input/{path}.txt"), "start_line": from, "end_line": to});
+        let written = run(&tree.root(), "local", "write_finding", arguments).unwrap();
+        assert_eq!(written["status"], "created");
+    }
+    // Each line with each is an hour.
+    assert!(begun.elapsed() < Duration::from_secs(50), "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -266,6 +375,52 @@ fn a_conflict_is_found_behind_any_number_of_others() {
         assert_eq!(proposed["conflicts_with"].as_array().unwrap().len(), 2);
         assert_eq!(proposed["not_compared"], 2, "{proposed}");
         unlock(&locked);
+    });
+}
+
+#[test]
+fn whatever_is_under_the_name_of_a_proposal_gives_way_to_it() {
+    const DAMAGES: [(&str, fn(&Path)); 9] = [
+        ("nothing in it", |place| {
+            fs::remove_file(place.join("proposal.json")).unwrap();
+            fs::remove_file(place.join("change.patch")).unwrap();
+        }),
+        ("no record", |place| fs::remove_file(place.join("proposal.json")).unwrap()),
+        ("no diff", |place| fs::remove_file(place.join("change.patch")).unwrap()),
+        ("another diff", |place| fs::write(place.join("change.patch"), "x").unwrap()),
+        ("another record", |place| fs::write(place.join("proposal.json"), "{}").unwrap()),
+        ("a huge record", |place| {
+            fs::File::create(place.join("proposal.json")).unwrap().set_len(1 << 40).unwrap();
+        }),
+        ("a locked diff", |place| lock(&place.join("change.patch"))),
+        ("a locked folder", lock),
+        ("a pipe", |place| {
+            fs::remove_file(place.join("proposal.json")).unwrap();
+            Thing::Fifo.make(&place.join("proposal.json"));
+        }),
+    ];
+    under_permissions(|| {
+        for (name, damage) in DAMAGES {
+            let tree = tree();
+            let proposed = propose(&tree.root(), "t", "input/new.txt");
+            let place = tree.root().join(proposed["path"].as_str().unwrap());
+            damage(&place);
+            let again = propose(&tree.root(), "t", "input/new.txt");
+            assert_eq!(
+                (&again["status"], &again["id"]),
+                (&json!("created"), &proposed["id"]),
+                "{name}"
+            );
+            let record = fs::read(place.join("proposal.json")).unwrap();
+            assert!(serde_json::from_slice::<Value>(&record).is_ok(), "{name}");
+            assert!(
+                fs::read_to_string(place.join("change.patch")).unwrap().contains("+t"),
+                "{name}"
+            );
+            let again = propose(&tree.root(), "t", "input/new.txt");
+            assert_eq!(again["status"], "duplicate", "{name}");
+            unlock_all(&tree.root().join("output/proposals"));
+        }
     });
 }
 

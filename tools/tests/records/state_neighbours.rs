@@ -152,6 +152,98 @@ fn an_empty_directory_as_the_next_version_is_passed_over_and_its_number_is_not_u
 }
 
 #[test]
+fn what_nobody_may_enter_in_the_place_of_the_next_version_keeps_no_writer_off() {
+    under_permissions(|| {
+        for newest in [0, 1, 3, 20] {
+            for (planted, inside) in [(1, false), (1, true), (5, false), (40, true)] {
+                let tree = key_with(newest);
+                let last = newest + planted;
+                for number in newest + 1..=last {
+                    if inside {
+                        tree.file(&format!("state/k/@/{number}/inside.txt"), "x");
+                    } else {
+                        tree.directory(&format!("state/k/@/{number}"));
+                    }
+                    lock(&tree.root().join(format!("state/k/@/{number}")));
+                }
+                let case = format!("{planted} after {newest}, {inside}");
+                // Of the last 32 it is tried whether they can be read.
+                match read(&tree.root()) {
+                    Ok(read) => {
+                        assert_eq!(
+                            (&read["value"], &read["newest_version"]),
+                            (&json!(newest), &json!(last)),
+                            "{case}"
+                        );
+                    }
+                    Err(error) => {
+                        assert!(newest == 0 || planted > 32, "{case}: {error}");
+                        assert_eq!(error.code, Code::Io, "{case}");
+                    }
+                }
+                // The numbers are not used: what is in there may be versions.
+                let stale = write(&tree.root(), 9, Some(newest));
+                assert_eq!(stale.unwrap_err().code, Code::Conflict, "{case}");
+                for version in last + 1..last + 30 {
+                    let written = write(&tree.root(), version, Some(version - 1));
+                    assert_eq!(written.unwrap_or_else(|error| panic!("{case}: {error}")), version);
+                }
+                assert_eq!(read_at(&tree, last + 20), last + 20, "{case}");
+                let kept = fs::read_dir(tree.root().join("state/k/@")).unwrap().count();
+                // What holds something stays, and so does all that follows it.
+                assert!(inside || kept < 26, "{case}: {kept} are left");
+                (newest + 1..=last)
+                    .for_each(|number| unlock(&tree.root().join(format!("state/k/@/{number}"))));
+            }
+        }
+    });
+}
+
+#[test]
+fn numbers_that_follow_each_other_are_no_versions_without_content() {
+    const LAST: u64 = (1 << 53) - 1;
+    for newest in [0, 3, 20] {
+        let runs =
+            [vec![LAST - 1, LAST], (LAST - 40..=LAST).collect(), vec![1 << 50, (1 << 50) + 1]];
+        for run in runs {
+            let tree = key_with(newest);
+            for number in &run {
+                tree.directory(&format!("state/k/@/{number}"));
+            }
+            match read(&tree.root()) {
+                Ok(read) => assert_eq!(read["version"], newest, "{run:?}"),
+                Err(error) => assert_eq!((error.code, newest), (Code::NotFound, 0), "{error}"),
+            }
+            for version in newest + 1..newest + 20 {
+                let written = write(&tree.root(), version, Some(version - 1));
+                assert_eq!(written.unwrap(), version, "{run:?} after {newest}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_empty_directory_of_versions_that_nobody_may_list_gives_way_and_another_is_kept() {
+    under_permissions(|| {
+        let tree = Tree::new();
+        tree.directory("state/k/@");
+        lock(&tree.root().join("state/k/@"));
+        assert_eq!(write(&tree.root(), 1, None).unwrap(), 1);
+        assert_eq!(read(&tree.root()).unwrap()["value"], 1);
+
+        let tree = key_with(3);
+        lock(&tree.root().join("state/k/@"));
+        for expected in [None, Some(0), Some(3)] {
+            let error = write(&tree.root(), 9, expected).unwrap_err();
+            assert_eq!(error.code, Code::Denied, "{expected:?}: {error}");
+        }
+        assert_eq!(read(&tree.root()).unwrap_err().code, Code::Denied);
+        unlock(&tree.root().join("state/k/@"));
+        assert_eq!(read(&tree.root()).unwrap()["value"], 3);
+    });
+}
+
+#[test]
 fn what_is_no_directory_in_the_place_of_versions_gives_way_to_them() {
     for thing in [Thing::File, Thing::LinkToDirectory, Thing::DanglingLink, Thing::Fifo] {
         // In the place of the next version, of all versions, and among them.

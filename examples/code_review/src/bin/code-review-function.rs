@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_durable_execution_sdk::DurableContext;
 use code_review::durable::{Functions, OnMount, Settings, code_review};
+use mcp_workspace_call::decision_keys::with_keys;
 use mcp_workspace_tools::policy::Policy;
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
@@ -39,9 +40,12 @@ fn serve() -> Result<(), String> {
         .init();
     let workers = variable("CODE_REVIEW_WORKERS")
         .ok_or("CODE_REVIEW_WORKERS is not set: {\"ROLE\": \"FUNCTION\", ...}")?;
+    let root = variable("MCP_WORKSPACE_ROOT").map_or_else(|| PathBuf::from(ROOT), PathBuf::from);
+    let policy = with_keys(policy()?, &root, |name| std::env::var_os(name))
+        .map_err(|error| error.to_string())?;
     let effects = Arc::new(OnMount {
-        root: variable("MCP_WORKSPACE_ROOT").map_or_else(|| PathBuf::from(ROOT), PathBuf::from),
-        policy: Arc::new(policy()?),
+        root,
+        policy: Arc::new(policy),
         objects: variable("CODE_REVIEW_OBJECTS"),
         functions: Functions::parse(&workers)
             .map_err(|error| format!("CODE_REVIEW_WORKERS: {error}"))?,

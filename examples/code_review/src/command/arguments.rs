@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use bedrock_agent::config::LimitOptions;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mcp_workspace_call::decision_keys::with_keys;
 use mcp_workspace_tools::name::Name;
 use mcp_workspace_tools::policy::Policy;
 
@@ -111,7 +112,7 @@ pub(super) enum Progress {
 }
 
 impl RunOptions {
-    /// The policy, checked.
+    /// The policy, checked, with the key that it names for decisions.
     pub(super) fn policy(&self) -> anyhow::Result<Policy> {
         let (text, name) = match &self.policy {
             Some(file) => {
@@ -121,10 +122,11 @@ impl RunOptions {
             }
             None => (POLICY.to_owned(), "examples/code_review/policy.toml (built in)".to_owned()),
         };
-        Policy::parse(&text, &name).map_err(|errors| {
+        let policy = Policy::parse(&text, &name).map_err(|errors| {
             let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
             anyhow!("the policy does not check:\n{}", all.join("\n"))
-        })
+        })?;
+        Ok(with_keys(policy, &self.workspace, |name| std::env::var_os(name))?)
     }
 
     /// The policy's file, for commands that a person is to give.

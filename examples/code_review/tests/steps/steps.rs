@@ -17,6 +17,7 @@ use mcp_workspace_tools::decide;
 use mcp_workspace_tools::error::ToolError;
 use mcp_workspace_tools::name::Name;
 use mcp_workspace_tools::policy::Policy;
+use mcp_workspace_tools::records::signature::DecisionKeys;
 use mcp_workspace_tools::tool;
 use mcp_workspace_tools::workspace::{Decider, Scope, Workspace};
 use serde_json::{Value, json};
@@ -208,6 +209,30 @@ fn findings_have_a_digest_that_changes_when_there_are_more() {
     assert!(one.is_some() && one == now());
     fixture.find("style-reviewer", "r1", "b.py");
     assert_ne!(one, now());
+}
+
+#[test]
+fn what_is_signed_is_applied_by_a_program_that_has_the_key_and_told_by_one_that_has_not() {
+    // As the commented lines of the policy say.
+    let signed = POLICY.replace("# [decisions]\n# key_env", "[decisions]\nkey_env");
+    assert_ne!(signed, POLICY);
+    let keyless = Policy::parse(&signed, "policy.toml").unwrap();
+    let keys = DecisionKeys::new("k3y".repeat(12).as_bytes()).unwrap();
+    let with_keys = keyless.clone().with_decision_keys(Some(keys));
+    let mut fixture = Fixture { policy: with_keys.clone(), ..Fixture::new() };
+    let id = fixture.propose("r1", "a.py", "good = 1");
+    fixture.approve("reviewer", &id);
+
+    fixture.policy = keyless;
+    let told = fixture.apply("r1");
+    assert_eq!((told.applied.len(), told.undecided.len()), (0, 0), "{told:?}");
+    assert!(told.conflicts[0].reason.contains("was not given it"), "{told:?}");
+    let text = |fixture: &Fixture| fs::read_to_string(fixture.source("r1", "a.py")).unwrap();
+    assert!(text(&fixture).contains("bad"));
+
+    fixture.policy = with_keys;
+    assert_eq!(fixture.apply("r1").applied, [id]);
+    assert!(text(&fixture).contains("good"));
 }
 
 #[test]

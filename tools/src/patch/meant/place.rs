@@ -3,7 +3,7 @@
 use mcp_workspace_stop::StopSignal;
 
 use crate::error::{Code, ToolError};
-use crate::patch::apply::{MAX_PLACES, differs, exactly_where_it_says, signed};
+use crate::patch::apply::{Comparisons, MAX_PLACES, differs, exactly_where_it_says, signed};
 use crate::patch::mismatch::{Mismatch, Reason, around, numbered};
 use crate::patch::{Hunk, Tag, lines, version};
 use crate::path::WorkspacePath;
@@ -160,7 +160,7 @@ impl Places<'_> {
             [only] => return Ok(*only),
             [] => {
                 let declared = meant.hunk.old_start.saturating_sub(1);
-                let reason = differs(self.file, &meant.hunk, declared);
+                let reason = differs(self.file, &meant.hunk, declared, &mut Comparisons::new());
                 return Err(Unplaced::Nowhere(self.mismatch(number, &meant.hunk, reason)));
             }
             _ => {}

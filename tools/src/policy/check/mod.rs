@@ -179,6 +179,7 @@ impl Check<'_> {
             tools: self.tools.into(),
             warnings: std::mem::take(&mut self.warnings).into(),
             decision_key,
+            decision_keys: None,
         })
     }
 }
