@@ -7,6 +7,8 @@
 
 mod compressed;
 mod data_quality;
+mod documents;
+mod documents_hostile;
 mod hostile;
 mod hostile_queries;
 mod queries;

@@ -31,6 +31,12 @@ pub(super) fn text(output: &Output) -> String {
         .into_iter()
         .max()
         .unwrap_or(1);
+    if let Some(header) = &output.header {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{:>width$}\t", 1);
+        text.extend(header.chars().map(visible));
+        text.push('\n');
+    }
     for (line, number) in output.content.split_inclusive('\n').zip(output.start_line..) {
         // Writing to a String cannot fail.
         let _ = write!(text, "{number:>width$}\t");
