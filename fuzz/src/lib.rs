@@ -9,6 +9,7 @@
 
 pub mod arguments;
 pub mod cursors;
+pub mod document;
 pub mod events;
 pub mod json;
 pub mod patch;

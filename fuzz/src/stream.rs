@@ -1,4 +1,4 @@
-//! Any bytes as gzip and as zstd: decompressing ends, gives no more than its limit, and
+//! Any bytes in each way of compressing: decompressing ends, gives no more than its limit, and
 //! `read_file` answers for the same bytes. The first byte chooses between lines from the
 //! beginning and from the end.
 
@@ -36,7 +36,8 @@ static WORKSPACE: LazyLock<(TempDir, Arc<Workspace>, Policy)> = LazyLock::new(||
 pub fn run(bytes: &[u8]) {
     let Some((first, bytes)) = bytes.split_first() else { return };
     let stop = StopSignal::new(Duration::from_secs(5));
-    for packing in [Packing::Gzip, Packing::Zstd] {
+    let all = [Packing::Gzip, Packing::Zstd, Packing::Brotli, Packing::Bzip2, Packing::Xz];
+    for packing in all {
         let mut stream = Stream::new(packing, bytes, 1 << 20, &stop);
         let given = io::copy(&mut stream, &mut io::sink()).unwrap();
         assert!(given == stream.progress().0 && given <= stream.limit());

@@ -64,7 +64,7 @@ macro_rules! targets {
     };
 }
 
-targets! { arguments cursors events json patch path policy query records session stream table text tokens }
+targets! { arguments cursors document events json patch path policy query records session stream table text tokens }
 
 /// Sessions that are drawn anew, the same in every run: on stable Rust, without a fuzzer.
 #[test]

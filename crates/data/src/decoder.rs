@@ -1,10 +1,17 @@
-//! The decoders of gzip and zstd: any number of members or frames, one after the other.
+//! The decoders of compressed streams: any number of members or frames, one after the other, each
+//! within a window whose size is checked before it is made.
 use std::io::{self, BufRead, ErrorKind, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use flate2::bufread::MultiGzDecoder;
+use brotli_decompressor::Decompressor;
+use bzip2::bufread::MultiBzDecoder;
+use flate2::bufread::{DeflateDecoder, MultiGzDecoder};
+use lzma_rust2::XzReader;
 use mcp_workspace_stop::StopSignal;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use crate::stream::Packing;
 
 /// The compressed bytes, as long as the call has time.
 pub(crate) struct Checked<R> {
@@ -27,26 +34,87 @@ impl<R: Read> Read for Checked<R> {
     }
 }
 
-pub(crate) enum Decoder<R> {
+/// Largest dictionary of xz in KiB, with what the decoder holds beside it: that of `xz -9`.
+const XZ_KIB: u32 = 65 * 1024;
+/// What brotli reads at once.
+const BROTLI_BYTES: usize = 64 * 1024;
+/// The first seven bits of a brotli stream whose window is larger than 16 MiB.
+const BROTLI_LARGE: u8 = 0x11;
+
+pub(crate) enum Decoder<R: BufRead> {
+    /// Bytes as they are.
+    Plain(R),
     Gzip(Box<MultiGzDecoder<R>>),
+    /// Without gzip's header, as zip has it.
+    Deflate(Box<DeflateDecoder<R>>),
     Zstd(Box<Frames<R>>),
+    Brotli(Box<Brotli<R>>),
+    Bzip2(Box<MultiBzDecoder<R>>),
+    Xz(Box<XzReader<R>>),
+    /// One that has failed.
+    Failed,
 }
 
 impl<R: BufRead> Decoder<R> {
-    pub(crate) fn gzip(source: R) -> Decoder<R> {
-        Decoder::Gzip(Box::new(MultiGzDecoder::new(source)))
+    pub(crate) fn of(packing: Packing, source: R) -> Decoder<R> {
+        match packing {
+            Packing::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(source))),
+            Packing::Zstd => Decoder::Zstd(Box::new(Frames::new(source))),
+            Packing::Brotli => Decoder::Brotli(Box::new(Brotli::Begin(Some(source)))),
+            Packing::Bzip2 => Decoder::Bzip2(Box::new(MultiBzDecoder::new(source))),
+            Packing::Xz => Decoder::Xz(Box::new(XzReader::new_mem_limit(source, true, XZ_KIB))),
+        }
     }
 
-    pub(crate) fn zstd(source: R) -> Decoder<R> {
-        Decoder::Zstd(Box::new(Frames::new(source)))
+    pub(crate) fn deflate(source: R) -> Decoder<R> {
+        Decoder::Deflate(Box::new(DeflateDecoder::new(source)))
     }
 }
 
 impl<R: BufRead> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
+        let read = || match self {
+            Decoder::Plain(source) => source.read(buffer),
             Decoder::Gzip(decoder) => decoder.read(buffer),
+            Decoder::Deflate(decoder) => decoder.read(buffer),
             Decoder::Zstd(frames) => frames.read(buffer),
+            Decoder::Brotli(brotli) => brotli.read(buffer),
+            Decoder::Bzip2(decoder) => decoder.read(buffer),
+            Decoder::Xz(decoder) => decoder.read(buffer),
+            Decoder::Failed => Err(io::Error::other("its decoder failed on it")),
+        };
+        // A decoder that has failed half way is never used again.
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+            *self = Decoder::Failed;
+            Err(io::Error::other("its decoder failed on it"))
+        })
+    }
+}
+
+/// A stream of brotli, whose first byte is looked at before its window is made.
+pub(crate) enum Brotli<R: Read> {
+    Begin(Option<R>),
+    Stream(Box<Decompressor<R>>),
+}
+
+impl<R: BufRead> Read for Brotli<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Brotli::Begin(source) = self {
+            let Some(mut source) = source.take() else { return Ok(0) };
+            match source.fill_buf()?.first() {
+                None => return Err(ErrorKind::UnexpectedEof.into()),
+                Some(first) if first & 0x7F == BROTLI_LARGE => {
+                    return Err(io::Error::other("its window is larger than 16 MiB"));
+                }
+                Some(_) => {
+                    let stream = Decompressor::new(source, BROTLI_BYTES);
+                    *self = Brotli::Stream(Box::new(stream));
+                }
+            }
+        }
+        match self {
+            Brotli::Begin(_) => Ok(0),
+            Brotli::Stream(stream) => stream.read(buffer),
         }
     }
 }

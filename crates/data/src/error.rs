@@ -3,6 +3,9 @@ use std::io;
 
 use mcp_workspace_stop::Stop;
 
+/// Names of parts that are told.
+const NAMED_PARTS: usize = 50;
+
 /// Why there is no window.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,6 +28,18 @@ pub enum TableError {
     /// The file is damaged, or uses what is not understood here.
     #[error("{0}")]
     Broken(String),
+    /// A document has no part of this name.
+    #[error("it has no {what} `{part}`{}", told(what, named, *more))]
+    NoPart {
+        /// What its parts are called, such as `sheet`.
+        what: &'static str,
+        /// The name.
+        part: String,
+        /// The names that there are, where they are few enough to be told.
+        named: Vec<String>,
+        /// How many more there are.
+        more: usize,
+    },
     /// The call ended.
     #[error("the call ended")]
     Stopped(Stop),
@@ -34,6 +49,11 @@ pub enum TableError {
 }
 
 impl TableError {
+    pub(crate) fn no_part(what: &'static str, part: &str, parts: &[String]) -> TableError {
+        let named: Vec<String> = parts.iter().take(NAMED_PARTS).cloned().collect();
+        TableError::NoPart { what, part: part.to_owned(), more: parts.len() - named.len(), named }
+    }
+
     pub(crate) fn broken(what: impl Into<String>) -> TableError {
         TableError::Broken(what.into())
     }
@@ -42,5 +62,14 @@ impl TableError {
 impl From<Stop> for TableError {
     fn from(stop: Stop) -> Self {
         TableError::Stopped(stop)
+    }
+}
+
+/// What parts there are.
+fn told(what: &str, named: &[String], more: usize) -> String {
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    match named {
+        [] => String::new(),
+        named => format!("; its {what}s are {}{more}", named.join(", ")),
     }
 }

@@ -1,4 +1,4 @@
-//! Formats of data other than text: compressed text and tables.
+//! Formats of data other than text: compressed text, tables, workbooks, archives and notebooks.
 //!
 //! Everything here reads untrusted bytes. Each size that a file declares is checked before memory
 //! is allocated for it, and all that is read and decompressed for one call is counted. Reading ends
@@ -8,14 +8,22 @@ mod avro;
 mod cell;
 mod codec;
 mod decoder;
+pub mod document;
 mod error;
+mod lines;
+mod notebook;
 mod parquet;
+mod pdf;
 mod room;
 pub mod scan;
 mod source;
 mod stream;
 mod table;
+mod tar;
 mod time;
+mod workbook;
+mod xml;
+mod zip;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mcp_workspace_stop::StopSignal;

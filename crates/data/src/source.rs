@@ -1,5 +1,5 @@
 //! Ranged reads of an opened file, counted against what one call may read and decompress.
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mcp_workspace_stop::StopSignal;
@@ -99,5 +99,39 @@ impl Source {
             return Err(TableError::Budget(self.budget));
         }
         Ok(())
+    }
+}
+
+/// A part of a file, from its beginning.
+pub(crate) struct Slice {
+    source: Source,
+    at: u64,
+    end: u64,
+}
+
+impl Slice {
+    /// The bytes from `start`, as many of `length` as there are.
+    pub(crate) fn new(source: &Source, start: u64, length: u64) -> Slice {
+        let end = start.saturating_add(length).min(source.size());
+        Slice { source: source.clone(), at: start, end }
+    }
+
+    /// Goes on behind so many bytes.
+    pub(crate) fn skip(&mut self, bytes: u64) {
+        self.at = self.at.saturating_add(bytes);
+    }
+}
+
+impl Read for Slice {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.end.saturating_sub(self.at);
+        let read = self.source.read(self.at, left.min(buffer.len() as u64));
+        let bytes = read.map_err(|error| match error {
+            TableError::Io(error) => error,
+            other => io::Error::other(other),
+        })?;
+        self.at += bytes.len() as u64;
+        buffer.get_mut(..bytes.len()).unwrap_or_default().copy_from_slice(&bytes);
+        Ok(bytes.len())
     }
 }

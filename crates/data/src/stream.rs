@@ -1,5 +1,5 @@
-//! Compressed text, which is decompressed as it is read, never whole in memory, and only up to a
-//! limit.
+//! Compressed text, and text that is made of documents as it is read: never whole in memory, and
+//! only up to a limit.
 use std::io::{self, BufReader, ErrorKind, Read};
 
 use mcp_workspace_stop::{Stop, StopSignal};
@@ -17,9 +17,29 @@ pub enum Packing {
     Gzip,
     /// RFC 8878, any number of frames.
     Zstd,
+    /// RFC 7932.
+    Brotli,
+    /// bzip2, any number of streams.
+    Bzip2,
+    /// xz, any number of streams.
+    Xz,
 }
 
 impl Packing {
+    /// The packing of a file of this name that begins with `head`. Only brotli, which has no mark
+    /// of its own, is known by its name.
+    pub fn of_file(name: &str, head: &[u8]) -> Option<Packing> {
+        let named = || name.len() > 3 && name.to_ascii_lowercase().ends_with(".br");
+        let is_text = || {
+            let whole = match std::str::from_utf8(head) {
+                Ok(_) => true,
+                Err(error) => error.error_len().is_none(),
+            };
+            whole && !head.iter().any(|byte| matches!(byte, 0..=8 | 14..=31))
+        };
+        Packing::of(head).or_else(|| (named() && !is_text()).then_some(Packing::Brotli))
+    }
+
     /// The packing of a file that begins with `head`.
     pub fn of(head: &[u8]) -> Option<Packing> {
         match head {
@@ -28,6 +48,12 @@ impl Packing {
             [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {
                 Some(Packing::Zstd)
             }
+            // Without a block it is its end at once.
+            [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..]
+            | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, 0x38, 0x50, 0x90, ..] => {
+                Some(Packing::Bzip2)
+            }
+            [0xFD, b'7', b'z', b'X', b'Z', 0, ..] => Some(Packing::Xz),
             _ => None,
         }
     }
@@ -37,6 +63,31 @@ impl Packing {
         match self {
             Packing::Gzip => "gzip",
             Packing::Zstd => "zstd",
+            Packing::Brotli => "brotli",
+            Packing::Bzip2 => "bzip2",
+            Packing::Xz => "xz",
+        }
+    }
+
+    /// What its decoder holds at most, in bytes.
+    pub fn memory(self) -> u64 {
+        match self {
+            Packing::Gzip => 1 << 20,
+            Packing::Bzip2 => 8 << 20,
+            Packing::Zstd => 16 << 20,
+            Packing::Brotli => 20 << 20,
+            Packing::Xz => 66 << 20,
+        }
+    }
+
+    /// The ends of names that say so.
+    pub fn endings(self) -> &'static [&'static str] {
+        match self {
+            Packing::Gzip => &[".gz", ".gzip"],
+            Packing::Zstd => &[".zst", ".zstd"],
+            Packing::Brotli => &[".br"],
+            Packing::Bzip2 => &[".bz2", ".bzip2"],
+            Packing::Xz => &[".xz"],
         }
     }
 }
@@ -57,7 +108,7 @@ pub enum End {
 }
 
 /// A file while it is decompressed.
-pub struct Stream<R> {
+pub struct Stream<R: Read> {
     decoder: Decoder<BufReader<Checked<R>>>,
     stop: StopSignal,
     limit: u64,
@@ -70,17 +121,24 @@ impl<R: Read> Stream<R> {
     /// Decompresses `source`, from its beginning, as long as `stop` lets it.
     pub fn new(packing: Packing, source: R, whole_bytes: u64, stop: &StopSignal) -> Stream<R> {
         let source = BufReader::with_capacity(BLOCK_BYTES, Checked::new(source, stop));
-        Stream {
-            decoder: match packing {
-                Packing::Gzip => Decoder::gzip(source),
-                Packing::Zstd => Decoder::zstd(source),
-            },
-            stop: stop.clone(),
-            limit: whole_bytes.saturating_mul(SCAN_FACTOR),
-            given: 0,
-            lines: 0,
-            end: End::Open,
-        }
+        let limit = whole_bytes.saturating_mul(SCAN_FACTOR);
+        Stream::of(Decoder::of(packing, source), limit, stop)
+    }
+
+    /// Bytes as they are, at most 16 times `whole_bytes`.
+    pub fn plain(source: R, whole_bytes: u64, stop: &StopSignal) -> Stream<R> {
+        let source = BufReader::with_capacity(BLOCK_BYTES, Checked::new(source, stop));
+        Stream::of(Decoder::Plain(source), whole_bytes.saturating_mul(SCAN_FACTOR), stop)
+    }
+
+    /// What deflate has made of it, without gzip's header; at most so many bytes.
+    pub(crate) fn deflate(source: R, whole_bytes: u64, stop: &StopSignal) -> Stream<R> {
+        let source = BufReader::with_capacity(BLOCK_BYTES, Checked::new(source, stop));
+        Stream::of(Decoder::deflate(source), whole_bytes.saturating_mul(SCAN_FACTOR), stop)
+    }
+
+    fn of(decoder: Decoder<BufReader<Checked<R>>>, limit: u64, stop: &StopSignal) -> Stream<R> {
+        Stream { decoder, stop: stop.clone(), limit, given: 0, lines: 0, end: End::Open }
     }
 
     /// Bytes decompressed so far, and the lines that end in them.

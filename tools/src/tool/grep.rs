@@ -150,13 +150,16 @@ struct FileWithMatches {
 /// Files that were not searched, by reason.
 #[derive(Debug, Default, Clone, Copy, Serialize, JsonSchema)]
 struct Skipped {
-    /// Content with NUL bytes.
+    /// Content with NUL bytes, or nothing that is text.
     binary: u64,
     /// Over the policy's `max_file_bytes`.
     too_large: u64,
     /// With a line too long for the pattern: over 128 KiB, or costly, while a match has no longest length.
     #[serde(skip_serializing_if = "is_zero")]
     long_lines: u64,
+    /// Compressed files and documents that were searched as far as they go: they break off, or go on too long.
+    #[serde(skip_serializing_if = "is_zero")]
+    cut_off: u64,
     /// The file system refused.
     unreadable: u64,
     /// Files and directories left out by ignore files.

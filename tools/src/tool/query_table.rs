@@ -67,6 +67,8 @@ pub struct TableArg {
     name: String,
     /// The file, or a glob of files of one kind such as `data/2026-*/orders.csv`.
     path: String,
+    /// Of a workbook the sheet. Default: the first.
+    sheet: Option<String>,
 }
 
 /// Output of `query_table`.
@@ -143,7 +145,7 @@ impl Tool for QueryTable {
         let mut sources = Sources::new(scope, call, &bounds);
         let mut tables = Vec::new();
         for table in &args.tables {
-            tables.push(sources.table(&table.name, &table.path)?);
+            tables.push(sources.table(&table.name, &table.path, table.sheet.as_deref())?);
         }
         let versions = sources.versions();
         if cursor.as_ref().is_some_and(|cursor| cursor.path != versions) {
@@ -188,7 +190,8 @@ fn binding(args: &Args, call: &Call) -> Binding {
     let format = format!("{:?}", args.format);
     let mut question = vec!["query_table", &args.sql, &format];
     for table in &args.tables {
-        question.extend([table.name.as_str(), table.path.as_str()]);
+        let sheet = table.sheet.as_deref().unwrap_or_default();
+        question.extend([table.name.as_str(), table.path.as_str(), sheet]);
     }
     Binding::new(&call.caller, &question)
 }
@@ -289,6 +292,8 @@ fn of_file(file: &str, error: TableError) -> ToolError {
             },
         },
         TableError::Stopped(stop) => stop.into(),
+        TableError::NoPart { .. } => ToolError::new(Code::NotFound, format!("`{file}`: {error}"))
+            .hint("give the name of one of them, or leave `sheet` out for the first"),
         TableError::Memory(_) => ToolError::new(Code::TooLarge, format!("`{file}`: {error}"))
             .hint("select fewer columns; the operator can give the server more memory (--memory)"),
         error => ToolError::invalid(format!("`{file}` is not readable as a table: {error}"))

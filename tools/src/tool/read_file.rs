@@ -50,6 +50,8 @@ pub struct Args {
     offset: Option<i64>,
     /// Most lines, up to 100000. Default: 2000.
     limit: Option<u64>,
+    /// One part alone: a sheet, a member of an archive, a page.
+    part: Option<String>,
     /// `json` for the exact text. Default: text.
     #[serde(default)]
     format: Format,
@@ -62,12 +64,15 @@ pub struct Output {
     path: String,
     /// The exact text of the lines; base64 of an image or a sound; empty for other binary files.
     content: String,
-    /// `utf-8`, `utf-8-bom`, `utf-16le`, `utf-16be`, `iso-8859-1`, `windows-1252`, `base64` or `binary`; where the server is built for data also `gzip+` or `zstd+` before a text's, `parquet` and `avro`.
+    /// `utf-8`, `utf-8-bom`, `utf-16le`, `utf-16be`, `iso-8859-1`, `windows-1252`, `base64` or `binary`; where the server is built for data also `gzip+` and the like before a text's, and formats such as `parquet`, `xlsx`, `zip` and `notebook`.
     encoding: Cow<'static, str>,
     /// Number of the first line; negative when counted from the end; 0 for what has no lines.
     start_line: i64,
     /// Number of the last line; one less than `start_line` for an empty file.
     end_line: i64,
+    /// The first line of a CSV, a TSV or a sheet, whose lines begin further on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header: Option<String>,
     /// Whether lines follow.
     more: bool,
     /// The offset to continue with.
@@ -149,6 +154,9 @@ impl Tool for ReadFile {
         ("num_lines", "limit"),
         ("max_lines", "limit"),
         ("head_limit", "limit"),
+        ("sheet", "part"),
+        ("sheet_name", "part"),
+        ("member", "part"),
     ];
     const FOREIGN: &'static [Foreign] = &[
         ("head", |given, _| Some(vec![("offset", 1.into()), ("limit", given.clone())])),
@@ -176,10 +184,15 @@ impl Tool for ReadFile {
         let request = request(&args, scope, call)?;
         let mut opened = scope.open_file(&path, call)?;
         let head = read_head(&mut opened.file).map_err(|error| read_error(&path, &error))?;
-        let _drawn = scope.memory().draw(memory_for(&head, opened.size), call)?;
+        let _drawn = scope.memory().draw(memory_for(&path, &head, opened.size), call)?;
         #[cfg(feature = "data")]
         if let Some(output) = data::read(&path, &mut opened, &head, &args, &request, call)? {
             return Ok(output);
+        }
+        #[cfg(not(feature = "data"))]
+        if args.part.is_some() {
+            return Err(ToolError::invalid("`part` is for a server that is built for data")
+                .hint("leave `part` out: this server reads no workbooks and archives"));
         }
         let Some(family) = Family::of(&head).filter(|_| binary::media(&head).is_none()) else {
             let mut output =
@@ -189,6 +202,13 @@ impl Tool for ReadFile {
             }
             return Ok(output);
         };
+        let mut request = request;
+        let mut header = None;
+        if is_delimited(path.as_str()) && request.offset != 1 {
+            header = first_line(&head, family, &request, call);
+            let cost = |header: &String| (request.cost)(header, 1);
+            request.room = request.room.saturating_sub(header.as_ref().map_or(0, cost));
+        }
         let read = |file: &mut File, request: &Request| {
             read_window(file, opened.size, &head, family, request, call)
         };
@@ -201,7 +221,12 @@ impl Tool for ReadFile {
             WindowError::Io(error) => read_error(&path, &error),
         };
         match read(&mut opened.file, &request) {
-            Ok(window) => Ok(Output::text(&path, window, &request, args.format)),
+            Ok(window) => {
+                let mut output = Output::text(&path, window, &request, args.format);
+                // Lines that are counted from the end may be all lines.
+                output.header = header.filter(|_| output.start_line != 1);
+                Ok(output)
+            }
             Err(WindowError::PastEnd(lines)) => {
                 let first = Request { offset: 1, limit: 1, ..request };
                 let after_head = SeekFrom::Start(head.len() as u64);
@@ -226,9 +251,10 @@ impl Tool for ReadFile {
 }
 
 /// What the reading of a file that begins with `head` holds at most, in bytes.
-fn memory_for(head: &[u8], size: u64) -> usize {
+#[cfg_attr(not(feature = "data"), expect(unused_variables, reason = "documents go by names too"))]
+fn memory_for(path: &WorkspacePath, head: &[u8], size: u64) -> usize {
     #[cfg(feature = "data")]
-    if let Some(bytes) = data::memory_for(head, size) {
+    if let Some(bytes) = data::memory_for(path.as_str(), head, size) {
         return bytes;
     }
     let size = usize::try_from(size).unwrap_or(usize::MAX);
@@ -236,6 +262,25 @@ fn memory_for(head: &[u8], size: u64) -> usize {
         Some(_) => size.min(binary::MAX_MEDIA_BYTES as usize).saturating_mul(4),
         None => size.saturating_mul(2).min(TEXT_BYTES),
     }
+}
+
+/// Whether a file of this name has a line with the names of columns, and then a row a line.
+fn is_delimited(name: &str) -> bool {
+    let end = name.rsplit_once('.').map(|(_, end)| end.to_ascii_lowercase());
+    matches!(end.as_deref(), Some("csv" | "tsv" | "tab"))
+}
+
+/// The first line of a text that begins with `head`.
+fn first_line(head: &[u8], family: Family, request: &Request, call: &Call) -> Option<String> {
+    let first = Request { offset: 1, limit: 1, ..*request };
+    let window = read_window(&mut std::io::empty(), 0, head, family, &first, call).ok()?;
+    header_of(window)
+}
+
+/// The line of a window, without its end; none where it is empty.
+fn header_of(window: Window) -> Option<String> {
+    let line = window.content.lines().next()?;
+    (!line.is_empty()).then(|| line.to_owned())
 }
 
 /// Characters that content may take of an answer.
@@ -335,6 +380,7 @@ impl Output {
             schema: None,
             rows: None,
             row_count: None,
+            header: None,
             stored: None,
             notes,
             format,

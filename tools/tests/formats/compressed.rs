@@ -171,11 +171,54 @@ fn compressed_binaries_are_described() {
 }
 
 #[test]
-fn grep_counts_compressed_files_as_binary() {
-    let setting = Setting::with(&gzip(lines(100).as_bytes()));
-    let call = Call::new("local", Duration::from_secs(60));
-    let answer = setting.call("grep", json!({"pattern": "line", "format": "json"}), &call).unwrap();
+fn grep_searches_the_text_of_compressed_files_and_says_where_they_break_off() {
+    let text = lines(40_000);
+    let call = || Call::new("local", Duration::from_secs(60));
+    let plain = Setting::with(text.as_bytes());
+    for arguments in [
+        json!({"pattern": "^39[0-9]*: ", "limit": 5, "context": 1, "format": "json"}),
+        json!({"pattern": "naïve line 7\n8: ", "literal": true, "multiline": true, "format": "json"}),
+        json!({"pattern": "99", "mode": "count", "format": "json"}),
+    ] {
+        let should = plain.call("grep", arguments.clone(), &call()).unwrap().into_json();
+        for (name, bytes) in packed(text.as_bytes()) {
+            let setting = Setting::with(&bytes);
+            let is = setting.call("grep", arguments.clone(), &call()).unwrap().into_json();
+            for field in ["matches", "files", "stopped", "files_searched"] {
+                assert_eq!(is[field], should[field], "{name} {arguments}");
+            }
+        }
+    }
+    let whole = gzip(text.as_bytes());
+    let cut = Setting::with(&whole[..whole.len() / 2]);
+    let answer = cut.call("grep", json!({"pattern": "^5: ", "format": "json"}), &call()).unwrap();
+    assert_eq!(answer.json()["matches"][0]["line"], 5, "{}", answer.json());
+    assert_eq!(answer.json()["files_skipped"]["cut_off"], 1, "{}", answer.json());
+    let binary = Setting::with(&gzip(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"));
+    let answer = binary.call("grep", json!({"pattern": "PNG", "format": "json"}), &call()).unwrap();
     assert_eq!(answer.json()["files_skipped"]["binary"], 1, "{}", answer.json());
+}
+
+#[test]
+fn what_other_programs_have_compressed_is_read_and_searched() {
+    for (name, packing) in
+        [("text.txt.bz2", "bzip2"), ("text.txt.xz", "xz"), ("text.txt.br", "brotli")]
+    {
+        let (bytes, _) = crate::reading::fixture(name);
+        let text: String =
+            (1..=500).map(|n| format!("{n}: naïve line {}\n", n * 7919 % 1_000_003)).collect();
+        let setting = Setting::named(name, &bytes);
+        let answer = setting.json(json!({}));
+        assert_eq!(answer["content"], text, "{name}");
+        assert_eq!(answer["encoding"], format!("{packing}+utf-8"));
+        assert_eq!((&answer["total_lines"], &answer["notes"]), (&json!(500), &Value::Null));
+        let call = Call::new("local", Duration::from_secs(60));
+        let found = setting.call("grep", json!({"pattern": "^500: ", "format": "json"}), &call);
+        assert_eq!(found.unwrap().json()["matches"][0]["line"], 500, "{name}");
+        // Brotli has no checksum, but it knows its end.
+        let cut = Setting::named(name, &bytes[..bytes.len() - 40]).json(json!({"limit": 3}));
+        assert!(notes(&cut).contains(&format!("the {packing} stream breaks off")), "{cut}");
+    }
 }
 
 #[test]

@@ -8,6 +8,8 @@
 mod compressed;
 mod conditions;
 mod data_quality;
+mod documents;
+mod documents_hostile;
 mod hostile;
 mod hostile_queries;
 mod queries;

@@ -18,6 +18,7 @@ pub(crate) const NAME: &str = "data.bin";
 
 pub(crate) struct Setting {
     directory: TempDir,
+    name: String,
     policy: Policy,
 }
 
@@ -28,14 +29,27 @@ impl Setting {
 
     /// A setting in which `max_file_bytes` is so much.
     pub(crate) fn limited(bytes: &[u8], max_file_bytes: u64) -> Setting {
+        Setting::of(NAME, bytes, max_file_bytes)
+    }
+
+    /// A setting whose file has this name.
+    pub(crate) fn named(name: &str, bytes: &[u8]) -> Setting {
+        Setting::of(name, bytes, 64 << 20)
+    }
+
+    pub(crate) fn of(name: &str, bytes: &[u8], max_file_bytes: u64) -> Setting {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join(NAME), bytes).unwrap();
+        std::fs::write(directory.path().join(name), bytes).unwrap();
         let policy = format!(
             "version = 1\n[[role]]\nname = \"reader\"\ncallers = [\"local\"]\ntools = \
              [\"read_file\", \"grep\"]\nread = [\"**\"]\n[role.limits]\nmax_file_bytes = \
              {max_file_bytes}\n"
         );
-        Setting { directory, policy: Policy::parse(&policy, "test").unwrap() }
+        Setting {
+            directory,
+            name: name.to_owned(),
+            policy: Policy::parse(&policy, "test").unwrap(),
+        }
     }
 
     pub(crate) fn call(
@@ -51,7 +65,7 @@ impl Setting {
     }
 
     pub(crate) fn try_read(&self, arguments: Value) -> Result<Answer, ToolError> {
-        let mut all = json!({ "path": NAME });
+        let mut all = json!({ "path": self.name });
         all.as_object_mut().unwrap().extend(arguments.as_object().unwrap().clone());
         self.call("read_file", all, &Call::new("local", Duration::from_secs(60)))
     }

@@ -26,6 +26,8 @@ use crate::room::Room;
 use crate::source::{Input, Source};
 use crate::stream::Packing;
 use crate::table::Kind;
+use crate::workbook;
+use crate::zip::is_zip;
 
 /// Most columns of a file.
 pub const MAX_COLUMNS: usize = 1_000;
@@ -47,11 +49,13 @@ pub enum Format {
     Parquet,
     /// An Avro object container file.
     Avro,
+    /// The sheet of this place, from 0, of a workbook of XLSX or ODS.
+    Sheet(u16),
 }
 
 impl Format {
-    /// The format of a file with this name that begins with `head`. Text may be compressed with
-    /// gzip or zstd.
+    /// The format of a file with this name that begins with `head`. Text may be compressed, with
+    /// anything but brotli.
     pub fn of(name: &str, head: &[u8]) -> Option<Format> {
         match Kind::of(head) {
             Some(Kind::Parquet) => return Some(Format::Parquet),
@@ -59,13 +63,14 @@ impl Format {
             None => {}
         }
         let name = name.to_ascii_lowercase();
-        let bare = if Packing::of(head).is_some() {
-            [".gz", ".gzip", ".zst", ".zstd"]
-                .iter()
-                .find_map(|end| name.strip_suffix(end))
-                .unwrap_or(&name)
-        } else {
-            &name
+        if is_zip(head) && [".xlsx", ".xlsm", ".ods"].iter().any(|end| name.ends_with(end)) {
+            return Some(Format::Sheet(0));
+        }
+        let bare = match Packing::of(head) {
+            Some(packing) => {
+                packing.endings().iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name)
+            }
+            None => &name,
         };
         match bare.rsplit_once('.').map(|(_, end)| end) {
             Some("csv") => Some(Format::Csv),
@@ -74,6 +79,24 @@ impl Format {
             _ => None,
         }
     }
+}
+
+/// The sheet of this name in a workbook.
+///
+/// # Errors
+/// [`TableError`]; where there is no such sheet, with the names of those that there are.
+pub fn sheet(
+    name: &str,
+    input: Box<dyn Input>,
+    size: u64,
+    bounds: &Bounds,
+) -> Result<Format, TableError> {
+    let find = || {
+        let source = Source::scanned(input, size, &bounds.room, &bounds.stop);
+        workbook::Scan::find(&source, name)
+    };
+    let index = catch_unwind(AssertUnwindSafe(find)).unwrap_or_else(|_| Err(failed()))?;
+    Ok(Format::Sheet(index))
 }
 
 /// What a column's values are, as far as the file says it.
@@ -128,6 +151,7 @@ pub fn columns(
             Format::JsonLines => JsonLines::columns(Packed::open(input, bounds)?, bounds),
             Format::Parquet => parquet::Scan::columns(&source(input)),
             Format::Avro => avro::Scan::columns(&source(input)),
+            Format::Sheet(index) => workbook::Scan::columns(&source(input), index),
         }
     };
     let mut columns = catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(failed()))?;
@@ -147,6 +171,7 @@ enum Reader {
     JsonLines(Box<JsonLines>),
     Parquet(Box<parquet::Scan>),
     Avro(Box<avro::Scan>),
+    Sheet(Box<workbook::Scan>),
 }
 
 /// The rows of a file.
@@ -185,6 +210,10 @@ impl Scan {
                     Reader::Parquet(Box::new(parquet::Scan::open(source(input), wanted)?))
                 }
                 Format::Avro => Reader::Avro(Box::new(avro::Scan::open(source(input), wanted)?)),
+                Format::Sheet(index) => {
+                    let rows = workbook::Scan::open(&source(input), index, wanted)?;
+                    Reader::Sheet(Box::new(rows))
+                }
             })
         };
         let reader = catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| Err(failed()))?;
@@ -216,6 +245,7 @@ impl Scan {
             Reader::JsonLines(rows) => rows.advance(),
             Reader::Parquet(rows) => rows.advance(),
             Reader::Avro(rows) => rows.advance(),
+            Reader::Sheet(rows) => rows.advance(),
         }))
         .unwrap_or_else(|_| Err(failed()));
         self.ended = !matches!(next, Ok(true));
@@ -236,6 +266,7 @@ impl Scan {
             Reader::JsonLines(rows) => rows.value(at),
             Reader::Parquet(rows) => rows.value(at),
             Reader::Avro(rows) => rows.value(at),
+            Reader::Sheet(rows) => rows.value(at),
         })
     }
 
@@ -247,6 +278,7 @@ impl Scan {
             Reader::JsonLines(rows) => rows.line(),
             Reader::Parquet(rows) => rows.line(),
             Reader::Avro(rows) => rows.line(),
+            Reader::Sheet(rows) => rows.line(),
         }
     }
 
@@ -255,7 +287,7 @@ impl Scan {
         match &self.reader {
             Reader::Delimited(rows) => rows.notes(),
             Reader::JsonLines(rows) => rows.notes(),
-            Reader::Parquet(_) | Reader::Avro(_) => Vec::new(),
+            Reader::Parquet(_) | Reader::Avro(_) | Reader::Sheet(_) => Vec::new(),
         }
     }
 }

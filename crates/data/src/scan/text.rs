@@ -10,8 +10,6 @@ use crate::source::Input;
 use crate::stream::{End, Packing, Stream};
 
 const BLOCK_BYTES: usize = 256 * 1024;
-/// What a decoder of zstd holds at most; gzip holds less.
-const DECODER_BYTES: u64 = 16 * 1024 * 1024;
 /// Longest record or line, in bytes.
 pub(super) const MAX_RECORD_BYTES: usize = 8 * 1024 * 1024;
 
@@ -35,7 +33,7 @@ pub(super) struct Packed {
 impl Packed {
     /// A text from its beginning; a byte-order mark is no part of it.
     pub(super) fn open(mut input: Box<dyn Input>, bounds: &Bounds) -> Result<Packed, TableError> {
-        let mut head = [0; 4];
+        let mut head = [0; 10];
         let mut filled = 0;
         input.seek(SeekFrom::Start(0))?;
         while let Some(space) = head.get_mut(filled..).filter(|space| !space.is_empty()) {
@@ -47,7 +45,7 @@ impl Packed {
         input.seek(SeekFrom::Start(0))?;
         let packing = Packing::of(head.get(..filled).unwrap_or_default());
         let decoder = match packing {
-            Some(_) => Some(bounds.room.hold(DECODER_BYTES)?),
+            Some(packing) => Some(bounds.room.hold(packing.memory())?),
             None => None,
         };
         let bytes = match packing {

@@ -90,6 +90,10 @@ impl Page {
     pub(super) fn add_file(&mut self, path: &WorkspacePath, searched: Searched) -> ControlFlow<()> {
         match searched {
             Searched::File(lines) => return self.add_lines(path.as_str(), lines),
+            Searched::Cut(lines) => {
+                self.skipped.cut_off += 1;
+                return self.add_lines(path.as_str(), lines);
+            }
             Searched::Binary => self.skipped.binary += 1,
             Searched::TooLarge => self.skipped.too_large += 1,
             Searched::LongLine => self.skipped.long_lines += 1,

@@ -71,6 +71,12 @@ fn footer(text: &mut String, output: &Output, page: &Page) {
     .filter(|(count, _)| *count > 0)
     .map(|(count, reason)| format!("{count} {reason}"))
     .collect();
+    if skipped.cut_off > 0 {
+        let files = counted(skipped.cut_off, "file");
+        parts.push(format!(
+            "{files} searched in part, up to where they break off or go on too long"
+        ));
+    }
     if !reasons.is_empty() {
         parts.push(format!("skipped: {}", reasons.join(", ")));
     }

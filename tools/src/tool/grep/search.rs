@@ -1,5 +1,8 @@
 //! The search of one file, and which files are searched.
 
+#[cfg(feature = "data")]
+mod inner;
+
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 
@@ -36,6 +39,8 @@ const MATCHING: (usize, usize) = (4, 16);
 pub(super) enum Searched {
     /// Searched to its end, or until the page must be full.
     File(Lines),
+    /// The text of a compressed file or a document, which broke off or went on too long.
+    Cut(Lines),
     Binary,
     TooLarge,
     /// A line is too long for the pattern.
@@ -60,6 +65,9 @@ pub(super) struct Search {
     memory: Memory,
     buffers: Turns<Vec<u8>>,
     finders: Turns<Finder>,
+    /// Compressed files and documents, few at once.
+    #[cfg(feature = "data")]
+    inner: Turns<()>,
 }
 
 impl Search {
@@ -87,6 +95,8 @@ impl Search {
             call: call.clone(),
             memory: memory.clone(),
             buffers: Turns::new(MAX_BUFFERS, buffer_bytes, memory),
+            #[cfg(feature = "data")]
+            inner: Turns::new(inner::MOST, inner::BYTES, memory),
             finders: Turns::new(cores.clamp(MATCHING.0, MATCHING.1), pattern.bytes(), memory),
             pattern,
         }
@@ -100,7 +110,8 @@ impl Search {
             |buffer| self.search_with(buffer, path, &mut file),
         );
         match searched.map_err(Failed::from).flatten() {
-            Ok(found) => Searched::File(found),
+            Ok((found, true)) => Searched::File(found),
+            Ok((found, false)) => Searched::Cut(found),
             Err(Failed::Binary) => Searched::Binary,
             Err(Failed::TooLarge) => Searched::TooLarge,
             Err(Failed::LongLine) => Searched::LongLine,
@@ -110,9 +121,19 @@ impl Search {
         }
     }
 
-    fn search_with(&self, buffer: &mut [u8], path: &str, file: &mut File) -> Result<Lines, Failed> {
+    /// Searches a file; tells whether that was all of it.
+    fn search_with(
+        &self,
+        buffer: &mut [u8],
+        path: &str,
+        file: &mut File,
+    ) -> Result<(Lines, bool), Failed> {
         self.call.check().map_err(|_| Failed::Interrupted)?;
         let (length, whole) = read_first(file, buffer)?;
+        #[cfg(feature = "data")]
+        if let Some(found) = self.search_inside(buffer, length, whole, path, file)? {
+            return Ok(found);
+        }
         let start = buffer.get(..length).unwrap_or_default();
         let utf16 = start.starts_with(&[0xFF, 0xFE]) || start.starts_with(&[0xFE, 0xFF]);
         if !utf16 && start.contains(&0) {
@@ -122,8 +143,7 @@ impl Search {
         if size > self.max_file_bytes {
             return Err(Failed::TooLarge);
         }
-        let resumed = self.resume.as_ref().filter(|(resumed, _)| resumed == path);
-        let mut sink = Collector::new(&self.wanted, resumed.map_or(0, |(_, line)| *line));
+        let mut sink = self.collector(path);
         let left = self.max_file_bytes.saturating_sub(length as u64);
         let mut rest = Guarded { inner: file, left, call: &self.call };
         if self.pattern.multiline {
@@ -138,7 +158,12 @@ impl Search {
             let mark = if start.starts_with(&[0xEF, 0xBB, 0xBF]) { 3 } else { 0 };
             Scan::new(self.means(), &mut rest, buffer, mark..length, whole).run(&mut sink)?;
         }
-        Ok(sink.into_found())
+        Ok((sink.into_found(), true))
+    }
+
+    fn collector(&self, path: &str) -> Collector<'_> {
+        let resumed = self.resume.as_ref().filter(|(resumed, _)| resumed == path);
+        Collector::new(&self.wanted, resumed.map_or(0, |(_, line)| *line))
     }
 
     /// Searches a file for matches that may span lines. All of it is in memory.
@@ -199,7 +224,7 @@ impl Visitor for Search {
 
     fn weight(searched: &Searched) -> usize {
         match searched {
-            Searched::File(found) => found.bytes,
+            Searched::File(found) | Searched::Cut(found) => found.bytes,
             _ => 0,
         }
     }

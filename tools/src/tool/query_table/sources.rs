@@ -45,7 +45,12 @@ impl<'a> Sources<'a> {
     }
 
     /// A table of the file at `path`, or of the files that it matches.
-    pub(super) fn table(&mut self, name: &str, path: &str) -> Result<Table, ToolError> {
+    pub(super) fn table(
+        &mut self,
+        name: &str,
+        path: &str,
+        sheet: Option<&str>,
+    ) -> Result<Table, ToolError> {
         let paths = if path.contains(GLOB) {
             self.matching(path)?
         } else {
@@ -54,7 +59,7 @@ impl<'a> Sources<'a> {
         let mut files = Vec::new();
         for path in paths {
             self.call.check()?;
-            files.push(self.file(path)?);
+            files.push(self.file(path, sheet)?);
         }
         Ok(Table::new(name.to_owned(), files))
     }
@@ -91,19 +96,35 @@ impl<'a> Sources<'a> {
         Ok(paths)
     }
 
-    fn file(&mut self, path: WorkspacePath) -> Result<(File, Vec<Column>), ToolError> {
+    fn file(
+        &mut self,
+        path: WorkspacePath,
+        sheet: Option<&str>,
+    ) -> Result<(File, Vec<Column>), ToolError> {
         let mut opened = self.scope.open_file(&path, self.call)?;
         let (size, modified) = (opened.size, opened.modified);
         let mut head = Vec::new();
         let read = opened.file.by_ref().take(HEAD_BYTES).read_to_end(&mut head);
         read.map_err(|error| read_error(&path, &error))?;
-        let Some(format) = scan::Format::of(path.as_str(), &head) else {
+        let Some(mut format) = scan::Format::of(path.as_str(), &head) else {
             return Err(ToolError::invalid(format!("`{path}` is no table that can be queried"))
                 .hint(
-                    "CSV (.csv), TSV (.tsv, .tab), JSON lines (.jsonl, .ndjson), these with gzip or \
-                     zstd (.csv.gz), Parquet and Avro are; read_file and grep read other files",
+                    "CSV (.csv), TSV (.tsv, .tab), JSON lines (.jsonl, .ndjson), these compressed \
+                     (.csv.gz), XLSX, ODS, Parquet and Avro are; read_file and grep read other files",
                 ));
         };
+        if let Some(sheet) = sheet {
+            if !matches!(format, scan::Format::Sheet(_)) {
+                return Err(ToolError::invalid(format!(
+                    "`sheet` is {sheet:?}, but `{path}` is no workbook"
+                ))
+                .hint("leave `sheet` out"));
+            }
+            let file = opened.file.try_clone().map_err(|error| read_error(&path, &error))?;
+            format = scan::sheet(sheet, Box::new(file), size, &self.bounds)
+                .map_err(|error| of_file(path.as_str(), error))?;
+            self.versions.update(sheet.as_bytes());
+        }
         let columns = scan::columns(format, Box::new(opened.file), size, &self.bounds)
             .map_err(|error| of_file(path.as_str(), error))?;
         let age = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -99,6 +99,7 @@ pub(super) fn read(
         schema: None,
         rows: None,
         row_count: None,
+        header: None,
         stored: None,
         notes,
         format,

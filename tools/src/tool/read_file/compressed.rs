@@ -137,7 +137,7 @@ fn last_lines<R: Read>(
 }
 
 /// A stream where something that seeks is asked for: windows from the beginning never do.
-struct Forward<'a, R>(&'a mut Stream<R>);
+struct Forward<'a, R: Read>(&'a mut Stream<R>);
 
 impl<R: Read> Read for Forward<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -145,7 +145,7 @@ impl<R: Read> Read for Forward<'_, R> {
     }
 }
 
-impl<R> Seek for Forward<'_, R> {
+impl<R: Read> Seek for Forward<'_, R> {
     fn seek(&mut self, _to: SeekFrom) -> io::Result<u64> {
         Err(ErrorKind::Unsupported.into())
     }

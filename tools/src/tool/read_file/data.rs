@@ -1,11 +1,12 @@
-//! Compressed text and tables, in a server that is built for data.
+//! Compressed text, documents and tables, in a server that is built for data.
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 
+use mcp_workspace_data::document::{self, Document, Question};
 use mcp_workspace_data::{End, Kind, Packing, Stream, Table, TableError, Window, read_table};
 use sha2::{Digest, Sha256};
 
 use super::compressed::{Stretch, read_stretch};
-use super::{Args, Column, Output, binary, nothing_there, render};
+use super::{Args, Column, Output, binary, header_of, is_delimited, nothing_there, render};
 use crate::answer::Format;
 use crate::call::{Call, Stop};
 use crate::error::{Code, ToolError};
@@ -16,24 +17,27 @@ use crate::workspace::{OpenFile, read_error};
 
 const BLOCK_BYTES: usize = 256 * 1024;
 
-/// What is held of a compressed text at most: its last lines twice, and the decoder's window.
-const UNPACKED_BYTES: usize = 32 * 1024 * 1024;
+/// What is held at most of the last lines of a text that goes by: twice.
+const LAST_LINES_BYTES: usize = 16 * 1024 * 1024;
+/// Names of sheets that are told.
+const NAMED_SHEETS: usize = 20;
 /// What is held of a table at most: a page and its dictionary, as they are and as they are stored.
 const TABLE_BYTES: usize = 128 * 1024 * 1024;
 /// How much larger the parts of a table are than the file, at most, in memory.
 const EXPANSION: usize = 8;
 
 /// What the reading of such a file holds at most, in bytes; none where it is no such file.
-pub(super) fn memory_for(head: &[u8], size: u64) -> Option<usize> {
-    if Packing::of(head).is_some() {
-        return Some(UNPACKED_BYTES);
+pub(super) fn memory_for(name: &str, head: &[u8], size: u64) -> Option<usize> {
+    if let Some(bytes) = document::memory(name, head, size) {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        return Some(bytes.saturating_add(LAST_LINES_BYTES));
     }
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let expanded = size.saturating_mul(EXPANSION).min(TABLE_BYTES);
     Kind::of(head).filter(|_| text::Family::of(head).is_none()).map(|_| expanded)
 }
 
-/// The file as text or as a table; none where it is neither compressed nor a table.
+/// The file as text or as a table; none where it is neither compressed nor a document or a table.
 pub(super) fn read(
     path: &WorkspacePath,
     opened: &mut OpenFile,
@@ -43,13 +47,61 @@ pub(super) fn read(
     call: &Call,
 ) -> Result<Option<Output>, ToolError> {
     let reading = Reading { path, head, args, request, call };
-    if let Some(packing) = Packing::of(head) {
+    // The exact text of a notebook is its JSON.
+    let exact = args.format == Format::Json && document::is_notebook(path.as_str(), head);
+    if !exact && let Some(output) = reading.document(opened)? {
+        return Ok(Some(output));
+    }
+    if let Some(part) = &args.part {
+        return Err(ToolError::invalid(format!("`part` is {part:?}, but `{path}` has no parts"))
+            .hint("leave `part` out; workbooks and archives have parts"));
+    }
+    if let Some(packing) = Packing::of_file(path.as_str(), head) {
         return reading.unpack(packing, opened).map(Some);
     }
     // A text may begin with the letters PAR1 too.
     match Kind::of(head).filter(|_| text::Family::of(head).is_none()) {
         Some(kind) => reading.table(kind, opened).map(Some),
         None => Ok(None),
+    }
+}
+
+/// A text that goes by, and what is known of it.
+struct Passing<R: Read> {
+    stream: Stream<R>,
+    /// The format, such as `gzip` or `xlsx`.
+    name: String,
+    /// What breaks off where it does, such as `gzip stream`.
+    what: String,
+    /// Whether the encoding of the text is told too.
+    encoded: bool,
+    /// Whether the first line names the columns of the others.
+    is_table: bool,
+    notes: Vec<String>,
+}
+
+impl Passing<document::Text> {
+    fn of(document: Document) -> Self {
+        let mut notes = Vec::new();
+        if let Some((what, parts)) = &document.parts
+            && parts.len() > 1
+        {
+            let named: Vec<&str> = parts.iter().take(NAMED_SHEETS).map(String::as_str).collect();
+            let more = match parts.len() - named.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let named = named.join(", ");
+            notes.push(format!("{what}s: {named}{more}; `part` shows one of them alone"));
+        }
+        Passing {
+            what: format!("{} file", document.name),
+            stream: document.text,
+            encoded: document.is_member,
+            is_table: document.is_table,
+            name: document.name,
+            notes,
+        }
     }
 }
 
@@ -62,18 +114,88 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    fn document(&self, opened: &mut OpenFile) -> Result<Option<Output>, ToolError> {
+        let path = self.path;
+        let file = opened.file.try_clone().map_err(|error| read_error(path, &error))?;
+        let question = Question {
+            name: path.as_str(),
+            head: self.head,
+            size: opened.size,
+            part: self.args.part.as_deref(),
+            whole_bytes: self.request.whole_bytes,
+            stop: self.call.stop_signal(),
+        };
+        let open = || document::open(Box::new(file), &question);
+        let document = match open() {
+            Ok(None) => {
+                self.rewind(opened, self.head.len() as u64)?;
+                return Ok(None);
+            }
+            Ok(Some(document)) => document,
+            Err(error @ (TableError::Broken(_) | TableError::Memory(_))) => {
+                return self.describe(opened, format!("not shown: {error}")).map(Some);
+            }
+            Err(error) => return Err(self.refused(error)),
+        };
+        let passing = Passing::of(document);
+        let again = |opened: &mut OpenFile| {
+            let file = opened.file.try_clone().map_err(|error| read_error(path, &error))?;
+            match document::open(Box::new(file), &question) {
+                Ok(Some(document)) => Ok(Passing::of(document)),
+                Ok(None) => {
+                    Err(ToolError::new(Code::Io, format!("`{path}` changed while it was read"))
+                        .hint("read it again"))
+                }
+                Err(error) => Err(self.refused(error)),
+            }
+        };
+        self.show(passing, &again, opened).map(Some)
+    }
+
     fn unpack(&self, packing: Packing, opened: &mut OpenFile) -> Result<Output, ToolError> {
-        let (path, request, name) = (self.path, self.request, packing.name());
-        self.rewind(opened, 0)?;
-        let stop = self.call.stop_signal();
-        let mut stream = Stream::new(packing, &opened.file, request.whole_bytes, stop);
-        let stretch = read_stretch(&mut stream, request, self.call)
-            .map_err(|error| read_error(path, &error))?;
+        let again = |opened: &mut OpenFile| {
+            self.rewind(opened, 0)?;
+            let file = opened.file.try_clone().map_err(|error| read_error(self.path, &error))?;
+            let stop = self.call.stop_signal();
+            let name = packing.name();
+            let bare =
+                packing.endings().iter().find_map(|end| self.path.as_str().strip_suffix(end));
+            Ok(Passing {
+                stream: Stream::new(packing, file, self.request.whole_bytes, stop),
+                name: name.to_owned(),
+                what: format!("{name} stream"),
+                encoded: true,
+                is_table: bare.is_some_and(is_delimited),
+                notes: Vec::new(),
+            })
+        };
+        self.show(again(opened)?, &again, opened)
+    }
+
+    /// A window of a text that goes by; `again` begins it anew.
+    fn show<R: Read>(
+        &self,
+        mut passing: Passing<R>,
+        again: &dyn Fn(&mut OpenFile) -> Result<Passing<R>, ToolError>,
+        opened: &mut OpenFile,
+    ) -> Result<Output, ToolError> {
+        let path = self.path;
+        let mut request = *self.request;
+        let mut header = None;
+        if passing.is_table && request.offset != 1 {
+            header = self.header(&mut passing.stream)?;
+            let cost = |header: &String| (request.cost)(header, 1);
+            request.room = request.room.saturating_sub(header.as_ref().map_or(0, cost));
+            passing = again(opened)?;
+        }
+        let stream = &mut passing.stream;
+        let stretch =
+            read_stretch(stream, &request, self.call).map_err(|error| read_error(path, &error))?;
         let ((bytes, lines), limit, end) =
             (stream.progress(), stream.limit(), stream.end().clone());
         let broken = match &end {
             End::Broken(why) => {
-                Some(format!("the {name} stream breaks off after {bytes} bytes of text: {why}"))
+                Some(format!("the {} breaks off after {bytes} bytes of text: {why}", passing.what))
             }
             _ => None,
         };
@@ -94,9 +216,10 @@ impl Reading<'_> {
                     return Err(ToolError::invalid(format!("{nothing}; {broken}"))
                         .hint(format!("give an offset from 1 to {}", lines.max(1))));
                 }
-                let first = Request { offset: 1, limit: 1, ..*request };
+                let first = Request { offset: 1, limit: 1, ..request };
                 let reading = Reading { request: &first, ..*self };
-                return Ok(reading.unpack(packing, opened)?.past_end(request.offset, lines));
+                let passing = again(opened)?;
+                return Ok(reading.show(passing, again, opened)?.past_end(request.offset, lines));
             }
             Stretch::Binary(head) => {
                 let kind = infer::get(&head).map_or("application/octet-stream", |k| k.mime_type());
@@ -115,10 +238,16 @@ impl Reading<'_> {
         };
         window.size = opened.size;
         window.version = self.version(opened)?;
-        let encoding = format!("{name}+{}", window.encoding.name());
-        let mut output = Output::text(path, window, request, self.args.format);
+        let encoding = if passing.encoded {
+            format!("{}+{}", passing.name, window.encoding.name())
+        } else {
+            passing.name
+        };
+        let mut output = Output::text(path, window, &request, self.args.format);
+        output.header = header.filter(|_| output.start_line > 1);
         output.encoding = encoding.into();
         output.notes.extend(broken);
+        output.notes.extend(passing.notes);
         if end == End::Limit {
             output.notes.push(format!("only the first {limit} bytes of its text are within reach"));
         }
@@ -126,6 +255,17 @@ impl Reading<'_> {
             output.notes.push(format!("time ran out {bytes} bytes into its text"));
         }
         Ok(output)
+    }
+
+    /// The first line of a text that goes by.
+    fn header<R: Read>(&self, stream: &mut Stream<R>) -> Result<Option<String>, ToolError> {
+        let first = Request { offset: 1, limit: 1, ..*self.request };
+        let stretch = read_stretch(stream, &first, self.call)
+            .map_err(|error| read_error(self.path, &error))?;
+        Ok(match stretch {
+            Stretch::Text(window) => header_of(window),
+            _ => None,
+        })
     }
 
     fn out_of_reach(&self, limit: u64, lines: u64) -> ToolError {
@@ -187,6 +327,7 @@ impl Reading<'_> {
             schema: Some(Vec::new()),
             rows: json.then(Vec::new),
             row_count: Some(rows),
+            header: None,
             stored: None,
             notes: vec![nothing_there(self.request.offset, rows, "row")],
             format: self.args.format,
@@ -256,6 +397,7 @@ impl Reading<'_> {
             schema: Some(columns),
             rows: json.then_some(rows),
             row_count: table.counted.then_some(table.row_count),
+            header: None,
             stored: Some(table.about.join(" · ")),
             notes,
             format: self.args.format,
@@ -276,6 +418,10 @@ impl Reading<'_> {
                 format!("these rows of `{path}` take more than {bytes} bytes (max_file_bytes)"),
             )
             .hint("ask for fewer rows; the operator can raise the limit"),
+            TableError::NoPart { .. } => {
+                ToolError::new(Code::NotFound, format!("`{path}`: {error}"))
+                    .hint("without `part` all of it is shown")
+            }
             TableError::Stopped(stop) => stop.into(),
             TableError::Io(error) => read_error(path, &error),
             other => ToolError::invalid(format!("`{path}` is not readable: {other}")),

@@ -27,6 +27,11 @@ pub(super) fn json_cost(line: &str, _number: i64) -> usize {
 /// The answer as text.
 pub(super) fn text(output: &Output) -> String {
     let mut text = String::with_capacity(output.content.len() * 5 / 4 + 256);
+    if let Some(header) = &output.header {
+        text.push_str("1\t");
+        text.extend(header.chars().map(visible));
+        text.push('\n');
+    }
     for (line, number) in output.content.split_inclusive('\n').zip(output.start_line..) {
         // Writing to a String cannot fail.
         let _ = write!(text, "{number}\t");
