@@ -50,7 +50,7 @@ pub struct Args {
     offset: Option<i64>,
     /// Most lines to return, up to 100000. Default: 2000.
     limit: Option<u64>,
-    /// One part of a file alone: a sheet of a workbook by its name, a member of an archive by its path.
+    /// One part of a file alone: a sheet of a workbook by its name, a member of an archive by its path, a page of a PDF (`3`, `3-5`).
     part: Option<String>,
     /// `text` for reading, with line numbers; `json` for the exact text. Default: text.
     #[serde(default)]
