@@ -50,7 +50,7 @@ pub struct Args {
     offset: Option<i64>,
     /// Most lines, up to 100000. Default: 2000.
     limit: Option<u64>,
-    /// One part alone: a sheet, a member of an archive, a page.
+    /// One part alone: a sheet, a member of an archive, a page of a PDF (`3`, `3-5`).
     part: Option<String>,
     /// `json` for the exact text. Default: text.
     #[serde(default)]

@@ -20,6 +20,9 @@ pub(crate) struct Rows {
     _held: Held,
 }
 
+/// The names of columns, the rows below them, and what they are read from.
+type Begun = (Vec<String>, Box<dyn SheetRows>, Workbook, Held);
+
 impl Rows {
     /// The place of the sheet of this name.
     pub(crate) fn find(source: &Source, name: &str) -> Result<u16, TableError> {
@@ -51,10 +54,7 @@ impl Rows {
         Ok((book, held))
     }
 
-    fn begin(
-        source: &Source,
-        index: u16,
-    ) -> Result<(Vec<String>, Box<dyn SheetRows>, Workbook, Held), TableError> {
+    fn begin(source: &Source, index: u16) -> Result<Begun, TableError> {
         let (book, held) = Rows::book(source)?;
         let mut rows = book.rows(usize::from(index))?;
         let mut row = Row::default();
