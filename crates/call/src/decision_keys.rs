@@ -23,7 +23,6 @@ pub enum KeysError {
         /// Its path.
         file: String,
         /// Why.
-        #[source]
         cause: std::io::Error,
     },
     /// What was read is no key.
@@ -32,7 +31,6 @@ pub enum KeysError {
         /// Where it is.
         place: String,
         /// What is wrong with it.
-        #[source]
         cause: WrongKeys,
     },
 }
