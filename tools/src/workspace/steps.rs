@@ -167,6 +167,6 @@ impl Workspace {
         };
         let all = entries::read(&inside).map_err(failed)?;
         let has_decision = all.entries.iter().any(|entry| entry.name == RECORD);
-        Ok(!has_decision && !(all.entries.is_empty() && all.undecodable.is_empty()))
+        Ok(!(has_decision || all.entries.is_empty() && all.undecodable.is_empty()))
     }
 }

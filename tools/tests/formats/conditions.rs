@@ -115,7 +115,11 @@ fn no_row_that_meets_a_condition_is_missing() {
             let mut texts: Vec<String> = TEXTS.map(str::to_owned).into();
             for row in [1, 39, 40, 41, 200] {
                 let text = all[row - 1][at].as_str().unwrap();
-                texts.extend([text.to_owned(), format!("{text}0"), text[..text.len() - 1].into()]);
+                texts.extend([
+                    text.to_owned(),
+                    format!("{text}0"),
+                    text.get(..text.len() - 1).unwrap().into(),
+                ]);
             }
             for text in texts {
                 let expected =

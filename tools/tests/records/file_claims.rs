@@ -85,7 +85,7 @@ fn who_comes_first_stays_where_files_are_new() {
         });
         let error = write(disk, new("ours")).unwrap_err();
         assert_eq!(error.code, Code::Conflict, "{number}: {error}");
-        assert!(error.message.contains(&version(b"theirs")[..20]), "{error}");
+        assert!(error.message.contains(version(b"theirs").get(..20).unwrap()), "{error}");
         assert_eq!(there(&root), "theirs", "{number}");
         assert_eq!(beside(&root), [""; 0], "{number}");
     }
@@ -112,7 +112,7 @@ fn what_was_replaced_in_between_stays() {
     });
     let error = write(disk, replacing("old", "ours")).unwrap_err();
     assert_eq!(error.code, Code::Conflict);
-    assert!(error.message.contains(&version(b"theirs")[..20]), "{error}");
+    assert!(error.message.contains(version(b"theirs").get(..20).unwrap()), "{error}");
     assert_eq!((there(&root), beside(&root)), ("theirs".to_owned(), vec![]));
 }
 
@@ -147,7 +147,7 @@ fn a_slow_writer_whose_claim_is_taken_away_goes_on_or_learns_what_is_there() {
         if same {
             let error = done.unwrap_err();
             assert_eq!(error.code, Code::Conflict, "{error}");
-            assert!(error.message.contains(&version(b"other")[..20]), "{error}");
+            assert!(error.message.contains(version(b"other").get(..20).unwrap()), "{error}");
             assert_eq!(there(&root), "other");
         } else {
             assert_eq!(done.unwrap()["status"], "replaced");
@@ -237,7 +237,8 @@ fn what_nobody_may_enter_in_the_place_of_a_claim_is_in_nobodys_way() {
     under_permissions(|| {
         let tree = Tree::new();
         let root = tree.root();
-        let claim = root.join("work").join(format!(".claim-{}", &version(b"a.txt")[..32]));
+        let claim =
+            root.join("work").join(format!(".claim-{}", version(b"a.txt").get(..32).unwrap()));
         for (expected, content) in [(None, "one"), (Some("one"), "two"), (Some("two"), "three")] {
             tree.file(&format!("{}/inside", claim.strip_prefix(&root).unwrap().display()), "x");
             lock(&claim);

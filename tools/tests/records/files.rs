@@ -63,7 +63,8 @@ fn a_file_is_new_or_takes_the_place_of_what_was_read() {
         let conflict = write(json!({"path": "work/deep/a.md", "content": "two\n"})).unwrap_err();
         assert_eq!(conflict.code, Code::Conflict);
         // By its beginning, as a model is shown every version, and as it may give it.
-        let shown = &version(b"one\n")[..20];
+        let whole = version(b"one\n");
+        let shown = whole.get(..20).unwrap();
         assert!(conflict.message.contains(&format!("version {shown} ")), "{conflict}");
         assert_eq!(there(), "one\n");
 
@@ -77,7 +78,7 @@ fn a_file_is_new_or_takes_the_place_of_what_was_read() {
             "expected_version": version(b"one\n")});
         let late = write(late).unwrap_err();
         assert_eq!(late.code, Code::Conflict);
-        assert!(late.message.contains(&version(b"two\n")[..20]), "{late}");
+        assert!(late.message.contains(version(b"two\n").get(..20).unwrap()), "{late}");
         assert_eq!(there(), "two\n");
         // What is not there has no version.
         for path in ["work/deep/b.md", "work/nowhere/b.md"] {

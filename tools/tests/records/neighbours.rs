@@ -380,7 +380,8 @@ fn a_conflict_is_found_behind_any_number_of_others() {
 
 #[test]
 fn whatever_is_under_the_name_of_a_proposal_gives_way_to_it() {
-    const DAMAGES: [(&str, fn(&Path)); 9] = [
+    type Damage = (&'static str, fn(&Path));
+    const DAMAGES: [Damage; 9] = [
         ("nothing in it", |place| {
             fs::remove_file(place.join("proposal.json")).unwrap();
             fs::remove_file(place.join("change.patch")).unwrap();
