@@ -372,7 +372,7 @@ fn hunks_of_very_many_equal_lines_are_looked_for_in_linear_time() {
         format!("@@\n{lines}-y\n+z\n"),
         format!("@@ -7,100001 +7,100001 @@\n{lines}-y\n+z\n x\n"),
         format!("@@ -7,100001 +9,100001 @@\n{lines}-x\n+z\n x\n"),
-        format!("@@ -7,100001 +7,200002 @@\n{lines}-x\n+z\n{}", "+x\n".repeat(100_000)),
+        format!("@@ -7,100001 +7,200001 @@\n{lines}-x\n+z\n{}", "+x\n".repeat(100_000)),
     ] {
         let refused = checkout.patch(&format!("{name}{hunk}")).unwrap_err();
         assert_eq!(refused.code, Code::PatchDoesNotApply, "{refused}");

@@ -119,7 +119,8 @@ fn a_file_that_another_lambda_has_made_or_changed_is_never_replaced_unread() {
         let made = write(&one, json!({ "path": path, "content": "one" })).unwrap();
         let late = write(&two, json!({ "path": path, "content": "two" })).unwrap_err();
         assert_eq!((late.code.as_str(), there()), ("conflict", "one".to_owned()), "{late}");
-        assert!(late.message.contains(made["version"].as_str().unwrap()), "{late}");
+        let shown = made["version"].as_str().unwrap().get(..20).unwrap();
+        assert!(late.message.contains(shown), "{late}");
 
         let replace = |scope, content: &str, expected: &Value| {
             let arguments =
