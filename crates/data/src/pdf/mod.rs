@@ -1,10 +1,9 @@
 //! The text of PDF files, page by page.
 //!
-//! It is read here and by no crate, since those that there are cannot be bounded: hayro-syntax
-//! decompresses streams of objects to their end, 64 MiB of 64 KiB, and lopdf, under pdf-extract,
-//! makes of `[1 1 1 …]` a value of a hundred bytes for each two of the file. Here a file's objects
-//! are looked at where they stand, each with a bound of its values, and a stream is decompressed up
-//! to a limit, when a page needs it.
+//! It is read here and by no crate, since those that there are take no bound: hayro-syntax
+//! decompresses a stream of objects to its end, and lopdf, under pdf-extract, makes a value of its
+//! own of each token of the file. Here a file's objects are looked at where they stand, each with a
+//! bound of its values, and a stream is decompressed up to a limit, when a page needs it.
 mod cmap;
 mod file;
 mod filter;
