@@ -3,13 +3,15 @@ use std::collections::HashMap;
 
 use super::object::{Lexer, Object};
 
-/// Most codes of a map.
+/// Most codes of a map, each as often as it is given: ranges that repeat cost as much as others.
 const MAX_CODES: usize = 70_000;
 
 /// A map.
 #[derive(Debug, Default)]
 pub(super) struct Cmap {
     texts: HashMap<u32, String>,
+    /// How many texts were given, those that others replaced included.
+    given: usize,
     /// Whether codes have two bytes; not known where no range says so.
     pub two_bytes: Option<bool>,
 }
@@ -53,8 +55,13 @@ impl Cmap {
         map
     }
 
+    fn is_full(&self) -> bool {
+        self.given >= MAX_CODES
+    }
+
     fn put(&mut self, code: u32, text: String) {
-        if self.texts.len() < MAX_CODES {
+        if !self.is_full() {
+            self.given += 1;
             self.texts.insert(code, text);
         }
     }
@@ -69,7 +76,7 @@ impl Cmap {
                 for code in low..=high.min(low.saturating_add(0xFFFF)) {
                     let next = u32::from(last).checked_add(code - low).and_then(char::from_u32);
                     let Some(next) = next else { break };
-                    if self.texts.len() >= MAX_CODES {
+                    if self.is_full() {
                         break;
                     }
                     self.put(code, format!("{start}{next}"));
@@ -126,5 +133,7 @@ mod tests {
         assert_eq!((map.two_bytes, map.get(0x13)), (Some(true), None));
         let all = Cmap::read(b"1 beginbfrange <00000000> <FFFFFFFF> <0041> endbfrange");
         assert!(all.texts.len() <= MAX_CODES);
+        let again = b"1 beginbfrange <0000> <FFFF> <0041> endbfrange ".repeat(100_000);
+        assert_eq!(Cmap::read(&again).given, MAX_CODES);
     }
 }
