@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Profiles a table of any size by `query_table`: no row of it goes through a model's context.
+"""Profiles a table by `query_table`: no row of it goes through a model's context. Counting the values of
+a column sorts it within the 64 MiB that a query may hold; of ten million rows that is refused.
 
     examples/data_quality/profiler.py input/warehouse/shipments.parquet --workspace /tmp/parcels
 
