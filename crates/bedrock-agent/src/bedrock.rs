@@ -71,14 +71,9 @@ impl Model for Bedrock {
         };
         let request = self.client.converse().model_id(question.model_id);
         let output = request.customize().mutate_request(put).send().await;
-        let output = output.map_err(|error| {
-            let failure = failure(&error);
-            if let Failure::Busy(..) = failure {
-                self.pace.throttled(Instant::now());
-            }
-            failure
-        })?;
-        self.pace.answered();
+        let output = output.map_err(|error| failure(&error));
+        self.pace.learn(&output);
+        let output = output?;
         let usage = output.usage().map_or_else(Usage::default, |usage| {
             let count = |tokens: i32| u64::try_from(tokens).unwrap_or(0);
             Usage {

@@ -182,8 +182,8 @@ pub(crate) struct Page {
 /// where there are some, and always something.
 pub(crate) fn page(text: &str, offset: usize, most: usize) -> Page {
     let (open, body, close) = unmarked(text);
-    let begin = floor(body, offset.min(body.len()));
-    let end = floor(body, begin.saturating_add(most.max(4)).min(body.len()));
+    let begin = body.floor_char_boundary(offset);
+    let end = body.floor_char_boundary(begin.saturating_add(most.max(4)));
     let piece = body.get(begin..end).unwrap_or_default();
     let piece = match piece.rfind('\n') {
         Some(line) if end < body.len() && line > 0 => piece.get(..=line).unwrap_or(piece),
@@ -203,11 +203,6 @@ fn unmarked(text: &str) -> (&str, &str, &str) {
         Some((text.get(..=open.len())?, rest.get(..at)?, rest.get(at..)?))
     };
     marked().unwrap_or(("", text, ""))
-}
-
-/// The nearest place at or before this byte at which a character begins.
-fn floor(text: &str, at: usize) -> usize {
-    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 /// The results of the current turn.
@@ -254,7 +249,7 @@ pub(crate) fn last_words(messages: &[Message], most: usize) -> String {
         _ => None,
     });
     let all = texts.collect::<Vec<_>>().join("\n");
-    let begin = floor(&all, all.len().saturating_sub(most));
+    let begin = all.floor_char_boundary(all.len().saturating_sub(most));
     all.get(begin..).unwrap_or_default().to_owned()
 }
 

@@ -84,7 +84,7 @@ fn of_service(error: &SdkError<ConverseError>, text: String) -> Failure {
     let response = error.raw_response();
     let status = response.map_or(0, |response| response.status().as_u16());
     let after = response.and_then(|response| response.headers().get("retry-after"));
-    let after = after.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+    let after = after.and_then(seconds);
     match error.code().unwrap_or_default() {
         "ThrottlingException"
         | "ModelNotReadyException"
@@ -109,6 +109,11 @@ fn of_service(error: &SdkError<ConverseError>, text: String) -> Failure {
         _ if status >= 500 => Failure::Transient(text),
         _ => Failure::Lasting(text),
     }
+}
+
+/// The time of a header `Retry-After`, where it is a number of seconds.
+pub(crate) fn seconds(text: &str) -> Option<Duration> {
+    text.parse().ok().map(Duration::from_secs)
 }
 
 fn says_no_cache(text: &str) -> bool {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::budget::Usage;
 use crate::conversation::{Block, Reasoning, ToolUse};
-use crate::failure::{Failure, says_too_long};
+use crate::failure::{Failure, says_too_long, seconds};
 use crate::model::{Model, Reply};
 use crate::pace::Pace;
 use crate::question::Question;
@@ -53,7 +53,7 @@ impl Messages {
         let answer = sent.map_err(|error| of_connection(&error))?;
         let status = answer.status().as_u16();
         let after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let after = after.and_then(|text| text.parse().ok()).map(Duration::from_secs);
+        let after = after.and_then(seconds);
         let whole = self.remote.whole(answer, MAX_ANSWER).await;
         let whole = whole.map_err(|error| of_connection(&error))?;
         let parsed: Value = serde_json::from_slice(&whole).unwrap_or_default();
@@ -70,11 +70,7 @@ impl Model for Messages {
     async fn ask(&self, question: &Question<'_>) -> Result<Reply, Failure> {
         let begun = Instant::now();
         let answer = self.send(question).await;
-        match &answer {
-            Ok(_) => self.pace.answered(),
-            Err(Failure::Busy(..)) => self.pace.throttled(Instant::now()),
-            Err(_) => {}
-        }
+        self.pace.learn(&answer);
         let latency_ms = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
         answer.map(|reply| Reply { latency_ms, ..reply })
     }

@@ -5,6 +5,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::failure::Failure;
+
 /// The time between two requests after the first throttling.
 const FIRST: Duration = Duration::from_millis(50);
 /// The longest.
@@ -39,8 +41,17 @@ impl Pace {
         turn.saturating_duration_since(now)
     }
 
+    /// Learns from what came of a request.
+    pub(crate) fn learn<T>(&self, answer: &Result<T, Failure>) {
+        match answer {
+            Ok(_) => self.answered(),
+            Err(Failure::Busy(..)) => self.throttled(Instant::now()),
+            Err(_) => {}
+        }
+    }
+
     /// An answer has come.
-    pub(crate) fn answered(&self) {
+    fn answered(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.interval = state.interval.mul_f64(0.9);
         if state.interval < NONE {
@@ -49,7 +60,7 @@ impl Pace {
     }
 
     /// A request was throttled.
-    pub(crate) fn throttled(&self, now: Instant) {
+    fn throttled(&self, now: Instant) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let together = state.slowed.is_some_and(|slowed| now < slowed + state.interval);
         if !together {

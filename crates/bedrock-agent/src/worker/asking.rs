@@ -46,12 +46,14 @@ impl Worker {
                 answer = tokio::time::timeout(time, model.ask(question)) => answer,
                 () = interrupted.cancelled() => return Asked::Pause(INTERRUPTED.to_owned()),
             };
+            let late = || format!("no answer within {} seconds", time.as_secs());
+            let answer = answer.unwrap_or_else(|_| Err(Failure::Transient(late())));
             let (reason, wait) = match answer {
-                Ok(Ok(reply)) => return Asked::Answer(reply, failed + busy + 1),
-                Ok(Err(Failure::TooLong(_))) => return Asked::TooLong,
-                Ok(Err(Failure::Lasting(reason))) => return Asked::Failed(reason, false),
-                Ok(Err(Failure::NoCache(reason))) => return Asked::NoCache(reason),
-                Ok(Err(Failure::Busy(reason, after))) => {
+                Ok(reply) => return Asked::Answer(reply, failed + busy + 1),
+                Err(Failure::TooLong(_)) => return Asked::TooLong,
+                Err(Failure::Lasting(reason)) => return Asked::Failed(reason, false),
+                Err(Failure::NoCache(reason)) => return Asked::NoCache(reason),
+                Err(Failure::Busy(reason, after)) => {
                     busy += 1;
                     let waited = begun.elapsed();
                     if self.orders.until.is_none() && waited >= self.orders.patience {
@@ -63,13 +65,8 @@ impl Worker {
                     let wait = backoff::wait(self.orders.first_wait, busy);
                     (reason, wait.max(after.unwrap_or_default()))
                 }
-                Ok(Err(Failure::Transient(reason))) => {
+                Err(Failure::Transient(reason)) => {
                     failed += 1;
-                    (reason, backoff::wait(self.orders.first_wait, failed))
-                }
-                Err(_) => {
-                    failed += 1;
-                    let reason = format!("no answer within {} seconds", time.as_secs());
                     (reason, backoff::wait(self.orders.first_wait, failed))
                 }
             };
