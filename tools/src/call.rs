@@ -145,3 +145,22 @@ impl Call {
         self.progress.is_some()
     }
 }
+
+/// How often progress is told.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// When progress was told last, so that it is not told too often.
+#[derive(Debug, Default)]
+pub(crate) struct ProgressClock(Option<Instant>);
+
+impl ProgressClock {
+    /// Whether somebody listens and it is time to tell again, which then is to be done.
+    pub(crate) fn is_due(&mut self, call: &Call) -> bool {
+        let is_due =
+            call.reports_progress() && self.0.is_none_or(|told| told.elapsed() >= PROGRESS_EVERY);
+        if is_due {
+            self.0 = Some(Instant::now());
+        }
+        is_due
+    }
+}

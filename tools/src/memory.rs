@@ -82,6 +82,25 @@ impl Memory {
         Ok(drawn)
     }
 
+    /// Adds to what was drawn, or begins to draw.
+    ///
+    /// # Errors
+    /// As [`Memory::draw`].
+    pub fn draw_more(
+        &self,
+        drawn: &mut Option<Drawn>,
+        bytes: usize,
+        call: &Call,
+    ) -> Result<(), ToolError> {
+        match drawn {
+            Some(drawn) => drawn.grow(bytes, call),
+            none => {
+                *none = Some(self.draw(bytes, call)?);
+                Ok(())
+            }
+        }
+    }
+
     /// Draws memory if it is there at once and nobody waits who holds less.
     pub fn try_draw(&self, bytes: usize, call: &Call) -> Option<Drawn> {
         self.0.lock().take(&self.0, &call.caller, bytes).then(|| Drawn {

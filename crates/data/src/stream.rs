@@ -120,25 +120,34 @@ pub struct Stream<R: Read> {
 impl<R: Read> Stream<R> {
     /// Decompresses `source`, from its beginning, as long as `stop` lets it.
     pub fn new(packing: Packing, source: R, whole_bytes: u64, stop: &StopSignal) -> Stream<R> {
-        let source = BufReader::with_capacity(BLOCK_BYTES, Checked::new(source, stop));
-        let limit = whole_bytes.saturating_mul(SCAN_FACTOR);
-        Stream::of(Decoder::of(packing, source), limit, stop)
+        Stream::of(source, whole_bytes, stop, |source| Decoder::of(packing, source))
     }
 
     /// Bytes as they are, at most 16 times `whole_bytes`.
     pub fn plain(source: R, whole_bytes: u64, stop: &StopSignal) -> Stream<R> {
-        let source = BufReader::with_capacity(BLOCK_BYTES, Checked::new(source, stop));
-        Stream::of(Decoder::Plain(source), whole_bytes.saturating_mul(SCAN_FACTOR), stop)
+        Stream::of(source, whole_bytes, stop, Decoder::Plain)
     }
 
-    /// What deflate has made of it, without gzip's header; at most so many bytes.
+    /// What deflate has made of it, without gzip's header; at most 16 times `whole_bytes`.
     pub(crate) fn deflate(source: R, whole_bytes: u64, stop: &StopSignal) -> Stream<R> {
-        let source = BufReader::with_capacity(BLOCK_BYTES, Checked::new(source, stop));
-        Stream::of(Decoder::deflate(source), whole_bytes.saturating_mul(SCAN_FACTOR), stop)
+        Stream::of(source, whole_bytes, stop, Decoder::deflate)
     }
 
-    fn of(decoder: Decoder<BufReader<Checked<R>>>, limit: u64, stop: &StopSignal) -> Stream<R> {
-        Stream { decoder, stop: stop.clone(), limit, given: 0, lines: 0, end: End::Open }
+    fn of(
+        source: R,
+        whole_bytes: u64,
+        stop: &StopSignal,
+        decoder: impl FnOnce(BufReader<Checked<R>>) -> Decoder<BufReader<Checked<R>>>,
+    ) -> Stream<R> {
+        let source = BufReader::with_capacity(BLOCK_BYTES, Checked::new(source, stop));
+        Stream {
+            decoder: decoder(source),
+            stop: stop.clone(),
+            limit: whole_bytes.saturating_mul(SCAN_FACTOR),
+            given: 0,
+            lines: 0,
+            end: End::Open,
+        }
     }
 
     /// Bytes decompressed so far, and the lines that end in them.

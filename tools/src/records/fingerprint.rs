@@ -142,7 +142,7 @@ fn pieces<'l>(lines: &'l [&'l str]) -> impl Iterator<Item = &'l str> {
     })
 }
 
-/// The first `digits` hex digits of a SHA-256 over the parts, each with its length in front.
+/// The first `most` hex digits of a SHA-256 over the parts, each with its length in front.
 fn digest(parts: &[&str], most: usize) -> String {
     let mut hash = Sha256::new();
     parts.iter().for_each(|part| feed(&mut hash, part));

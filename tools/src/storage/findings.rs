@@ -247,7 +247,8 @@ pub(crate) fn list(scope: &Scope, call: &Call) -> Result<Listing, ToolError> {
         };
         listed.leave_out_unnameable(&of_agent, files.unnameable);
         let each = of_agent.as_str().len().saturating_add(agent.len() + BYTES_A_RECORD);
-        listed.draw(files.entries.len().saturating_mul(each), scope, call)?;
+        let bytes = files.entries.len().saturating_mul(each);
+        scope.memory().draw_more(&mut listed.drawn, bytes, call)?;
         for (name, _) in files.entries {
             let record = Record { agent: agent.clone(), path: of_agent.join(&name)? };
             let fingerprint = name.strip_suffix(".json").map(str::to_owned).unwrap_or(name);
@@ -258,16 +259,6 @@ pub(crate) fn list(scope: &Scope, call: &Call) -> Result<Listing, ToolError> {
 }
 
 impl Listing {
-    fn draw(&mut self, bytes: usize, scope: &Scope, call: &Call) -> Result<(), ToolError> {
-        match &mut self.drawn {
-            Some(drawn) => drawn.grow(bytes, call),
-            none => {
-                *none = Some(scope.memory().draw(bytes, call)?);
-                Ok(())
-            }
-        }
-    }
-
     fn leave_out_unnameable(&mut self, directory: &WorkspacePath, count: u64) {
         if count > 0 {
             self.omissions.add(Omissions::MOST, directory, unnameable(count));

@@ -548,7 +548,7 @@ impl<'a> Sources<'a> {
     fn compare(&mut self, path: &WorkspacePath, bytes: &[u8]) -> Result<(), ToolError> {
         let Some(expected) = self.expected.remove(path) else { return Ok(()) };
         let current = patch::version(bytes);
-        if version::is(&expected.trim_ascii().to_ascii_lowercase(), &current) {
+        if version::given(&expected).is_some_and(|given| version::is(&given, &current)) {
             return Ok(());
         }
         Err(ToolError::new(

@@ -206,8 +206,7 @@ impl Tool for ReadFile {
         let mut header = None;
         if is_delimited(path.as_str()) && request.offset != 1 {
             header = first_line(&head, family, &request, call);
-            let cost = |header: &String| (request.cost)(header, 1);
-            request.room = request.room.saturating_sub(header.as_ref().map_or(0, cost));
+            leave_room(&mut request, header.as_deref());
         }
         let read = |file: &mut File, request: &Request| {
             read_window(file, opened.size, &head, family, request, call)
@@ -275,6 +274,12 @@ fn first_line(head: &[u8], family: Family, request: &Request, call: &Call) -> Op
     let first = Request { offset: 1, limit: 1, ..*request };
     let window = read_window(&mut std::io::empty(), 0, head, family, &first, call).ok()?;
     header_of(window)
+}
+
+/// Leaves room for a first line that is shown above the others.
+fn leave_room(request: &mut Request, header: Option<&str>) {
+    let cost = header.map_or(0, |header| (request.cost)(header, 1));
+    request.room = request.room.saturating_sub(cost);
 }
 
 /// The line of a window, without its end; none where it is empty.

@@ -87,14 +87,8 @@ impl Decider {
     /// # Errors
     /// As [`Memory::draw`](crate::memory::Memory::draw).
     pub(crate) fn draw(&self, drawn: &mut Option<Drawn>, bytes: usize) -> Result<(), ToolError> {
-        match (&self.call, drawn) {
-            (None, _) => Ok(()),
-            (Some((call, _)), Some(drawn)) => drawn.grow(bytes, call),
-            (Some((call, _)), none) => {
-                *none = Some(self.workspace.memory().draw(bytes, call)?);
-                Ok(())
-            }
-        }
+        let Some((call, _)) = &self.call else { return Ok(()) };
+        self.workspace.memory().draw_more(drawn, bytes, call)
     }
 
     /// Asked in loops that only look.

@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::Seek;
-use std::time::{Duration, Instant};
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, fstat, openat};
@@ -15,7 +14,7 @@ use super::file_content::{BLOCK_BYTES, FileContent, Source, each_block};
 use super::metadata::{Kind, Metadata};
 use super::publish::{Failed, fits};
 use super::scope::{Scope, read_error};
-use crate::call::Call;
+use crate::call::{Call, ProgressClock};
 use crate::error::{Code, ToolError};
 use crate::hex::hex;
 use crate::path::WorkspacePath;
@@ -26,8 +25,6 @@ use crate::version;
 const LONGEST_BESIDE: usize = 96;
 /// How often a file is written anew because what stood there was touched and not changed.
 const ATTEMPTS: usize = 4;
-/// How often progress is told.
-const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// A file that is to be written.
 #[derive(Debug, Clone, Copy)]
@@ -122,19 +119,17 @@ struct Progress<'c> {
     call: &'c Call,
     size: u64,
     done: u64,
-    told: Option<Instant>,
+    told: ProgressClock,
 }
 
 impl<'c> Progress<'c> {
     fn new(call: &'c Call, size: u64) -> Progress<'c> {
-        Progress { call, size, done: 0, told: None }
+        Progress { call, size, done: 0, told: ProgressClock::default() }
     }
 
     fn add(&mut self, block: &[u8]) {
         self.done = self.done.saturating_add(block.len() as u64);
-        let is_due = self.told.is_none_or(|told| told.elapsed() >= PROGRESS_EVERY);
-        if is_due && self.done < self.size && self.call.reports_progress() {
-            self.told = Some(Instant::now());
+        if self.done < self.size && self.told.is_due(self.call) {
             let Progress { done, size, .. } = self;
             self.call.report(*done, &format!("{done} of {size} bytes written"));
         }

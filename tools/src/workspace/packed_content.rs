@@ -12,8 +12,8 @@ use crate::error::ToolError;
 use crate::memory::Drawn;
 use crate::path::WorkspacePath;
 
-/// What a decoder holds at most, and the blocks around it.
-const DECODER_BYTES: usize = 17 * 1024 * 1024;
+/// What is held beside a decoder at most: the blocks around it.
+const BLOCKS_BYTES: usize = 1024 * 1024;
 /// The bytes by which a packing is recognized.
 const HEAD_BYTES: u64 = 16;
 
@@ -61,7 +61,8 @@ impl Scope {
         })?;
         let open = |mut file: File| -> Result<Packed, ToolError> {
             file.rewind().map_err(failed)?;
-            let drawn = self.memory().draw(DECODER_BYTES, call)?;
+            let decoder = usize::try_from(packing.memory()).unwrap_or(usize::MAX);
+            let drawn = self.memory().draw(decoder.saturating_add(BLOCKS_BYTES), call)?;
             let stream = Stream::new(packing, file, u64::MAX, call.stop_signal());
             Ok(Packed { stream, _drawn: drawn })
         };

@@ -68,13 +68,7 @@ impl Scope {
                 let mut drawn: Option<Drawn> = None;
                 let mut look = |bytes: usize| {
                     call.check()?;
-                    match &mut drawn {
-                        Some(drawn) => drawn.grow(bytes, call),
-                        none => {
-                            *none = Some(self.memory().draw(bytes, call)?);
-                            Ok(())
-                        }
-                    }
+                    self.memory().draw_more(&mut drawn, bytes, call)
                 };
                 let listing = self.listed(directory, &handle, prefix, &mut look)?;
                 Ok(RecordListing { drawn, ..listing })

@@ -9,6 +9,7 @@ use flate2::{Compression, Crc};
 use mcp_workspace_tools::call::Call;
 use serde_json::json;
 
+use crate::hostile::Dice;
 use crate::querying::Tables;
 use crate::reading::{Setting, fixture, notes};
 
@@ -284,18 +285,6 @@ fn pages_that_grow_or_turn_in_circles_are_bounded() {
     assert!(!wrong(&[b"%PDF-1.7\n", &numbers[..]].concat()).is_empty());
 }
 
-/// A small generator, so that a failure can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides as u64) as usize
-    }
-}
-
 #[test]
 fn damaged_documents_are_answered() {
     for (name, part) in [
@@ -314,15 +303,7 @@ fn damaged_documents_are_answered() {
         let (bytes, _) = fixture(name);
         let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
         for round in 0..60 {
-            let mut damaged = bytes.clone();
-            for _ in 0..1 + dice.roll(3) {
-                let at = dice.roll(damaged.len());
-                damaged[at] = match dice.roll(3) {
-                    0 => 0xFF,
-                    1 => damaged[at] ^ (1 << dice.roll(8)),
-                    _ => dice.roll(256) as u8,
-                };
-            }
+            let mut damaged = dice.damaged(&bytes);
             if dice.roll(4) == 0 {
                 damaged.truncate(dice.roll(bytes.len()));
             }

@@ -8,14 +8,28 @@ use serde_json::json;
 use crate::reading::{Setting, fixture};
 
 /// A small generator, so that a failure can be repeated.
-struct Dice(u64);
+pub(crate) struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 % sides as u64) as usize
+    }
+
+    /// These bytes with one to three of them changed.
+    pub(crate) fn damaged(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut damaged = bytes.to_vec();
+        for _ in 0..1 + self.roll(3) {
+            let at = self.roll(damaged.len());
+            damaged[at] = match self.roll(3) {
+                0 => 0xFF,
+                1 => damaged[at] ^ (1 << self.roll(8)),
+                _ => self.roll(256) as u8,
+            };
+        }
+        damaged
     }
 }
 
@@ -34,16 +48,7 @@ fn damaged_files_are_answered() {
         let (bytes, _) = fixture(name);
         let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
         for round in 0..150 {
-            let mut damaged = bytes.clone();
-            for _ in 0..1 + dice.roll(3) {
-                let at = dice.roll(damaged.len());
-                damaged[at] = match dice.roll(3) {
-                    0 => 0xFF,
-                    1 => damaged[at] ^ (1 << dice.roll(8)),
-                    _ => dice.roll(256) as u8,
-                };
-            }
-            let setting = Setting::with(&damaged);
+            let setting = Setting::with(&dice.damaged(&bytes));
             for arguments in [json!({}), json!({"offset": -3, "format": "json"})] {
                 let began = Instant::now();
                 if let Ok(answer) = setting.try_read(arguments) {

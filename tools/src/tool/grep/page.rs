@@ -1,14 +1,13 @@
 //! One page of a search: what is found in the order of paths, until it is full.
 
 use std::ops::{ControlFlow, Range};
-use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
 use super::collect::{Line, Lines};
 use super::search::Searched;
 use super::{FileWithMatches, Format, Match, Mode, Output, Question, Skipped};
-use crate::call::{Call, Ended, Stop};
+use crate::call::{Call, Ended, ProgressClock, Stop};
 use crate::error::ToolError;
 use crate::path::WorkspacePath;
 use crate::tool::page_end::Stopped;
@@ -19,8 +18,6 @@ use crate::workspace::walk::Found;
 const FOOTER_CHARS: usize = 2_000;
 const LINE_CHARS: usize = 12;
 const MATCH_CHARS: usize = 64;
-/// How often progress is told.
-const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// The page as it fills.
 pub(super) struct Page {
@@ -41,7 +38,7 @@ pub(super) struct Page {
     interrupted: bool,
     /// Why there is no page.
     pub failed: Option<ToolError>,
-    reported: Option<Instant>,
+    reported: ProgressClock,
 }
 
 /// The lines of one file.
@@ -69,7 +66,7 @@ impl Page {
             place: question.resume.as_ref().map(|cursor| (cursor.path.clone(), cursor.line)),
             interrupted: false,
             failed: None,
-            reported: None,
+            reported: ProgressClock::default(),
         }
     }
 
@@ -248,9 +245,7 @@ impl Page {
 
     /// Tells the client how far the search is, not too often.
     pub(super) fn report(&mut self, call: &Call) {
-        let due = self.reported.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY);
-        if due && call.reports_progress() {
-            self.reported = Some(Instant::now());
+        if self.reported.is_due(call) {
             call.report(
                 self.searched,
                 &format!("{} files searched, {} matches", self.searched, self.matches),

@@ -6,7 +6,9 @@ use mcp_workspace_data::{End, Kind, Packing, Stream, Table, TableError, Window, 
 use sha2::{Digest, Sha256};
 
 use super::compressed::{Stretch, read_stretch};
-use super::{Args, Column, Output, binary, header_of, is_delimited, nothing_there, render};
+use super::{
+    Args, Column, Output, binary, header_of, is_delimited, leave_room, nothing_there, render,
+};
 use crate::answer::Format;
 use crate::call::{Call, Stop};
 use crate::error::{Code, ToolError};
@@ -116,7 +118,6 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn document(&self, opened: &mut OpenFile) -> Result<Option<Output>, ToolError> {
         let path = self.path;
-        let file = opened.file.try_clone().map_err(|error| read_error(path, &error))?;
         let question = Question {
             name: path.as_str(),
             head: self.head,
@@ -125,8 +126,10 @@ impl Reading<'_> {
             whole_bytes: self.request.whole_bytes,
             stop: self.call.stop_signal(),
         };
-        let open = || document::open(Box::new(file), &question);
-        let document = match open() {
+        let open = |opened: &OpenFile| -> Result<Option<Document>, TableError> {
+            document::open(Box::new(opened.file.try_clone()?), &question)
+        };
+        let document = match open(opened) {
             Ok(None) => {
                 self.rewind(opened, self.head.len() as u64)?;
                 return Ok(None);
@@ -139,15 +142,10 @@ impl Reading<'_> {
         };
         let passing = Passing::of(document);
         let again = |opened: &mut OpenFile| {
-            let file = opened.file.try_clone().map_err(|error| read_error(path, &error))?;
-            match document::open(Box::new(file), &question) {
-                Ok(Some(document)) => Ok(Passing::of(document)),
-                Ok(None) => {
-                    Err(ToolError::new(Code::Io, format!("`{path}` changed while it was read"))
-                        .hint("read it again"))
-                }
-                Err(error) => Err(self.refused(error)),
-            }
+            open(opened).map_err(|error| self.refused(error))?.map(Passing::of).ok_or_else(|| {
+                ToolError::new(Code::Io, format!("`{path}` changed while it was read"))
+                    .hint("read it again")
+            })
         };
         self.show(passing, &again, opened).map(Some)
     }
@@ -184,8 +182,7 @@ impl Reading<'_> {
         let mut header = None;
         if passing.is_table && request.offset != 1 {
             header = self.header(&mut passing.stream)?;
-            let cost = |header: &String| (request.cost)(header, 1);
-            request.room = request.room.saturating_sub(header.as_ref().map_or(0, cost));
+            leave_room(&mut request, header.as_deref());
             passing = again(opened)?;
         }
         let stream = &mut passing.stream;
